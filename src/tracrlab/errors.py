@@ -1,0 +1,79 @@
+"""Every error that a user can meet, one class for each thing that can go wrong.
+
+All derive from :class:`TracrLabError`. A message is one line that says what, where and what to do; the
+fields carry the same facts for programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TracrLabError(Exception):
+    """Base of all errors raised on purpose by Tracr Lab."""
+
+
+@dataclass
+class ExpressionError(TracrLabError):
+    """Something is wrong with one expression of a RASP program.
+
+    Attributes: ``expression`` its text, ``location`` the ``file:line`` that built it (or ``None``), ``reason``
+    why it is wrong, ``remedy`` what to do about it.
+    """
+
+    expression: str
+    location: str | None
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f" ({self.location})" if self.location else ""
+        return f"{self.expression}{where}: {self.reason}. {self.remedy}."
+
+
+class EvaluationError(ExpressionError):
+    """The interpreter cannot give the expression a value on this input."""
+
+
+class CompileError(ExpressionError):
+    """The compiler refuses the expression; no model is produced."""
+
+
+class UndefinedValueError(CompileError):
+    """A function of the program raises, or returns something unusable, on a value that it may be given."""
+
+
+class MixedAggregateError(CompileError):
+    """An aggregate might have to average values that have no mean, such as two different strings."""
+
+
+class EncodingError(CompileError):
+    """A value cannot be stored in the encoding that the program asks for."""
+
+
+class DomainTooLargeError(CompileError):
+    """An s-op can take more values than the compiler is willing to lay out."""
+
+
+class PrecisionError(CompileError):
+    """The weights' number format cannot separate two values that the program must tell apart."""
+
+
+class CausalError(CompileError):
+    """The expression needs later tokens, which a causal model cannot see."""
+
+
+class VocabularyError(TracrLabError):
+    """The vocabulary, the special tokens or the maximal length given to the compiler are unusable."""
+
+
+class InputError(TracrLabError):
+    """A sequence given to a model contains an unknown token or is too long."""
+
+
+class ModelFileError(TracrLabError):
+    """A model folder cannot be read or written."""
+
+
+class ProgramError(TracrLabError):
+    """A program named on the command line cannot be found or loaded."""

@@ -1,0 +1,198 @@
+"""The reference interpreter: what a RASP expression means (Tracr paper, section 2.2 and appendix D.3).
+
+Every distinct subexpression is evaluated once a sequence, in an order found without recursion, so graphs may share
+and nest as deeply as memory allows. Functions of the program are taken to be pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from tracrlab.errors import EvaluationError
+from tracrlab.rasp.expressions import (
+    Aggregate,
+    Expression,
+    Full,
+    Indices,
+    Length,
+    Map,
+    Select,
+    Selector,
+    SelectorAnd,
+    SelectorNot,
+    SelectorOr,
+    SelectorWidth,
+    SequenceMap,
+    SOp,
+    Tokens,
+)
+from tracrlab.rasp.semantics import FunctionFailure, apply_function, apply_predicate
+from tracrlab.rasp.text import expression_text
+from tracrlab.rasp.traversal import children_first
+from tracrlab.rasp.values import Ratio, Value, mean_value, plain_value, value_key
+
+_EXACT_INTEGER = 2**31  # sums of fewer than 2**31 such integers fit in int64
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """A selector's truth values; a pair that is neither true nor false has a ``None`` key or query."""
+
+    true: Bool[np.ndarray, "query key"]
+    false: Bool[np.ndarray, "query key"]
+
+
+@dataclass
+class _Evaluation:
+    """The state of evaluating one expression on one or more sequences."""
+
+    causal: bool
+    predicate_results: dict[tuple[int, Hashable, Hashable], bool] = field(default_factory=dict)
+
+
+def evaluate(expression: Expression, sequence: Sequence[Value], *, causal: bool = False) -> list[Any]:
+    """The value of ``expression`` on ``sequence``; see :meth:`Expression.__call__`."""
+    return evaluate_batch(expression, [sequence], causal=causal)[0]
+
+
+def evaluate_batch(
+    expression: Expression, sequences: Iterable[Sequence[Value]], *, causal: bool = False
+) -> list[list[Any]]:
+    """The values of ``expression`` on many sequences; the results of predicates are shared between them."""
+    order = children_first(expression)
+    state = _Evaluation(causal)
+    return [_evaluate_once(order, _token_list(sequence), state) for sequence in sequences]
+
+
+def evaluate_all(
+    expression: Expression, sequence: Sequence[Value], *, causal: bool = False
+) -> list[tuple[SOp, list[Any]]]:
+    """Every s-op below ``expression``, children first, with its value on ``sequence``."""
+    order = children_first(expression)
+    values = _node_values(order, _token_list(sequence), _Evaluation(causal))
+    return [(node, values[id(node)]) for node in order if isinstance(node, SOp)]
+
+
+def _token_list(sequence: Sequence[Value]) -> list[Value]:
+    return [plain_value(token) for token in sequence]  # type: ignore[misc]
+
+
+def _evaluate_once(order: list[Expression], sequence: list[Value], state: _Evaluation) -> list[Any]:
+    result = _node_values(order, sequence, state)[id(order[-1])]
+    if isinstance(result, _Selection):
+        return _visible(result, state).tolist()  # type: ignore[no-any-return]
+    return list(result)
+
+
+def _node_values(order: list[Expression], sequence: list[Value], state: _Evaluation) -> dict[int, Any]:
+    values: dict[int, Any] = {}
+    for node in order:
+        try:
+            values[id(node)] = _node_value(node, values, sequence, state)
+        except FunctionFailure as failure:
+            raise EvaluationError(
+                expression_text(node), node.location, str(failure), "Guard the function against this value"
+            ) from failure
+    return values
+
+
+def _node_value(node: Expression, values: dict[int, Any], sequence: list[Value], state: _Evaluation) -> Any:
+    inputs = [values[id(child)] for child in node.children]
+    match node:
+        case Tokens():
+            return sequence
+        case Indices():
+            return list(range(len(sequence)))
+        case Length():
+            return [len(sequence)] * len(sequence)
+        case Full():
+            return [node.fill] * len(sequence)
+        case Map() | SequenceMap():
+            return [apply_function(node.f, operands) for operands in zip(*inputs, strict=True)]
+        case Select():
+            return _select(node, inputs[0], inputs[1], state)
+        case SelectorAnd():
+            return _Selection(inputs[0].true & inputs[1].true, inputs[0].false | inputs[1].false)
+        case SelectorOr():
+            return _Selection(inputs[0].true | inputs[1].true, inputs[0].false & inputs[1].false)
+        case SelectorNot():
+            return _Selection(inputs[0].false, inputs[0].true)
+        case SelectorWidth():
+            return _visible(inputs[0], state).sum(axis=1).tolist()
+        case Aggregate():
+            return _aggregate(node, _visible(inputs[0], state), inputs[1])
+        case _:
+            raise TypeError(f"the interpreter does not know {type(node).__name__}")
+
+
+def _visible(selection: _Selection, state: _Evaluation) -> Bool[np.ndarray, "query key"]:
+    return np.tril(selection.true) if state.causal else selection.true
+
+
+def _select(node: Select, keys: list[Value], queries: list[Value], state: _Evaluation) -> _Selection:
+    """The predicate is called once for each pair of distinct values, then spread over the positions."""
+    key_values, key_codes = _distinct(keys)
+    query_values, query_codes = _distinct(queries)
+    table = np.zeros((len(query_values), len(key_values)), bool)
+    defined = np.zeros_like(table)
+    for i, query in enumerate(query_values):
+        for j, key in enumerate(key_values):
+            if key is not None and query is not None:
+                defined[i, j] = True
+                table[i, j] = _predicate_result(node, key, query, state)
+    pairs = np.ix_(query_codes, key_codes)
+    return _Selection(table[pairs], (defined & ~table)[pairs])
+
+
+def _predicate_result(node: Select, key: Value, query: Value, state: _Evaluation) -> bool:
+    memo = (id(node), value_key(key), value_key(query))
+    if memo not in state.predicate_results:
+        state.predicate_results[memo] = apply_predicate(node.predicate, key, query)
+    return state.predicate_results[memo]
+
+
+def _distinct(values: list[Value]) -> tuple[list[Value], Int[np.ndarray, " position"]]:
+    """The distinguishable values in order of appearance, and which of them stands at each position."""
+    codes: dict[Hashable, int] = {}
+    distinct: list[Value] = []
+    positions = np.empty(len(values), int)
+    for position, value in enumerate(values):
+        key = value_key(value)
+        if key not in codes:
+            codes[key] = len(distinct)
+            distinct.append(value)
+        positions[position] = codes[key]
+    return distinct, positions
+
+
+def _aggregate(node: Aggregate, selected: Bool[np.ndarray, "query key"], values: list[Value]) -> list[Value]:
+    distinct, codes = _distinct(values)
+    widths = selected.sum(axis=1)
+    lowest = np.where(selected, codes, len(distinct)).min(axis=1, initial=len(distinct))
+    highest = np.where(selected, codes, -1).max(axis=1, initial=-1)
+    small_integers = all(isinstance(value, int) and abs(value) < _EXACT_INTEGER for value in distinct)
+    totals = selected @ np.array(values, np.int64) if small_integers and values else None
+    result: list[Value] = []
+    for row, width in enumerate(widths.tolist()):
+        if width == 0:
+            result.append(node.default)
+        elif lowest[row] == highest[row]:
+            result.append(distinct[lowest[row]])
+        elif totals is not None:
+            result.append(Ratio(Fraction(int(totals[row]), width)))
+        else:
+            result.append(_mean(values, selected[row]))
+    return result
+
+
+def _mean(values: list[Value], row: Bool[np.ndarray, " key"]) -> Value:
+    try:
+        return mean_value([values[position] for position in np.flatnonzero(row)])
+    except TypeError as error:
+        raise FunctionFailure(str(error)) from error

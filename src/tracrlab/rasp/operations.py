@@ -1,0 +1,101 @@
+"""Python's operators as elementwise functions that know their own text, meaning and equality.
+
+An operator applied to an s-op becomes a ``Map`` or ``SequenceMap`` over one of these, instead of over an anonymous
+lambda, so that expressions print as they were written, equal subexpressions are recognised as equal, and the compiler
+knows which functions are affine.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from tracrlab.rasp.values import Value, exact_number, value_key
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The function ``sum(coefficients[i] * inputs[i]) + offset``, exactly."""
+
+    coefficients: tuple[Fraction, ...]
+    offset: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A named elementwise function; ``template`` renders its operands, e.g. ``"{} + {}"``."""
+
+    template: str
+    function: Callable[..., Any] = field(compare=False)
+
+    def __call__(self, *operands: Value) -> Any:
+        return self.function(*operands)
+
+
+@dataclass(frozen=True)
+class PartialOperation:
+    """An operation with some operands fixed: ``fixed`` maps operand places to constants."""
+
+    operation: Operation
+    fixed: tuple[tuple[int, Value], ...] = field(compare=False)
+    key: tuple[Any, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", tuple((place, value_key(value)) for place, value in self.fixed))
+
+    def __call__(self, *operands: Value) -> Any:
+        merged = list(operands)
+        for place, value in self.fixed:
+            merged.insert(place, value)
+        return self.operation.function(*merged)
+
+
+ADD = Operation("{} + {}", operator.add)
+SUBTRACT = Operation("{} - {}", operator.sub)
+MULTIPLY = Operation("{} * {}", operator.mul)
+DIVIDE = Operation("{} / {}", operator.truediv)
+FLOOR_DIVIDE = Operation("{} // {}", operator.floordiv)
+MODULO = Operation("{} % {}", operator.mod)
+POWER = Operation("{} ** {}", operator.pow)
+LESS = Operation("{} < {}", operator.lt)
+LESS_EQUAL = Operation("{} <= {}", operator.le)
+EQUAL = Operation("{} == {}", operator.eq)
+NOT_EQUAL = Operation("{} != {}", operator.ne)
+GREATER = Operation("{} > {}", operator.gt)
+GREATER_EQUAL = Operation("{} >= {}", operator.ge)
+AND = Operation("{} & {}", lambda x, y: x and y)
+OR = Operation("{} | {}", lambda x, y: x or y)
+NOT = Operation("~{}", operator.not_)
+NEGATE = Operation("-{}", operator.neg)
+ABSOLUTE = Operation("abs({})", abs)
+WHERE = Operation("where({}, {}, {})", lambda condition, x, y: x if condition else y)
+
+
+def affine_function(function: Callable[..., Any]) -> Affine | None:
+    """The affine function of numbers that an operation is, or ``None``.
+
+    A partial operation is affine when fixing its constants leaves one, as ``3 * x`` or ``x / 2`` do.
+    """
+    if function == ADD:
+        return Affine((Fraction(1), Fraction(1)))
+    if function == SUBTRACT:
+        return Affine((Fraction(1), Fraction(-1)))
+    if function == NEGATE:
+        return Affine((Fraction(-1),))
+    if isinstance(function, PartialOperation) and len(function.fixed) == 1:
+        ((place, value),) = function.fixed
+        constant = exact_number(value)
+        if constant is None:
+            return None
+        if function.operation == ADD:
+            return Affine((Fraction(1),), constant)
+        if function.operation == SUBTRACT:
+            return Affine((Fraction(-1),), constant) if place == 0 else Affine((Fraction(1),), -constant)
+        if function.operation == MULTIPLY:
+            return Affine((constant,))
+        if function.operation == DIVIDE and place == 1 and constant:
+            return Affine((1 / constant,))
+    return None

@@ -1,0 +1,48 @@
+"""What one application of a function means, for the interpreter and the compiler alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tracrlab.rasp.values import Value, plain_value
+
+
+class FunctionFailure(Exception):
+    """A function of the program has no usable value for these operands; the message says why."""
+
+
+def apply_function(function: Callable[..., Any], operands: Sequence[Value]) -> Value:
+    """The value of an elementwise function at one position: ``None`` if any operand is ``None``.
+
+    Raises:
+        FunctionFailure: the function raises, or returns something that is not hashable.
+    """
+    if any(operand is None for operand in operands):
+        return None
+    try:
+        value = plain_value(function(*operands))
+        hash(value)
+    except Exception as error:
+        raise FunctionFailure(_failure(operands, error)) from error
+    return value  # type: ignore[return-value]
+
+
+def apply_predicate(predicate: Callable[[Any, Any], Any], key: Value, query: Value) -> bool:
+    """Whether a predicate holds for a key and a query, neither of them ``None``.
+
+    Raises:
+        FunctionFailure: the predicate raises, or its result has no truth value.
+    """
+    try:
+        return bool(predicate(key, query))
+    except Exception as error:
+        raise FunctionFailure(f"it fails on key {key!r} and query {query!r} ({_summary(error)})") from error
+
+
+def _failure(operands: Sequence[Value], error: Exception) -> str:
+    return f"it fails on {', '.join(map(repr, operands))} ({_summary(error)})"
+
+
+def _summary(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
