@@ -1,0 +1,157 @@
+"""Stage 6: Craft to weight matrices and labels (Tracr paper, section 3, step 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from tracrlab.compiler.allocate import Allocation
+from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.lower import Lowered
+from tracrlab.compiler.schedule import Schedule
+from tracrlab.craft.components import MLP, AttentionHead
+from tracrlab.craft.spaces import Layout, Read, Variable
+from tracrlab.errors import DomainTooLargeError
+from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.config import ModelConfig
+from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.weights import Weights, zero_weights
+
+MAX_PARAMETERS = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class _Layers:
+    """The components of each layer, with the names of the expressions they serve."""
+
+    heads: list[list[tuple[AttentionHead, str]]]
+    mlps: list[list[tuple[MLP, str]]]
+
+
+def assemble_model(
+    analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation, config: ModelConfig
+) -> CompiledModel:
+    """Place every component's matrices into the weights of a transformer and label what is where.
+
+    ``config`` gives everything but the shape, which follows from the components.
+
+    Raises:
+        DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
+    """
+    layers = _layers(analysis, lowered, schedule)
+    config = _with_shape(config, layers, allocation, lowered.output)
+    if config.n_parameters > MAX_PARAMETERS:
+        raise DomainTooLargeError(
+            analysis.graph.output.text,
+            analysis.graph.output.expression.location,
+            f"the model would have {config.n_parameters:,} parameters, more than {MAX_PARAMETERS:,}",
+            "Use a smaller vocabulary or length",
+        )
+    weights = zero_weights(config)
+    _fill_embeddings(weights, lowered, allocation)
+    for layer, heads in enumerate(layers.heads):
+        for number, (head, _) in enumerate(heads):
+            _fill_head(weights, layer, number, head, allocation, config.d_head)
+    for layer, mlps in enumerate(layers.mlps):
+        _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
+    _fill_unembedding(weights, lowered.output, allocation)
+    labels = Labels(
+        variables=tuple(_variable_labels(analysis, lowered, schedule, allocation)),
+        heads=tuple(tuple(HeadLabel(head.writes.name, node) for head, node in heads) for heads in layers.heads),
+        neurons=tuple(
+            tuple(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps) for mlps in layers.mlps
+        ),
+    )
+    program = tuple((node.name, node.text, node.expression.location) for node in analysis.graph.nodes)
+    return CompiledModel(config, weights, labels, lowered.output.name, program)
+
+
+def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule) -> _Layers:
+    layers = _Layers([[] for _ in range(schedule.n_layers)], [[] for _ in range(schedule.n_layers)])
+    for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
+        name = analysis.graph.nodes[placed.node].name
+        if isinstance(placed.component, AttentionHead):
+            layers.heads[sublayer // 2].append((placed.component, name))
+        else:
+            layers.mlps[sublayer // 2].append((placed.component, name))
+    return layers
+
+
+def _with_shape(config: ModelConfig, layers: _Layers, allocation: Allocation, output: Variable) -> ModelConfig:
+    all_heads = [head for heads in layers.heads for head, _ in heads]
+    return config.with_shape(
+        d_model=allocation.d_model,
+        n_layers=len(layers.heads),
+        n_heads=max(1, *(len(heads) for heads in layers.heads)),
+        d_head=max([1, *(head.head_width for head in all_heads)]),
+        d_mlp=max([1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
+        d_vocab_out=output.width + (output.layout is Layout.ONE_HOT and output.nullable),
+    )
+
+
+def _fill_embeddings(weights: Weights, lowered: Lowered, allocation: Allocation) -> None:
+    for embedding in lowered.embeddings:
+        dimensions = allocation.dimensions(embedding.writes)
+        if embedding.by_token is not None:
+            weights.W_E[:, dimensions] = embedding.by_token
+        if embedding.by_position is not None:
+            weights.W_pos[:, dimensions] = embedding.by_position
+
+
+def _fill_head(
+    weights: Weights, layer: int, number: int, head: AttentionHead, allocation: Allocation, d_head: int
+) -> None:
+    """Scores become logits here, where the division by the square root of ``d_head`` is known.
+
+    The factor is an integer, so that all scores times it are exact and equal scores give equal logits.
+    """
+    scale = math.ceil(head.sharpness * math.sqrt(d_head))
+    _add_reads(weights.W_Q[layer, number], head.queries, allocation, scale)
+    _add_reads(weights.W_K[layer, number], head.keys, allocation)
+    _add_reads(weights.W_V[layer, number], head.values, allocation)
+    rows, columns = head.output.shape
+    weights.W_O[layer, number, :rows, allocation.dimensions(head.writes)] = head.output.reshape(rows, columns)
+
+
+def _fill_mlps(weights: Weights, layer: int, mlps: Iterable[MLP], allocation: Allocation) -> None:
+    start = 0
+    for mlp in mlps:
+        end = start + mlp.n_neurons
+        _add_reads(weights.W_in[layer, :, start:end], mlp.reads, allocation)
+        weights.W_out[layer, start:end, allocation.dimensions(mlp.writes)] = mlp.output
+        start = end
+
+
+def _add_reads(
+    matrix: Float[np.ndarray, "d_model feature"], reads: Iterable[Read], allocation: Allocation, scale: float = 1.0
+) -> None:
+    for read in reads:
+        features = read.matrix.shape[1]
+        matrix[allocation.dimensions(read.variable), :features] += scale * read.matrix
+
+
+def _fill_unembedding(weights: Weights, output: Variable, allocation: Allocation) -> None:
+    """A logit a value, for a one-hot output; ``None``, the last class, wins with 1/2 where all others are 0."""
+    weights.W_U[allocation.dimensions(output), : output.width] = np.eye(output.width)
+    if weights.W_U.shape[1] > output.width:
+        one = next(variable for variable in allocation.starts if variable.name == "one")
+        weights.W_U[allocation.dimensions(one), -1] = 0.5
+
+
+def _variable_labels(
+    analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation
+) -> Iterable[ModelVariable]:
+    """The variables in dimension order, with the sublayer that writes each and the s-op it serves."""
+    nodes = analysis.graph.nodes
+    written = {
+        placed.component.writes.name: (sublayer, nodes[placed.node].name)
+        for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True)
+    }
+    holds = {variable.name: nodes[place].name for place, variable in lowered.variables.items()}
+    for variable, start in allocation.starts.items():
+        sublayer, serves = written.get(variable.name, (-1, variable.name))
+        yield ModelVariable(variable, start, sublayer, holds.get(variable.name, serves), variable.name in holds)

@@ -1,0 +1,277 @@
+"""Stage 2: the values that every s-op can take (Tracr paper, section 3, step 2).
+
+Domains are supersets of the values that occur on inputs over the vocabulary up to the maximal length. Means are exact:
+all the fractions that a selection of some width can give, and differences of means over one selector are recognised as
+means of differences, so they do not multiply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product
+
+from tracrlab.compiler.graph import Graph, Node
+from tracrlab.compiler.selections import Conjunction, Selection, Selections
+from tracrlab.compiler.uniqueness import Uniqueness
+from tracrlab.compiler.value_sets import (
+    MAX_TABLE_ENTRIES,
+    Domain,
+    Table,
+    TooManyValues,
+    domain_of,
+    mean_domain,
+    tabulate,
+)
+from tracrlab.errors import CausalError, DomainTooLargeError, MixedAggregateError, UndefinedValueError
+from tracrlab.rasp.expressions import (
+    Aggregate,
+    Full,
+    Indices,
+    Length,
+    LinearSequenceMap,
+    Map,
+    SelectorWidth,
+    SequenceMap,
+    Tokens,
+)
+from tracrlab.rasp.operations import Affine, affine_function
+from tracrlab.rasp.semantics import FunctionFailure, apply_function
+from tracrlab.rasp.values import Value, exact_number, is_number
+
+
+@dataclass(frozen=True, eq=False)
+class Mean:
+    """An s-op that is the mean, over what ``selector`` selects, of numbers taken from a finite set.
+
+    ``native`` are the values it takes when all selected values are the same, ``default`` when none is selected.
+    """
+
+    selector: int
+    numbers: tuple[Fraction, ...]
+    native: tuple[Value, ...]
+    default: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What the later stages need to know about a graph.
+
+    Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``selections`` the normal forms
+    of the selectors; ``widths`` how many positions each aggregated or counted selector can select.
+    """
+
+    graph: Graph
+    vocabulary: tuple[Value, ...]
+    max_length: int
+    causal: bool
+    domains: dict[int, Domain]
+    means: dict[int, Mean]
+    selections: Selections
+    uniqueness: Uniqueness
+    widths: dict[int, range]
+    _tables: dict[int, Table] = field(default_factory=dict)
+
+    def selection(self, node: Node) -> Selection:
+        """The normal form of the selector that an aggregate or a selector width reads."""
+        return self.selections.of(node.inputs[0])
+
+    def table(self, node: Node) -> Table:
+        """The function of an elementwise node over all combinations of its inputs' values.
+
+        Raises:
+            UndefinedValueError, DomainTooLargeError
+        """
+        expression = node.expression
+        assert isinstance(expression, Map | SequenceMap)
+        if node.place not in self._tables:
+            try:
+                self._tables[node.place] = tabulate(expression.f, node.inputs, self.domains)
+            except FunctionFailure as failure:
+                raise undefined_value(node, failure) from failure
+            except TooManyValues as error:
+                raise too_many_values(node, error) from error
+        return self._tables[node.place]
+
+
+def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *, causal: bool) -> Analysis:
+    """Find the domain of every s-op of the graph, for inputs of 1 to ``max_length`` tokens of the vocabulary.
+
+    Raises:
+        UndefinedValueError: a function or predicate of the program fails on a value it may meet.
+        MixedAggregateError: an aggregate may select different values that have no mean.
+        DomainTooLargeError: an s-op has too many values, or a function too many combinations of inputs.
+        CausalError: the program reads the length of the input, and ``causal`` is true.
+    """
+    domains: dict[int, Domain] = {}
+    selections = Selections(graph, domains)
+    uniqueness = Uniqueness(graph, domains, selections, causal=causal)
+    analysis = Analysis(
+        graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {}
+    )
+    for node in graph.sops():
+        try:
+            domains[node.place] = _domain(analysis, node)
+            uniqueness.learn(node, analysis._tables.get(node.place))
+        except FunctionFailure as failure:
+            raise undefined_value(node, failure) from failure
+        except TooManyValues as error:
+            raise too_many_values(node, error) from error
+    return analysis
+
+
+def undefined_value(node: Node, failure: FunctionFailure) -> UndefinedValueError:
+    """The error for a function of this node that has no value for something it may meet."""
+    return UndefinedValueError(
+        node.text, node.expression.location, str(failure), "Guard it, or leave the tokens out that lead there"
+    )
+
+
+def too_many_values(node: Node, error: TooManyValues) -> DomainTooLargeError:
+    """The error for a node that is too large to lay out."""
+    return DomainTooLargeError(
+        node.text, node.expression.location, str(error), "Use a smaller vocabulary or length, or coarser values"
+    )
+
+
+def _domain(analysis: Analysis, node: Node) -> Domain:
+    expression = node.expression
+    match expression:
+        case Tokens():
+            return domain_of(analysis.vocabulary)
+        case Indices():
+            return Domain(tuple(range(analysis.max_length)))
+        case Length():
+            if analysis.causal:
+                raise CausalError(
+                    node.text,
+                    expression.location,
+                    "a causal model cannot see how many tokens follow",
+                    "Compile with causal=False, or use indices + 1, the length so far",
+                )
+            return Domain(tuple(range(1, analysis.max_length + 1)))
+        case Full():
+            return domain_of([expression.fill])
+        case Map() | SequenceMap():
+            return _elementwise_domain(analysis, node)
+        case SelectorWidth():
+            widths = _widths(analysis, node)
+            return Domain(tuple(widths))
+        case Aggregate():
+            return _aggregate_domain(analysis, node, expression)
+        case _:
+            raise AssertionError(f"no domain rule for {type(expression).__name__}")
+
+
+def _elementwise_domain(analysis: Analysis, node: Node) -> Domain:
+    nullable = any(analysis.domains[place].nullable for place in node.inputs)
+    mean = _affine_mean(analysis, node)
+    if mean is not None:
+        analysis.means[node.place] = mean
+        return _mean_values(analysis, mean)
+    table = analysis.table(node)
+    return Domain(table.domain.values, table.domain.nullable or nullable)
+
+
+def node_affine_function(node: Node) -> Affine | None:
+    """The affine function of its inputs that an elementwise node computes, if it is one."""
+    expression = node.expression
+    if isinstance(expression, LinearSequenceMap):
+        factors = exact_number(expression.fst_fac), exact_number(expression.snd_fac)
+        return None if None in factors else Affine(tuple(factor for factor in factors if factor is not None))
+    return affine_function(expression.f) if isinstance(expression, Map | SequenceMap) else None
+
+
+def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:
+    """An affine function of means over one selector is the mean of the affine function."""
+    affine = node_affine_function(node)
+    means = [analysis.means.get(place) for place in node.inputs]
+    operands = [mean for mean in means if mean is not None]
+    if affine is None or len(operands) < len(means) or len({mean.selector for mean in operands}) > 1:
+        return None
+    expression = node.expression
+    assert isinstance(expression, Map | SequenceMap)
+    combinations = 1
+    for mean in operands:
+        combinations *= max(len(mean.numbers), len(mean.native))
+    if combinations > MAX_TABLE_ENTRIES:
+        raise TooManyValues(f"it combines means in {combinations} ways")
+    numbers = {
+        sum((c * x for c, x in zip(affine.coefficients, values, strict=True)), affine.offset)
+        for values in product(*(mean.numbers for mean in operands))
+    }
+    native = [apply_function(expression.f, values) for values in product(*(mean.native for mean in operands))]
+    default = apply_function(expression.f, [mean.default for mean in operands])
+    return Mean(operands[0].selector, tuple(sorted(numbers)), domain_of(native).values, default)
+
+
+def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> Domain:
+    selector, value = node.inputs
+    selection = analysis.selection(node)
+    values = analysis.domains[value]
+    widths = _widths(analysis, node)
+    defaults = [expression.default] if 0 in widths else []
+    if selection.is_empty:
+        return domain_of(defaults)
+    if widths[-1] <= 1 or analysis.uniqueness.selects_one_value(selection, value):
+        return domain_of([*values.values, *defaults], nullable=values.nullable)
+    _check_averageable(node, values)
+    numbers = [exact for number in values.values if (exact := exact_number(number)) is not None]
+    mean = Mean(selector, tuple(sorted(set(numbers))), values.values, expression.default)
+    analysis.means[node.place] = mean
+    return _mean_values(analysis, mean)
+
+
+def _mean_values(analysis: Analysis, mean: Mean) -> Domain:
+    widths = analysis.widths[mean.selector]
+    means = mean_domain(mean.numbers, mean.native, widths)
+    return domain_of([*means.values, mean.default]) if 0 in widths else means
+
+
+def _check_averageable(node: Node, values: Domain) -> None:
+    """Refuse an aggregate that might have to average different values which are not all finite numbers."""
+    odd = None if values.nullable else next((value for value in values.values if exact_number(value) is None), ...)
+    if odd is ...:
+        return
+    other = next(value for value in values.values if value is not odd)
+    if odd is not None and is_number(odd):
+        reason = f"a row may select {odd!r} and {other!r} together, and the model cannot hold their mean"
+    else:
+        reason = f"a row may select {odd!r} and {other!r} together, and they have no mean"
+    remedy = (
+        "Give the aggregate that makes the None a default"
+        if odd is None
+        else "Select by something that tells positions apart, such as indices, or aggregate numbers"
+    )
+    raise MixedAggregateError(node.text, node.expression.location, reason, remedy)
+
+
+def _widths(analysis: Analysis, node: Node) -> range:
+    """How many positions the selector of this node can select at once."""
+    selector = node.inputs[0]
+    if selector not in analysis.widths:
+        analysis.widths[selector] = _selection_widths(analysis, analysis.selections.of(selector))
+    return analysis.widths[selector]
+
+
+def _selection_widths(analysis: Analysis, selection: Selection) -> range:
+    if selection.is_empty:
+        return range(1)
+    conjunction = selection.conjunction
+    lowest = 1 if conjunction is not None and _selects_itself(analysis, conjunction) else 0
+    highest = 1 if analysis.uniqueness.selects_one_position(selection) else analysis.max_length
+    return range(lowest, highest + 1)
+
+
+def _selects_itself(analysis: Analysis, conjunction: Conjunction) -> bool:
+    """Whether every position is sure to select at least itself (also under a causal mask)."""
+    return all(
+        bool(matrix.all()) or (keys == queries and bool(matrix.diagonal().all()))
+        for (keys, queries), matrix in conjunction.predicates.items()
+        if not _may_be_none(analysis, keys, queries)
+    ) and not any(_may_be_none(analysis, *pair) for pair in conjunction.predicates)
+
+
+def _may_be_none(analysis: Analysis, *places: int) -> bool:
+    return any(analysis.domains[place].nullable for place in places)

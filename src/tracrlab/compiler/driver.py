@@ -1,0 +1,69 @@
+"""The compiler from top to bottom: RASP to Craft to weights, one function a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from tracrlab.compiler.allocate import allocate_dimensions
+from tracrlab.compiler.assemble import assemble_model
+from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.graph import trace_graph
+from tracrlab.compiler.lower import lower_graph
+from tracrlab.compiler.schedule import layer_schedule
+from tracrlab.errors import VocabularyError
+from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.config import ModelConfig
+from tracrlab.model.tokenizer import checked_vocabulary
+from tracrlab.rasp.expressions import Selector, SOp
+from tracrlab.rasp.values import Value
+
+
+def compile_program(
+    program: SOp,
+    vocab: Iterable[Value],
+    max_seq_len: int,
+    *,
+    causal: bool = False,
+    mode: Literal["faithful"] = "faithful",
+    bos: str = "bos",
+    pad: str = "pad",
+    dtype: Literal["float32", "float64"] = "float32",
+) -> CompiledModel:
+    """Compile a RASP program into a transformer that computes the same on every input.
+
+    Arguments:
+        program: the s-op to compute.
+        vocab: the tokens that inputs may contain, any hashable values (a string: its characters).
+        max_seq_len: the number of tokens of the longest input, without BOS.
+        causal: compile for causal attention; the model equals ``program(tokens, causal=True)``.
+        mode: ``"faithful"``, one variable and component for each s-op of the program.
+        bos, pad: the special tokens, which must not be in the vocabulary.
+        dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
+
+    Returns:
+        The model. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the interpreter.
+
+    Raises:
+        CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy.
+        VocabularyError: the vocabulary, special tokens or length are unusable.
+    """
+    if isinstance(program, Selector) or not isinstance(program, SOp):
+        raise TypeError(f"a program is an s-op, not {type(program).__name__}: aggregate a selector or take its width")
+    if mode != "faithful":
+        raise ValueError(f'mode must be "faithful", not {mode!r}')
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f'dtype must be "float32" or "float64", not {dtype!r}')
+    if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
+        raise VocabularyError(f"max_seq_len must be a positive integer, not {max_seq_len!r}")
+    vocabulary = checked_vocabulary(vocab, bos, pad)
+
+    graph = trace_graph(program)
+    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal)
+    lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
+    schedule = layer_schedule(lowered.components)
+    allocation = allocate_dimensions(lowered)
+    config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
+    return assemble_model(analysis, lowered, schedule, allocation, config)

@@ -1,0 +1,124 @@
+"""Stage 3: every s-op of the graph becomes Craft components (Tracr paper, section 3, step 3, and appendix D)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
+from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
+from tracrlab.compiler.lower.widths import lower_length, lower_width
+from tracrlab.compiler.lower.workspace import Placed, Stored, Workspace
+from tracrlab.craft.components import Embedding
+from tracrlab.craft.neurons import NotSeparable
+from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.errors import PrecisionError
+from tracrlab.rasp.expressions import (
+    Aggregate,
+    Encoding,
+    Full,
+    Indices,
+    Length,
+    Map,
+    SelectorWidth,
+    SequenceMap,
+    Tokens,
+)
+
+__all__ = ["Lowered", "Placed", "lower_graph"]
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """The program in Craft: what the embeddings hold, and components in an order that respects their reads.
+
+    ``variables`` gives for each s-op, by its place in the graph, the variable that holds its value.
+    """
+
+    embeddings: tuple[Embedding, ...]
+    components: tuple[Placed, ...]
+    variables: dict[int, Variable]
+    output: Variable
+    bos: Variable
+    pad: Variable
+
+
+def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowered:
+    """Lower every s-op of an analysed graph.
+
+    Raises:
+        EncodingError: a numerical encoding is asked for values that are not numbers.
+        DomainTooLargeError: a table, one-hot or combination of values passes the limits.
+        PrecisionError: the number format cannot tell values apart that the program must tell apart.
+    """
+    work = Workspace(analysis, bos, pad, dtype)
+    for node in analysis.graph.sops():
+        try:
+            _lower(work, node)
+        except NotSeparable as error:
+            raise _too_fine(node, *error.args) from error
+    output = work.stored[analysis.graph.output.place].variable
+    _check_decodable(analysis.graph.output, output)
+    variables = {place: stored.variable for place, stored in work.stored.items()}
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, work.bos, work.pad)
+
+
+def _lower(work: Workspace, node: Node) -> None:
+    match node.expression:
+        case Tokens():
+            _lower_source(work, node, work.tokens)
+        case Indices():
+            _lower_source(work, node, work.indices)
+        case Full():
+            work.store(node, constant_variable(work, node, node.expression.fill))
+        case Length():
+            lower_length(work, node)
+        case Map() | SequenceMap():
+            lower_elementwise(work, node)
+        case SelectorWidth():
+            lower_width(work, node)
+        case Aggregate():
+            lower_aggregate(work, node)
+        case _:
+            raise AssertionError(f"no lowering for {type(node.expression).__name__}")
+
+
+def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
+    """Tokens and indices are one-hot in the embedding; asked for as numbers, they get a dimension there as well."""
+    domain = work.analysis.domains[node.place]
+    if node.expression.encoding is not Encoding.NUMERICAL:
+        work.store(node, one_hot)
+        return
+    require_numbers(node, domain)
+    variable = new_variable(node, Layout.SCALAR, domain)
+    source = next(embedding for embedding in work.embeddings if embedding.writes is one_hot)
+    numbers = np.array([[float(value)] for value in domain.values])  # type: ignore[arg-type]
+    by_token = None if source.by_token is None else source.by_token @ numbers
+    by_position = None if source.by_position is None else source.by_position @ numbers
+    work.embeddings.append(Embedding(variable, by_token, by_position))
+    work.store(node, variable)
+
+
+def _check_decodable(node: Node, output: Variable) -> None:
+    """The answer must be nearer to the right value than to any other, whatever the noise."""
+    error = output.noise.of_read(np.eye(output.width))
+    if output.layout is Layout.ONE_HOT:
+        if error > 1 / 4:
+            raise _too_fine(node, 0, 1)
+        return
+    gaps = np.diff(output.numbers)
+    if len(gaps) and error > gaps.min() / 4:
+        place = int(gaps.argmin())
+        raise _too_fine(node, output.values[place], output.values[place + 1])
+
+
+def _too_fine(node: Node, one: object, other: object) -> PrecisionError:
+    return PrecisionError(
+        node.text,
+        node.expression.location,
+        f"the number format of the model cannot reliably tell {one} from {other}",
+        'Compile with dtype="float64", use a smaller length, or round to fewer values',
+    )

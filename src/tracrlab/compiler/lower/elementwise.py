@@ -1,0 +1,261 @@
+"""Elementwise s-ops become MLPs: lookups, step functions of one number, or linear maps (Tracr paper, appendix D.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from tracrlab.compiler.domains import node_affine_function
+from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.folding import Folded, fold_table
+from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
+from tracrlab.compiler.value_sets import Domain, ordered
+from tracrlab.craft.neurons import (
+    Neurons,
+    NotSeparable,
+    Number,
+    box_cover,
+    linear_neurons,
+    lookup_neurons,
+    step_neurons,
+)
+from tracrlab.craft.precision import SAFETY, number_noise, unit_roundoff
+from tracrlab.craft.spaces import (
+    Layout,
+    Read,
+    Variable,
+    one_hot_variable,
+    scalar_variable,
+)
+from tracrlab.errors import DomainTooLargeError, EncodingError
+from tracrlab.rasp.expressions import Encoding
+from tracrlab.rasp.operations import Affine
+from tracrlab.rasp.values import value_key
+
+MAX_NEURONS = 2**16
+
+
+def lower_elementwise(work: Workspace, node: Node) -> None:
+    """Add the MLP that computes a ``Map`` or ``SequenceMap`` node and store its value.
+
+    Raises:
+        EncodingError, DomainTooLargeError, UndefinedValueError, NotSeparable
+    """
+    affine = node_affine_function(node)
+    if affine is not None and _passes_linearly(work, node):
+        _lower_linear(work, node, affine)
+    else:
+        _lower_table(work, node)
+
+
+def chosen_layout(work: Workspace, node: Node) -> Layout:
+    """One-hot or scalar, as the program asks, otherwise one-hot unless there are too many values."""
+    expression, domain = node.expression, work.analysis.domains[node.place]
+    if expression.encoding is Encoding.NUMERICAL:
+        require_numbers(node, domain)
+        return Layout.SCALAR
+    if expression.encoding is None and domain.is_numeric:
+        averages = node.place in work.analysis.means
+        return Layout.SCALAR if averages or len(domain) > MAX_ONE_HOT else Layout.ONE_HOT
+    work.check_size(node, len(domain))
+    return Layout.ONE_HOT
+
+
+def require_numbers(node: Node, domain: Domain) -> None:
+    """Refuse the numerical encoding for values that are not finite numbers."""
+    if not domain.is_numeric:
+        odd = next(value for value in domain.values if not Domain((value,)).is_numeric)
+        raise EncodingError(
+            node.text,
+            node.expression.location,
+            f"it can be {odd!r}, which is not a finite number, so it has no numerical encoding",
+            "Drop numerical() or map it to numbers first",
+        )
+
+
+def new_variable(node: Node, layout: Layout, domain: Domain) -> Variable:
+    """The variable for all values of a domain."""
+    make = one_hot_variable if layout is Layout.ONE_HOT else scalar_variable
+    return make(node.name, domain.values, nullable=domain.nullable)
+
+
+def numeric_reads(variable: Variable) -> list[Read]:
+    """The number that a variable holds, as one feature; its values must be numbers."""
+    if variable.layout is Layout.ONE_HOT:
+        return [Read(variable, variable.numbers[:, None])]
+    column = np.zeros((variable.width, 1))
+    column[0] = 1
+    return [Read(variable, column)]
+
+
+def _passes_linearly(work: Workspace, node: Node) -> bool:
+    """Whether an affine node is computed on numbers as they are, into a scalar.
+
+    It is where the program asks for a number or some input is one, unless an input may be ``None``: then the result
+    must be ``None`` too, which takes a table.
+    """
+    analysis, expression = work.analysis, node.expression
+    domains = [analysis.domains[place] for place in node.inputs]
+    if any(domain.nullable or not domain.is_numeric for domain in (*domains, analysis.domains[node.place])):
+        return False
+    some_number = any(work.stored[place].variable.layout is Layout.SCALAR for place in node.inputs)
+    return expression.encoding is Encoding.NUMERICAL or (expression.encoding is None and some_number)
+
+
+def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
+    reads, noise, size = [], 0.0, 0.0
+    for place, coefficient in zip(node.inputs, affine.coefficients, strict=True):
+        variable = work.stored[place].variable
+        if variable.layout is Layout.ONE_HOT:
+            variable = work.exact(node, variable)
+        for read in numeric_reads(variable):
+            matrix = read.matrix * float(coefficient)
+            reads.append(Read(variable, matrix))
+            noise += variable.noise.of_read(matrix)
+            size += float(np.abs(variable.table @ matrix).max(initial=0))
+    if affine.offset:
+        reads += work.constant_reads(np.array([float(affine.offset)]))
+    rounding = (len(reads) + 4) * unit_roundoff(work.dtype) * (size + abs(float(affine.offset)))
+    variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
+    neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
+    work.store(node, work.add_mlp(node, variable, neurons))
+
+
+def _lower_table(work: Workspace, node: Node) -> None:
+    analysis = work.analysis
+    table = analysis.table(node)
+    layout = chosen_layout(work, node)
+    inputs = [work.stored[place] for place in table.inputs]
+    folded = fold_table(node, table, inputs)
+    values = folded.values
+    domain = Domain(tuple(values), analysis.domains[node.place].nullable)
+    variable = new_variable(node, layout, domain)
+    slots = work.slots_in(variable, values)[folded.slots] if values else np.zeros(0, int)
+    if layout is Layout.SCALAR and len(variable.values) > 1 and _is_one_number(inputs):
+        neurons = _scalar_neurons(work, node, folded, inputs, variable)
+    else:
+        results = _result_vectors(variable, values)
+        neurons = _neurons(work, node, folded.places, inputs, results)
+    work.store(node, work.add_mlp(node, variable, neurons), slots)
+
+
+def _result_vectors(variable: Variable, values: Sequence[object]) -> Float[np.ndarray, "result width"]:
+    """The encoding of each value, in order, and all zero last, where index -1 (``None``) finds it."""
+    vectors = [variable.vector(value) for value in values]  # type: ignore[arg-type]
+    return np.array([*vectors, np.zeros(variable.width)])
+
+
+def _is_one_number(inputs: Sequence[Stored]) -> bool:
+    return len(inputs) == 1 and inputs[0].variable.layout is Layout.SCALAR
+
+
+def _scalar_neurons(
+    work: Workspace, node: Node, folded: Folded, inputs: Sequence[Stored], variable: Variable
+) -> Neurons:
+    """Number to number: step directly if the steps' rounding stays well below the gaps, else by way of a one-hot."""
+    results = _result_vectors(variable, variable.values)
+    places = np.where(folded.places < 0, -1, work.slots_in(variable, folded.values)[folded.places])
+    gap = float(np.diff(variable.numbers).min())
+    try:
+        neurons = _neurons(work, node, places, inputs, results)
+        if neurons.noise.of_read(np.eye(variable.width)) < gap / 16:
+            return neurons
+    except NotSeparable:
+        if len(variable.values) < len(inputs[0].variable.values):
+            raise
+    source = work.one_hot(node, inputs[0].variable)
+    return lookup_neurons([source], box_cover(places), results, work.constant, work.dtype)
+
+
+def _neurons(
+    work: Workspace,
+    node: Node,
+    places: Int[np.ndarray, "..."],
+    inputs: Sequence[Stored],
+    results: Float[np.ndarray, "result width"],
+) -> Neurons:
+    """The cheapest exact construction for a table (``places`` into ``results``) of stored variables."""
+    variables = [stored.variable for stored in inputs]
+    if _is_one_number(inputs):
+        return step_neurons(work.number(variables[0]), results[places], work.dtype)
+    form = _linear_form(work, places, variables)
+    n_cells = sum(places.shape)
+    if form is not None and 2 * form.n_steps <= 4 * n_cells:
+        try:
+            return step_neurons(form.number, results[form.places], work.dtype)
+        except NotSeparable:
+            pass
+    sources = [work.one_hot(node, variable) for variable in variables]
+    boxes = box_cover(places)
+    if len(boxes) > MAX_NEURONS:
+        raise DomainTooLargeError(
+            node.text,
+            node.expression.location,
+            f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
+            "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
+        )
+    return lookup_neurons(sources, boxes, results, work.constant, work.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _LinearForm:
+    """A table f(x, y) = g(a x + b y) as the function g of a number: its result place for each value."""
+
+    number: Number
+    places: Int[np.ndarray, " value"]
+
+    @property
+    def n_steps(self) -> int:
+        return int((self.places[1:] != self.places[:-1]).sum())
+
+
+def _linear_form(
+    work: Workspace, places: Int[np.ndarray, "..."], variables: Sequence[Variable]
+) -> _LinearForm | None:
+    """The sum or difference of two never-``None`` inputs on which the table depends alone, with the fewest steps.
+
+    Numbers count as themselves. Other values count by their rank among all values of both inputs, so that a function
+    of whether the inputs are equal is one of their difference.
+    """
+    if len(variables) != 2 or any(variable.nullable or not variable.values for variable in variables):
+        return None
+    codes = _codes(variables)
+    if codes is None:
+        return None
+    forms = []
+    for sign in (1.0, -1.0):
+        sums = codes[0][:, None] + sign * codes[1][None, :]
+        numbers, first, group = np.unique(sums, return_index=True, return_inverse=True)
+        representative = places.reshape(-1)[first]
+        if (representative[group.reshape(places.shape)] == places).all():
+            forms.append(_LinearForm(_weighted_sum(work, variables, codes, sign, numbers), representative))
+    return min(forms, key=lambda form: form.n_steps, default=None)
+
+
+def _codes(variables: Sequence[Variable]) -> list[Float[np.ndarray, " value"]] | None:
+    if all(len(variable.numbers) == len(variable.values) for variable in variables):
+        return [variable.numbers for variable in variables]
+    if any(variable.layout is Layout.SCALAR for variable in variables):
+        return None
+    distinct = {value_key(value): value for variable in variables for value in variable.values}
+    ranks = {value_key(value): rank for rank, value in enumerate(ordered(list(distinct.values())))}
+    return [np.array([float(ranks[value_key(value)]) for value in variable.values]) for variable in variables]
+
+
+def _weighted_sum(
+    work: Workspace,
+    variables: Sequence[Variable],
+    codes: Sequence[Float[np.ndarray, " value"]],
+    sign: float,
+    numbers: Float[np.ndarray, " number"],
+) -> Number:
+    reads, error = [], 0.0
+    for variable, code, factor in zip(variables, codes, (1.0, sign), strict=True):
+        matrix = factor * code[:, None] if variable.layout is Layout.ONE_HOT else np.array([[factor]])
+        reads.append(Read(variable, matrix))
+        error += variable.noise.of_read(matrix)
+        error += SAFETY * unit_roundoff(work.dtype) * float(np.abs(code).max())
+    return Number(tuple(reads), work.constant_columns, numbers, np.full(len(numbers), error))

@@ -1,0 +1,97 @@
+"""Selector widths become heads that attend BOS together with what is selected (Tracr paper, appendix D.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.aggregates import constant_variable
+from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads
+from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, weight_error
+from tracrlab.compiler.lower.workspace import Workspace
+from tracrlab.compiler.selections import Conjunction, Selection
+from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
+from tracrlab.craft.precision import number_noise, unit_roundoff
+from tracrlab.craft.spaces import Layout, Read, one_hot_variable, scalar_variable
+
+
+def lower_width(work: Workspace, node: Node) -> None:
+    """Add what counts the positions a ``SelectorWidth`` node's selector selects, and store the count."""
+    _lower_count(work, node, work.analysis.selection(node))
+
+
+def lower_length(work: Workspace, node: Node) -> None:
+    """Add what computes the ``Length`` node: the width of the selector that selects everything."""
+    _lower_count(work, node, Selection(((1, Conjunction({})),)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Count:
+    """A head's 1 / (1 + width), ascending, and the width that each value means."""
+
+    number: Number
+    widths: Float[np.ndarray, " value"]
+
+
+def _lower_count(work: Workspace, node: Node, selection: Selection) -> None:
+    """One conjunction is counted directly, several by way of the sum of their signed widths."""
+    if selection.is_empty:
+        work.store(node, constant_variable(work, node, 0))
+        return
+    counts = [
+        (coefficient, _attend_with_bos(work, node, conjunction, number))
+        for number, (coefficient, conjunction) in enumerate(selection.terms, start=1)
+    ]
+    if len(counts) == 1 and counts[0][0] == 1:
+        _store_count(work, node, counts[0][1])
+    else:
+        _store_count(work, node, _summed(work, node, counts))
+
+
+def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, number: int) -> _Count:
+    """The head of one conjunction: attending BOS as much as each selected position gives BOS 1 / (1 + width)."""
+    longest = work.analysis.max_length
+    widths = np.arange(longest, -1, -1.0)
+    tolerance = 1 / (64 * (longest + 2))
+    matches = conjunction_matches(work, conjunction)
+    scores = head_scores(work, node, matches, attend_bos=True, tolerance=tolerance)
+    error = weight_error(work, scores) + 8 * unit_roundoff(work.dtype)
+    name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
+    shares = [1 / (1 + width) for width in widths.tolist()]
+    share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
+    work.add_head(node, share, scores, [Read(work.bos, np.ones((1, 1)))], None)
+    reads = (Read(share, np.ones((1, 1))),)
+    return _Count(Number(reads, work.constant_columns, share.numbers, share.numbers * error), widths)
+
+
+def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
+    """The signed widths of several conjunctions, added up in one dimension."""
+    domain = work.analysis.domains[node.place]
+    parts = [
+        step_neurons(count.number, (coefficient * count.widths)[:, None], work.dtype) for coefficient, count in counts
+    ]
+    total = scalar_variable(f"{node.name}.sum", domain.values, nullable=False)
+    total = work.add_mlp(node, total, side_by_side(parts))
+    return _Count(work.number(total), total.numbers)
+
+
+def _store_count(work: Workspace, node: Node, count: _Count) -> None:
+    """Turn a count into the variable of the node; a number that would come out too noisy goes by way of a one-hot."""
+    layout, domain = chosen_layout(work, node), work.analysis.domains[node.place]
+    target = new_variable(node, layout, domain)
+    kept = np.isin(count.widths, target.numbers)
+    number = Number(
+        count.number.reads, count.number.constant, count.number.values[kept], count.number.error[kept]
+    )
+    places = np.searchsorted(target.numbers, count.widths[kept])
+    neurons = step_neurons(number, target.table[places], work.dtype)
+    if layout is Layout.SCALAR and neurons.noise.of_read(np.ones((1, 1))) > 1 / 16:
+        counted = one_hot_variable(f"{node.name}.onehot", target.values, nullable=False)
+        counted = work.add_mlp(node, counted, step_neurons(number, counted.table[places], work.dtype))
+        reads = numeric_reads(counted)
+        error = counted.noise.of_read(reads[0].matrix) + 4 * unit_roundoff(work.dtype) * target.numbers[-1]
+        neurons = linear_neurons(reads, noise=number_noise(float(error)))
+    work.store(node, work.add_mlp(node, target, neurons))

@@ -1,0 +1,146 @@
+"""Values an s-op can take, as finite ordered sets, and tables of functions over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from tracrlab.rasp.semantics import apply_function
+from tracrlab.rasp.values import Ratio, Value, is_finite_number, is_number, value_key
+
+MAX_TABLE_ENTRIES = 2**21
+MAX_NUMBERS = 2**20
+
+
+class TooManyValues(Exception):
+    """A domain or table passes the stated limit; the message gives the sizes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """The finite set of values an s-op can take, in a fixed order, and whether it can be ``None`` as well."""
+
+    values: tuple[Value, ...]
+    nullable: bool = False
+
+    @cached_property
+    def places(self) -> dict[Hashable, int]:
+        """The place of each value, by :func:`tracrlab.rasp.values.value_key`."""
+        return {value_key(value): place for place, value in enumerate(self.values)}
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Whether every value is a finite number."""
+        return all(map(is_finite_number, self.values))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def domain_of(values: Iterable[Value], *, nullable: bool = False) -> Domain:
+    """The domain of the distinguishable values among ``values`` (``None`` makes it nullable), sorted where possible."""
+    distinct: dict[Hashable, Value] = {}
+    for value in values:
+        if value is None:
+            nullable = True
+        else:
+            distinct.setdefault(value_key(value), value)
+    return Domain(tuple(ordered(list(distinct.values()))), nullable)
+
+
+def ordered(values: list[Any]) -> list[Any]:
+    """The values in ascending order if Python can compare them all, otherwise as they come."""
+    if all(map(is_number, values)) or len({type(value) for value in values}) == 1:
+        try:
+            return sorted(values)
+        except TypeError:
+            return values
+    return values
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A function of several s-ops, tabulated: ``places[i, j, …]`` is the place of its value in ``domain``.
+
+    ``inputs`` are the places of the s-ops in the graph, one an axis; ``-1`` stands for ``None``.
+    """
+
+    inputs: tuple[int, ...]
+    domain: Domain
+    places: Int[np.ndarray, "..."]
+
+
+def tabulate(function: Callable[..., Any], operands: Sequence[int], domains: Mapping[int, Domain]) -> Table:
+    """The table of an elementwise function of the s-ops ``operands``, over all combinations of their values.
+
+    An s-op that is an operand twice has one axis.
+
+    Raises:
+        FunctionFailure: the function has no usable value for some combination.
+        TooManyValues: there are more than ``MAX_TABLE_ENTRIES`` combinations.
+    """
+    inputs = tuple(dict.fromkeys(operands))
+    shape = tuple(len(domains[place]) for place in inputs)
+    if prod(shape) > MAX_TABLE_ENTRIES:
+        sizes = " x ".join(map(str, shape))
+        raise TooManyValues(f"its inputs have {sizes} combinations of values, more than {MAX_TABLE_ENTRIES}")
+    axes = [inputs.index(place) for place in operands]
+    combinations = product(*(domains[place].values for place in inputs))
+    results = [apply_function(function, [values[axis] for axis in axes]) for values in combinations]
+    domain = domain_of(results)
+    place = domain.places
+    places = [-1 if value is None else place[value_key(value)] for value in results]
+    return Table(inputs, domain, np.array(places, np.int64).reshape(shape))
+
+
+def mean_numbers(numbers: Sequence[Fraction], widths: range) -> list[Fraction]:
+    """Every mean of ``w`` of the numbers, repetition allowed, for every ``w`` in ``widths``, ascending.
+
+    The sums of ``w`` numbers are found as the set bits of a big integer, one shift for each number and width.
+
+    Raises:
+        TooManyValues: there are more than ``MAX_NUMBERS`` means.
+    """
+    denominator = np.lcm.reduce([number.denominator for number in numbers], dtype=object)
+    lowest = min(numbers)
+    steps = sorted({int((number - lowest) * denominator) for number in numbers})
+    if len(steps) * max(widths, default=0) ** 2 * steps[-1] > MAX_NUMBERS * 2**12:
+        raise TooManyValues(f"the means of {len(numbers)} numbers over up to {max(widths)} positions are too many")
+    sums = 1
+    means: set[tuple[int, int]] = set()
+    for width in range(1, max(widths, default=0) + 1):
+        sums = _any_of(sums << step for step in steps)
+        if width in widths:
+            totals = _set_bits(sums)
+            divisors = np.gcd(totals, width)
+            means.update(zip((totals // divisors).tolist(), (width // divisors).tolist(), strict=True))
+        if len(means) > MAX_NUMBERS:
+            raise TooManyValues(f"it has more than {MAX_NUMBERS} possible means")
+    return sorted(lowest + Fraction(total, int(width * denominator)) for total, width in means)
+
+
+def _any_of(bitsets: Iterable[int]) -> int:
+    union = 0
+    for bits in bitsets:
+        union |= bits
+    return union
+
+
+def _set_bits(bits: int) -> Int[np.ndarray, " bits"]:
+    """The places of the bits that are set."""
+    data = np.frombuffer(bits.to_bytes(bits.bit_length() // 8 + 1, "little"), np.uint8)
+    return np.flatnonzero(np.unpackbits(data, bitorder="little"))
+
+
+def mean_domain(numbers: Sequence[Fraction], native: Iterable[Value], widths: range) -> Domain:
+    """The values of a mean: the exact means as ratios, and the ``native`` values it passes on unchanged."""
+    means = [Ratio(mean) for mean in mean_numbers(numbers, widths)] if max(widths, default=0) else []
+    return domain_of([*native, *means])

@@ -1,0 +1,229 @@
+"""Exact MLP constructions: lookups of one-hot variables, step functions of a number, linear maps.
+
+Each returns the two weight matrices of an MLP over labelled variables. ``constant`` stands for reads that give 1 at
+every position except BOS, so that no neuron fires at BOS and nothing is written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from tracrlab.craft.precision import Noise, unit_roundoff
+from tracrlab.craft.spaces import Read, Variable
+
+
+class NotSeparable(Exception):
+    """The number format cannot tell two values apart; ``args`` are the two values."""
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """Hidden neurons: what they read and what each adds to the output when it is 1; ``noise`` of what they write."""
+
+    reads: tuple[Read, ...]
+    output: Float[np.ndarray, "neuron width"]
+    noise: Noise
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """A set of input combinations that is a product of sets, all of which give the same result.
+
+    ``sets[axis]`` says for each place of that axis whether it belongs.
+    """
+
+    sets: tuple[Bool[np.ndarray, " place"], ...]
+    result: int
+
+
+def box_cover(places: Int[np.ndarray, "..."]) -> list[Box]:
+    """Disjoint boxes that cover a table's entries (negative ones left out), few of them.
+
+    Rows that hold a result in the same columns are joined; of the two orders of a two-way table the better is taken.
+    """
+    boxes = _boxes(places)
+    if places.ndim == 2:
+        turned = [Box(box.sets[::-1], box.result) for box in _boxes(places.T)]
+        boxes = min(boxes, turned, key=len)
+    return boxes
+
+
+def _boxes(places: Int[np.ndarray, "..."]) -> list[Box]:
+    if places.ndim == 1:
+        return [Box((places == result,), int(result)) for result in np.unique(places) if result >= 0]
+    rows = places.reshape(-1, places.shape[-1])
+    boxes = []
+    for result in np.unique(rows):
+        if result < 0:
+            continue
+        hits = rows == result
+        used = np.flatnonzero(hits.any(axis=1))
+        patterns, which = np.unique(hits[used], axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            members = np.full(len(rows), -1)
+            members[used[which.reshape(-1) == number]] = result
+            boxes += [
+                Box((*box.sets, pattern), box.result) for box in _boxes(members.reshape(places.shape[:-1]))
+            ]
+    return boxes
+
+
+def lookup_neurons(
+    inputs: Sequence[Variable],
+    boxes: Sequence[Box],
+    results: Float[np.ndarray, "result width"],
+    constant: Sequence[tuple[Variable, float]],
+    dtype: np.dtype,
+) -> Neurons:
+    """A lookup table of one-hot variables: a neuron for each box (Tracr paper, appendix D.1, with fewer neurons).
+
+    A neuron computes ``relu(sum of the memberships - (k - 1))`` over the ``k`` inputs that the box restricts: 1 inside
+    the box, 0 outside, since each membership is a sum of one-hot entries and so 0 or 1. Where the inputs carry noise, a
+    pair of neurons ``relu(2s - 1/2) - relu(2s - 3/2)`` takes its place, which is flat within 1/4 of ``s`` = 0 and 1 and
+    so stops the noise. A set with one place more than the variable has values says by that last place whether ``None``
+    (an all-zero variable) belongs: the membership is then read from 1 minus the entries left out.
+
+    Raises:
+        NotSeparable: noise exceeds the quarter.
+    """
+    boxes = [box for box in boxes if results[box.result].any()]
+    if not boxes:
+        return Neurons((), np.zeros((0, results.shape[1])), Noise())
+    exact = all(variable.noise.is_exact for variable in inputs)
+    n_boxes = len(boxes)
+    bias = np.ones(n_boxes)
+    masks: list[tuple[Variable, Float[np.ndarray, "width box"]]] = []
+    for axis, variable in enumerate(inputs):
+        sets = np.array([box.sets[axis] for box in boxes], float).reshape(n_boxes, -1).T  # [place, box]
+        restricts = (sets.min(axis=0) == 0) | (variable.nullable and len(sets) == variable.width)
+        none_belongs = sets[variable.width] if len(sets) > variable.width else np.zeros(n_boxes)
+        bias -= np.where(restricts, 1 - none_belongs, 0)
+        masks.append((variable, np.where(restricts, sets[: variable.width] - none_belongs, 0)))
+    error = sum(variable.noise.of_read(mask) for variable, mask in masks)
+    if error > 1 / 8:
+        raise NotSeparable(0, 1)
+    slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+    reads = [
+        Read(variable, np.concatenate([slope * mask] * len(shifts), axis=1))
+        for variable, mask in masks
+        if mask.any()
+    ]
+    biases = np.concatenate([slope * bias - shift for shift in shifts])
+    reads += [Read(variable, coefficient * biases[None, :]) for variable, coefficient in constant]
+    chosen = results[[box.result for box in boxes]]
+    output = np.concatenate([sign * chosen for sign in signs])
+    return Neurons(tuple(reads), output, _lookup_noise(inputs, masks, exact, results, dtype))
+
+
+def _lookup_noise(
+    inputs: Sequence[Variable],
+    masks: Sequence[tuple[Variable, Float[np.ndarray, "width box"]]],
+    exact: bool,
+    results: Float[np.ndarray, "result width"],
+    dtype: np.dtype,
+) -> Noise:
+    """Exact for 0/1 results of exact inputs, and of single entries of one noisy input (see ``lookup_neurons``).
+
+    In the latter case ``2x``, ``2x - 1/2`` and ``2x - 3/2`` are all exact in floating point near ``x`` = 1.
+    """
+    zero_one = bool(np.isin(results, (0, 1)).all())
+    single_entries = len(inputs) == 1 and all((mask != 0).sum(axis=0).max(initial=0) <= 1 for _, mask in masks)
+    if zero_one and (exact or single_entries):
+        return Noise()
+    return Noise(relative=(2 if exact else 16) * unit_roundoff(dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """A number read from the residual stream: its reads (one feature), values in ascending order, and error at each.
+
+    ``constant`` are the reads that give 1, up to ``constant_error``, where the number has a value.
+    """
+
+    reads: tuple[Read, ...]
+    constant: tuple[tuple[Variable, Float[np.ndarray, " width"]], ...]
+    values: Float[np.ndarray, " value"]
+    error: Float[np.ndarray, " value"]
+    constant_error: float = 0.0
+
+
+def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+    """Any function of a number with finitely many values (Tracr paper, appendix D.1).
+
+    Between two neighbouring values with different results stands a step ``relu(z + 1/2) - relu(z - 1/2)``, where
+    ``z = L (x - t)``, ``t`` is the middle of the gap and ``L`` the power of two that makes the ramp a quarter to a half
+    of the gap wide: then ``|z| >= 1`` at both values, and the step is flat around each. Turned the other way round,
+    ``z = L (t - x)``, the step is subtracted from a constant instead. In floating point a step errs with the size of
+    ``z``, so each is turned towards the side on which the values are nearer.
+
+    The noise of the result is measured by running the neurons, in ``dtype``, on all values and on both ends of each
+    value's error.
+
+    Raises:
+        NotSeparable: a gap is too narrow for the error of the number or for the number format.
+    """
+    x = number.values
+    changes = np.flatnonzero((results[1:] != results[:-1]).any(axis=1))
+    gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
+    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
+    falling = middles - x[0] < x[-1] - middles
+    signs = np.where(falling, -1.0, 1.0)
+    differences = results[changes + 1] - results[changes]
+    base = results[0] + differences[falling].sum(axis=0) if len(results) else np.zeros(results.shape[1])
+    offsets = -signs * slopes * middles
+    nearby = np.maximum(number.error[changes], number.error[changes + 1])
+    blurred = (slopes * nearby + np.abs(offsets) * number.constant_error > 1 / 4) | (
+        (np.abs(offsets) + 2) * unit_roundoff(dtype) * 8 > 1 / 8
+    )
+    if blurred.any():
+        place = changes[int(np.flatnonzero(blurred)[0])]
+        raise NotSeparable(x[place], x[place + 1])
+    slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
+    offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
+    signed = signs[:, None] * differences
+    output = np.concatenate([signed, -signed, base[None, :]])
+    used = output.any(axis=1)
+    slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
+    reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
+    reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
+    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
+    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+
+
+def _step_errors(
+    number: Number,
+    slopes: Float[np.ndarray, " neuron"],
+    offsets: Float[np.ndarray, " neuron"],
+    output: Float[np.ndarray, "neuron width"],
+    results: Float[np.ndarray, "value width"],
+    dtype: np.dtype,
+) -> Float[np.ndarray, "sample width"]:
+    """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
+    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
+    hidden = np.maximum(x[:, None] * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
+    return (hidden @ output.astype(dtype)).astype(float) - np.concatenate([results] * 3)
+
+
+def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:
+    """A number passed through the MLP unchanged: ``relu(x) - relu(-x)``."""
+    both = tuple(Read(read.variable, np.concatenate([read.matrix, -read.matrix], axis=1)) for read in reads)
+    return Neurons(both, np.array([[1.0], [-1.0]]), noise)
+
+
+def side_by_side(parts: Sequence[Neurons]) -> Neurons:
+    """All the neurons of several constructions in one MLP; what they write adds up."""
+    total, start = sum(len(part.output) for part in parts), 0
+    reads = []
+    for part in parts:
+        for read in part.reads:
+            matrix = np.zeros((len(read.matrix), total))
+            matrix[:, start : start + len(part.output)] = read.matrix
+            reads.append(Read(read.variable, matrix))
+        start += len(part.output)
+    samples = [len(parts) * part.noise.samples for part in parts if part.noise.samples is not None]
+    noise = Noise(sum(part.noise.relative for part in parts), np.concatenate(samples) if samples else None)
+    return Neurons(tuple(reads), np.concatenate([part.output for part in parts]), noise)

@@ -1,0 +1,67 @@
+"""How far stored vectors can be from their ideal encodings, and what that does to those who read them.
+
+Noise is carried as sampled error vectors: the constructions that are not exact in floating point are run, with their
+own weights and number format, on every value that they can meet, and the differences from the ideal are kept. A linear
+read of the variable then errs by at most the largest product of a sample with the read's matrix, times a safety factor
+for other summation orders. Averages of positions are convex combinations of samples, so the bound survives attention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+SAFETY = 4.0
+
+
+def unit_roundoff(dtype: np.dtype) -> float:
+    """The largest relative error of rounding a number to ``dtype``."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """A bound on the error of a variable.
+
+    Attributes: ``relative`` error of the entry that should be one, as a fraction of it; ``samples`` error vectors that
+    can occur on top of that.
+    """
+
+    relative: float = 0.0
+    samples: Float[np.ndarray, "samples width"] | None = field(default=None)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the stored vector is exactly the ideal one."""
+        return self.relative == 0 and self.samples is None
+
+    def of_read(self, matrix: Float[np.ndarray, "width features"]) -> float:
+        """The largest absolute error of any feature of ``vector @ matrix``."""
+        if self.is_exact or not matrix.size:
+            return 0.0
+        hot = self.relative * float(np.abs(matrix).max())
+        if self.samples is None:
+            return hot
+        return hot + SAFETY * float(np.abs(self.samples @ matrix).max())
+
+    def of_read_total(self, matrix: Float[np.ndarray, "width features"]) -> float:
+        """The largest sum over the features of the absolute errors of ``vector @ matrix``."""
+        if self.is_exact or not matrix.size:
+            return 0.0
+        hot = self.relative * float(np.abs(matrix).sum(axis=1).max())
+        if self.samples is None:
+            return hot
+        return hot + SAFETY * float(np.abs(self.samples @ matrix).sum(axis=1).max())
+
+    def through(self, matrix: Float[np.ndarray, "width features"], extra: float = 0.0) -> Noise:
+        """The noise of the variable ``vector @ matrix``, with ``extra`` relative error on top."""
+        samples = None if self.samples is None else self.samples @ matrix
+        return Noise(self.relative + extra, samples)
+
+
+def number_noise(error: float, present_error: float | None = None) -> Noise:
+    """The noise of a scalar variable of this absolute error, and of its presence dimension if it has one."""
+    errors = [error] if present_error is None else [error, present_error]
+    return Noise(0.0, np.diag(errors) / SAFETY) if any(errors) else Noise()

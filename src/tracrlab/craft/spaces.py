@@ -1,0 +1,168 @@
+"""Labelled pieces of the residual stream: variables, their dimensions, and linear reads of them.
+
+A *variable* owns an orthogonal block of dimensions. It is laid out one-hot (a dimension a value; all zero means
+``None``) or as a scalar (one dimension holding the number, and, if it can be ``None``, a second one holding 1 where
+there is a value).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from tracrlab.craft.precision import Noise
+from tracrlab.rasp.values import Value, is_finite_number, value_key
+
+
+class Layout(enum.Enum):
+    """How a variable occupies dimensions."""
+
+    ONE_HOT = "one-hot"
+    SCALAR = "scalar"
+
+
+class Mark(enum.Enum):
+    """What a dimension holds when it does not stand for a value."""
+
+    NUMBER = "number"  # the number itself
+    PRESENT = "present"  # 1 where a scalar has a value, 0 where it is None
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """The label of one residual-stream dimension; prints as ``is_x:True``, or as ``is_x`` for a number."""
+
+    variable: str
+    value: Value | Mark = Mark.NUMBER
+
+    def __str__(self) -> str:
+        if self.value is Mark.NUMBER:
+            return self.variable
+        return f"{self.variable}:{self.value.value if isinstance(self.value, Mark) else self.value}"
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A named value in the residual stream.
+
+    Attributes: ``values`` the values it can take, in dimension order (one-hot) or ascending with equal numbers merged
+    (scalar); ``nullable`` whether it can be ``None``; ``dimensions`` one label a dimension; ``at_bos`` the vector that
+    stands in its dimensions at the BOS position; ``noise`` a bound on how far the stored vector is from the ideal one.
+    """
+
+    name: str
+    layout: Layout
+    values: tuple[Value, ...]
+    nullable: bool
+    dimensions: tuple[Dimension, ...]
+    at_bos: Float[np.ndarray, " width"]
+    noise: Noise = field(default_factory=Noise)
+
+    @property
+    def width(self) -> int:
+        """The number of dimensions."""
+        return len(self.dimensions)
+
+    @cached_property
+    def numbers(self) -> Float[np.ndarray, " values"]:
+        """The values as numbers; only for variables all of whose values are finite numbers."""
+        return np.array([float(value) for value in self.values if is_finite_number(value)])
+
+    @cached_property
+    def places(self) -> dict[object, int]:
+        """The place of each value in ``values``, by :func:`tracrlab.rasp.values.value_key`."""
+        return {value_key(value): place for place, value in enumerate(self.values)}
+
+    def vector(self, value: Value) -> Float[np.ndarray, " width"]:
+        """The ideal encoding of a value; all zero for ``None``."""
+        vector = np.zeros(self.width)
+        if value is None:
+            return vector
+        if self.layout is Layout.ONE_HOT:
+            vector[self.places[value_key(value)]] = 1
+        elif is_finite_number(value):
+            vector[0] = value
+            vector[1:] = 1
+        return vector
+
+    @property
+    def table(self) -> Float[np.ndarray, "values width"]:
+        """The ideal encodings of all values, in order."""
+        if self.layout is Layout.ONE_HOT:
+            return np.eye(self.width)
+        table = np.ones((len(self.values), self.width))
+        table[:, 0] = self.numbers
+        return table
+
+    def decode(self, vectors: Float[np.ndarray, "position width"]) -> list[Value]:
+        """The value nearest to each stored vector."""
+        if not self.values:
+            return [None] * len(vectors)
+        if self.layout is Layout.ONE_HOT:
+            places, present = vectors.argmax(axis=1), vectors.max(axis=1) > 0.5
+        else:
+            places = nearest(self.numbers, vectors[:, 0])
+            present = vectors[:, 1] > 0.5 if self.nullable else np.ones(len(vectors), bool)
+        return [
+            self.values[place] if there or not self.nullable else None
+            for place, there in zip(places.tolist(), present.tolist(), strict=True)
+        ]
+
+
+def nearest(
+    ascending: Float[np.ndarray, " values"], numbers: Float[np.ndarray, " position"]
+) -> Int[np.ndarray, " position"]:
+    """The place of the value nearest to each number."""
+    midpoints = (ascending[1:] + ascending[:-1]) / 2
+    return np.searchsorted(midpoints, numbers)
+
+
+def one_hot_variable(
+    name: str, values: Sequence[Value], *, nullable: bool, at_bos: Value = None, noise: Noise | None = None
+) -> Variable:
+    """A variable with a dimension for each value; ``at_bos`` is the value that stands at the BOS position."""
+    dimensions = tuple(Dimension(name, value) for value in values)
+    variable = Variable(name, Layout.ONE_HOT, tuple(values), nullable, dimensions, np.zeros(len(dimensions)))
+    return _finished(variable, at_bos, noise)
+
+
+def scalar_variable(
+    name: str, values: Sequence[Value], *, nullable: bool, at_bos: Value = None, noise: Noise | None = None
+) -> Variable:
+    """A variable that holds its number in one dimension, and in a second one whether it has a value, if nullable.
+
+    Values that are the same number (``1``, ``1.0``, ``True``) are merged; the first of them stands for all.
+    """
+    merged: dict[float, Value] = {}
+    for value in values:
+        if is_finite_number(value):
+            merged.setdefault(float(value), value)
+    ordered = tuple(merged[number] for number in sorted(merged))
+    dimensions = (Dimension(name), Dimension(name, Mark.PRESENT)) if nullable else (Dimension(name),)
+    variable = Variable(name, Layout.SCALAR, ordered, nullable, dimensions, np.zeros(len(dimensions)))
+    return _finished(variable, at_bos, noise)
+
+
+def _finished(variable: Variable, at_bos: Value, noise: Noise | None) -> Variable:
+    return Variable(
+        variable.name,
+        variable.layout,
+        variable.values,
+        variable.nullable,
+        variable.dimensions,
+        variable.vector(at_bos),
+        noise or Noise(),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """A linear read of a variable: ``vector @ matrix``; what the design calls a view."""
+
+    variable: Variable
+    matrix: Float[np.ndarray, "width features"]

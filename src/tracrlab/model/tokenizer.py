@@ -1,0 +1,70 @@
+"""Tokens to ids and back: BOS is put in front, shorter sequences are padded at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+from tracrlab.errors import InputError, VocabularyError
+from tracrlab.model.config import ModelConfig
+from tracrlab.rasp.values import Value, plain_value, value_key
+
+
+def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Value, ...]:
+    """The distinct tokens of a vocabulary, in a fixed order: sorted where all are of one type, else by type.
+
+    Raises:
+        VocabularyError: it is empty, holds an unhashable value, ``None``, BOS or PAD, or BOS equals PAD.
+    """
+    if bos == pad:
+        raise VocabularyError(f"the BOS and PAD tokens must differ, but both are {bos!r}")
+    tokens: dict[Hashable, Value] = {}
+    for token in map(plain_value, vocab):
+        try:
+            tokens.setdefault(value_key(token), token)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise VocabularyError(f"a token must be hashable, unlike {token!r}") from error
+        if token is None:
+            raise VocabularyError("None cannot be a token: it stands for the absence of a value")
+        if isinstance(token, str) and token in (bos, pad):
+            kind = "bos" if token == bos else "pad"
+            raise VocabularyError(
+                f"the vocabulary contains the {kind.upper()} token {token!r}; choose another one with {kind}=…"
+            )
+    if not tokens:
+        raise VocabularyError("the vocabulary is empty; give at least one token")
+    return tuple(sorted(tokens.values(), key=_sort_key))
+
+
+def _sort_key(token: Value) -> tuple[str, object]:
+    if isinstance(token, bool | int | float):
+        return "", (token, type(token).__name__)
+    return type(token).__name__, token if isinstance(token, str) else repr(token)
+
+
+def encode_batch(config: ModelConfig, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:
+    """Token ids of a batch, each row BOS, tokens, padding; as long as the longest sequence needs.
+
+    Raises:
+        InputError: a token is not in the vocabulary, or a sequence is longer than the model allows.
+    """
+    ids = {value_key(token): number for number, token in enumerate(config.vocab)}
+    longest = max((len(sequence) for sequence in sequences), default=0)
+    if longest > config.max_seq_len:
+        raise InputError(f"the sequence has {longest} tokens, but the model takes at most {config.max_seq_len}")
+    batch = np.full((len(sequences), longest + 1), config.pad_id)
+    batch[:, 0] = config.bos_id
+    for row, sequence in zip(batch, sequences, strict=True):
+        row[1 : len(sequence) + 1] = [_token_id(config, ids, token) for token in sequence]
+    return batch
+
+
+def _token_id(config: ModelConfig, ids: dict[Hashable, int], token: Value) -> int:
+    token = plain_value(token)  # type: ignore[assignment]
+    try:
+        return ids[value_key(token)]
+    except (KeyError, TypeError) as error:
+        shown = ", ".join(map(repr, config.vocab[:12])) + (", …" if len(config.vocab) > 12 else "")
+        raise InputError(f"token {token!r} is not in the vocabulary ({shown})") from error

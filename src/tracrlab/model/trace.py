@@ -1,0 +1,56 @@
+"""A forward pass seen step by step: the residual stream, the attention patterns, the values of the variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.rasp.values import Value
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One sublayer: its name, the residual stream after it, and what it wrote.
+
+    ``pattern`` are the attention patterns of its heads (``None`` for the embedding and MLPs).
+    """
+
+    name: str
+    residual: Float[np.ndarray, "position d_model"]
+    written: tuple[ModelVariable, ...]
+    pattern: Float[np.ndarray, "head query key"] | None
+
+    def values(self, variable: ModelVariable) -> list[Value]:
+        """The value of a variable at each token, as it stands after this sublayer (BOS left out)."""
+        return variable.decode(self.residual[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One sequence on its way through a model. Position 0 of every array is BOS.
+
+    Attributes: ``tokens`` without BOS; ``steps`` the embedding and every sublayer; ``output`` the decoded answer.
+    """
+
+    tokens: tuple[Value, ...]
+    steps: tuple[Step, ...]
+    output: list[Value]
+    labels: Labels
+
+    @property
+    def values(self) -> dict[str, list[Value]]:
+        """The value of every variable at every token, decoded from the final residual stream."""
+        return {variable.name: self.steps[-1].values(variable) for variable in self.labels.variables}
+
+    def __repr__(self) -> str:
+        return f"Trace of {list(self.tokens)!r}: {len(self.steps)} steps, output {self.output!r}"
+
+
+def sublayer_name(sublayer: int) -> str:
+    """``embed``, ``attn 1``, ``mlp 1``, ``attn 2``, … as the paper's figures have it."""
+    if sublayer < 0:
+        return "embed"
+    return f"{'mlp' if sublayer % 2 else 'attn'} {sublayer // 2 + 1}"
