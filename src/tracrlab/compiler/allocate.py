@@ -22,7 +22,7 @@ class Allocation:
 
 
 def allocate_dimensions(lowered: Lowered) -> Allocation:
-    """Give every variable an orthogonal block of its own: first what the embeddings hold, then in order of computation."""
+    """Give every variable a block of its own: first what the embeddings hold, then in order of computation."""
     variables = [embedding.writes for embedding in lowered.embeddings]
     variables += [placed.component.writes for placed in lowered.components]
     variables += lowered.variables.values()  # those that nothing writes, because they are always None

@@ -46,7 +46,7 @@ def assemble_model(
     config = _with_shape(config, layers, allocation, lowered.output)
     if config.n_parameters > MAX_PARAMETERS:
         raise DomainTooLargeError(
-            analysis.graph.output.text,
+            analysis.graph.output.title,
             analysis.graph.output.expression.location,
             f"the model would have {config.n_parameters:,} parameters, more than {MAX_PARAMETERS:,}",
             "Use a smaller vocabulary or length",
@@ -66,7 +66,7 @@ def assemble_model(
             tuple(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps) for mlps in layers.mlps
         ),
     )
-    program = tuple((node.name, node.text, node.expression.location) for node in analysis.graph.nodes)
+    program = tuple((node.name, node.title, node.expression.location) for node in analysis.graph.nodes)
     return CompiledModel(config, weights, labels, lowered.output.name, program)
 
 

@@ -38,7 +38,7 @@ from tracrlab.rasp.expressions import (
 )
 from tracrlab.rasp.operations import Affine, affine_function
 from tracrlab.rasp.semantics import FunctionFailure, apply_function
-from tracrlab.rasp.values import Value, exact_number, is_number
+from tracrlab.rasp.values import Value, exact_number, is_finite_number, is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +107,7 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
     domains: dict[int, Domain] = {}
     selections = Selections(graph, domains)
     uniqueness = Uniqueness(graph, domains, selections, causal=causal)
-    analysis = Analysis(
-        graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {}
-    )
+    analysis = Analysis(graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {})
     for node in graph.sops():
         try:
             domains[node.place] = _domain(analysis, node)
@@ -124,14 +122,14 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
 def undefined_value(node: Node, failure: FunctionFailure) -> UndefinedValueError:
     """The error for a function of this node that has no value for something it may meet."""
     return UndefinedValueError(
-        node.text, node.expression.location, str(failure), "Guard it, or leave the tokens out that lead there"
+        node.title, node.expression.location, str(failure), "Guard it, or leave the tokens out that lead there"
     )
 
 
 def too_many_values(node: Node, error: TooManyValues) -> DomainTooLargeError:
     """The error for a node that is too large to lay out."""
     return DomainTooLargeError(
-        node.text, node.expression.location, str(error), "Use a smaller vocabulary or length, or coarser values"
+        node.title, node.expression.location, str(error), "Use a smaller vocabulary or length, or coarser values"
     )
 
 
@@ -145,7 +143,7 @@ def _domain(analysis: Analysis, node: Node) -> Domain:
         case Length():
             if analysis.causal:
                 raise CausalError(
-                    node.text,
+                    node.title,
                     expression.location,
                     "a causal model cannot see how many tokens follow",
                     "Compile with causal=False, or use indices + 1, the length so far",
@@ -231,7 +229,7 @@ def _mean_values(analysis: Analysis, mean: Mean) -> Domain:
 
 def _check_averageable(node: Node, values: Domain) -> None:
     """Refuse an aggregate that might have to average different values which are not all finite numbers."""
-    odd = None if values.nullable else next((value for value in values.values if exact_number(value) is None), ...)
+    odd = None if values.nullable else next((value for value in values.values if not is_finite_number(value)), ...)
     if odd is ...:
         return
     other = next(value for value in values.values if value is not odd)
@@ -244,7 +242,7 @@ def _check_averageable(node: Node, values: Domain) -> None:
         if odd is None
         else "Select by something that tells positions apart, such as indices, or aggregate numbers"
     )
-    raise MixedAggregateError(node.text, node.expression.location, reason, remedy)
+    raise MixedAggregateError(node.title, node.expression.location, reason, remedy)
 
 
 def _widths(analysis: Analysis, node: Node) -> range:

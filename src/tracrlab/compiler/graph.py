@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from tracrlab.rasp.expressions import Expression, Indices, Selector, SOp, Tokens
-from tracrlab.rasp.text import expression_text
+from tracrlab.rasp.text import expression_text, titled_text
 from tracrlab.rasp.traversal import children_first
 
 
@@ -24,6 +24,11 @@ class Node:
     def text(self) -> str:
         """The expression as it is written."""
         return expression_text(self.expression)
+
+    @property
+    def title(self) -> str:
+        """The same with the expression's name in front, if the program gives it one."""
+        return titled_text(self.expression)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +72,9 @@ def trace_graph(program: SOp) -> Graph:
     if output != len(nodes) - 1:  # the program is a source itself: it still comes last
         nodes.append(nodes[output])
     names = _unique_names([expression for expression, _ in nodes])
-    return Graph(
-        tuple(Node(i, expression, inputs, names[i]) for i, (expression, inputs) in enumerate(nodes)), tokens=0, indices=1
-    )
+    entries = enumerate(zip(nodes, names, strict=True))
+    numbered = [Node(place, expression, inputs, name) for place, ((expression, inputs), name) in entries]
+    return Graph(tuple(numbered), tokens=0, indices=1)
 
 
 def _source(kind: type[SOp], name: str) -> SOp:

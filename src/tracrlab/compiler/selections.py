@@ -5,7 +5,8 @@ attention head can implement a conjunction exactly. Any selector is a sum, with 
 (inclusion and exclusion), so its width is a sum of the widths of heads.
 
 A predicate is a matrix, row = query value, column = key value. A ``None`` key or query has no row or column, so it
-satisfies neither a predicate nor its complement, as Kleene's logic demands; negations are pushed down to the predicates.
+satisfies neither a predicate nor its complement, as Kleene's logic demands; negations are pushed down to the
+predicates.
 """
 
 from __future__ import annotations
@@ -177,9 +178,7 @@ class Selections:
 
 def _both(first: Selection, second: Selection) -> Selection:
     """The product of two sums of conjunctions."""
-    return _sum_of(
-        (a * b, _intersection(x, y).predicates) for a, x in first.terms for b, y in second.terms
-    )
+    return _sum_of((a * b, _intersection(x, y).predicates) for a, x in first.terms for b, y in second.terms)
 
 
 def _either(first: Selection, second: Selection) -> Selection:
@@ -190,8 +189,7 @@ def _either(first: Selection, second: Selection) -> Selection:
             return Selection(((1, merged),))
     overlap = _both(first, second)
     return _sum_of(
-        [(a, x.predicates) for a, x in (*first.terms, *second.terms)]
-        + [(-a, x.predicates) for a, x in overlap.terms]
+        [(a, x.predicates) for a, x in (*first.terms, *second.terms)] + [(-a, x.predicates) for a, x in overlap.terms]
     )
 
 

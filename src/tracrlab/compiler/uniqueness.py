@@ -45,7 +45,7 @@ class Uniqueness:
         self._tables: dict[int, Table] = {}
 
     def learn(self, node: Node, table: Table | None) -> None:
-        """Record what follows from this node, whose inputs have been learnt; ``table`` is its function, if it has one."""
+        """Record what follows from this node, whose inputs have been learnt; ``table`` is its function, if any."""
         expression = node.expression
         if table is not None:
             self._tables[node.place] = table
@@ -174,7 +174,7 @@ class Uniqueness:
         return [(premises, places[axis]) for axis in ordered]
 
     def _order_relations(self, selection: Selection) -> tuple[list[int], Callable[[tuple[int, ...]], bool]] | None:
-        """The s-ops compared, and whether R holds given the sign of (key - query) in each; ``None`` if not of this kind.
+        """The s-ops compared, and whether R holds given the sign of (key - query) in each; ``None`` if it is no such R.
 
         Signs refer to the order of the domains, whatever that is. Under causal masking the key's position must also
         not come after the query's.
@@ -202,6 +202,8 @@ class Uniqueness:
 
 def _is_injective(places: Int[np.ndarray, "..."], axes: list[int]) -> bool:
     """Whether the function is injective in these axes together, whatever the other axes are fixed to."""
+    if not places.size:
+        return True
     last = range(places.ndim - len(axes), places.ndim)
     rows = np.moveaxis(places, axes, list(last))
     rows = rows.reshape(-1, int(np.prod(rows.shape[places.ndim - len(axes) :])))

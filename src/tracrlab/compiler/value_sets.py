@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import math
+import operator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def tabulate(function: Callable[..., Any], operands: Sequence[int], domains: Map
     """
     inputs = tuple(dict.fromkeys(operands))
     shape = tuple(len(domains[place]) for place in inputs)
-    if prod(shape) > MAX_TABLE_ENTRIES:
+    if math.prod(shape) > MAX_TABLE_ENTRIES:
         sizes = " x ".join(map(str, shape))
         raise TooManyValues(f"its inputs have {sizes} combinations of values, more than {MAX_TABLE_ENTRIES}")
     axes = [inputs.index(place) for place in operands]
@@ -102,42 +103,45 @@ def tabulate(function: Callable[..., Any], operands: Sequence[int], domains: Map
 
 
 def mean_numbers(numbers: Sequence[Fraction], widths: range) -> list[Fraction]:
-    """Every mean of ``w`` of the numbers, repetition allowed, for every ``w`` in ``widths``, ascending.
-
-    The sums of ``w`` numbers are found as the set bits of a big integer, one shift for each number and width.
+    """Every mean of ``w`` of the numbers, repetition allowed, for every ``w`` in ``widths``.
 
     Raises:
         TooManyValues: there are more than ``MAX_NUMBERS`` means.
     """
-    denominator = np.lcm.reduce([number.denominator for number in numbers], dtype=object)
-    lowest = min(numbers)
-    steps = sorted({int((number - lowest) * denominator) for number in numbers})
-    if len(steps) * max(widths, default=0) ** 2 * steps[-1] > MAX_NUMBERS * 2**12:
-        raise TooManyValues(f"the means of {len(numbers)} numbers over up to {max(widths)} positions are too many")
-    sums = 1
+    denominator = math.lcm(*(number.denominator for number in numbers))
+    lowest = int(min(numbers) * denominator)
+    steps = sorted({int(number * denominator) - lowest for number in numbers})
+    longest = max(widths, default=0)
+    sums = _sums_as_bits if longest * steps[-1] < 64 * MAX_NUMBERS else _sums_as_sets
     means: set[tuple[int, int]] = set()
-    for width in range(1, max(widths, default=0) + 1):
-        sums = _any_of(sums << step for step in steps)
+    for width, totals in enumerate(sums(steps, longest), start=1):
         if width in widths:
-            totals = _set_bits(sums)
-            divisors = np.gcd(totals, width)
-            means.update(zip((totals // divisors).tolist(), (width // divisors).tolist(), strict=True))
+            for total in totals:
+                divisor = math.gcd(total, width)
+                means.add((total // divisor, width // divisor))
         if len(means) > MAX_NUMBERS:
             raise TooManyValues(f"it has more than {MAX_NUMBERS} possible means")
-    return sorted(lowest + Fraction(total, int(width * denominator)) for total, width in means)
+    return [Fraction(total + lowest * width, width * denominator) for total, width in means]
 
 
-def _any_of(bitsets: Iterable[int]) -> int:
-    union = 0
-    for bits in bitsets:
-        union |= bits
-    return union
+def _sums_as_bits(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
+    """The sums of 1, 2, … of the steps (the first of which is 0), found as the set bits of a big integer."""
+    bits = 1
+    for _ in range(longest):
+        shifted = [bits << step for step in steps]
+        bits = reduce(operator.or_, shifted)
+        data = np.frombuffer(bits.to_bytes(bits.bit_length() // 8 + 1, "little"), np.uint8)
+        yield np.flatnonzero(np.unpackbits(data, bitorder="little")).tolist()
 
 
-def _set_bits(bits: int) -> Int[np.ndarray, " bits"]:
-    """The places of the bits that are set."""
-    data = np.frombuffer(bits.to_bytes(bits.bit_length() // 8 + 1, "little"), np.uint8)
-    return np.flatnonzero(np.unpackbits(data, bitorder="little"))
+def _sums_as_sets(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
+    """The same for steps too large and sparse for bits."""
+    sums = {0}
+    for _ in range(longest):
+        sums = {total + step for total in sums for step in steps}
+        if len(sums) > MAX_NUMBERS:
+            raise TooManyValues(f"it averages {len(steps)} numbers, which have more than {MAX_NUMBERS} sums")
+        yield list(sums)
 
 
 def mean_domain(numbers: Sequence[Fraction], native: Iterable[Value], widths: range) -> Domain:

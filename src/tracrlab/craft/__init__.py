@@ -1,0 +1,1 @@
+"""Craft, the assembly language: labelled variables, and attention heads and MLPs over them."""

@@ -52,7 +52,8 @@ class AttentionHead:
     @property
     def head_width(self) -> int:
         """The least ``d_head`` that can hold this head."""
-        return max(self.queries[0].matrix.shape[1], self.output.shape[0])
+        width: int = max(self.queries[0].matrix.shape[1], self.output.shape[0])
+        return width
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ class MLP:
     @property
     def n_neurons(self) -> int:
         """The number of hidden neurons."""
-        return int(self.output.shape[0])
+        n_neurons: int = self.output.shape[0]
+        return n_neurons
 
 
 Component = AttentionHead | MLP

@@ -38,9 +38,7 @@ class Scores:
     error: float
 
 
-def conjunction_scores(
-    predicates: Sequence[Predicate], one: Variable, bos: Variable, *, attend_bos: bool
-) -> Scores:
+def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Variable, *, attend_bos: bool) -> Scores:
     """The scores of a conjunction, with BOS selected too (``attend_bos``) or only where nothing else is.
 
     Keys with equal columns share a feature, or queries with equal rows, whichever gives fewer. Reads of variables that
@@ -57,7 +55,7 @@ def conjunction_scores(
         query_parts = [(b.predicate.queries, b.query_matrix, int(s)) for b, s in zip(blocks, starts, strict=False)]
         key_parts = [(b.predicate.keys, b.key_matrix, int(s)) for b, s in zip(blocks, starts, strict=False)]
         width, goal, error = int(starts[-1]), 2 * len(blocks), sum(block.error for block in blocks)
-    query_parts.append((one, np.array([[goal if attend_bos else goal - 1.0]]), width))
+    query_parts.append((one, np.array([[goal - (not attend_bos)]], float), width))
     key_parts.append((bos, np.ones((1, 1)), width))
     return Scores(
         tuple(_placed(*part, width + 1) for part in query_parts),

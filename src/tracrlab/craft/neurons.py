@@ -45,6 +45,8 @@ def box_cover(places: Int[np.ndarray, "..."]) -> list[Box]:
 
     Rows that hold a result in the same columns are joined; of the two orders of a two-way table the better is taken.
     """
+    if not places.size:
+        return []
     boxes = _boxes(places)
     if places.ndim == 2:
         turned = [Box(box.sets[::-1], box.result) for box in _boxes(places.T)]
@@ -66,9 +68,7 @@ def _boxes(places: Int[np.ndarray, "..."]) -> list[Box]:
         for number, pattern in enumerate(patterns):
             members = np.full(len(rows), -1)
             members[used[which.reshape(-1) == number]] = result
-            boxes += [
-                Box((*box.sets, pattern), box.result) for box in _boxes(members.reshape(places.shape[:-1]))
-            ]
+            boxes += [Box((*box.sets, pattern), box.result) for box in _boxes(members.reshape(places.shape[:-1]))]
     return boxes
 
 
@@ -108,9 +108,7 @@ def lookup_neurons(
         raise NotSeparable(0, 1)
     slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
     reads = [
-        Read(variable, np.concatenate([slope * mask] * len(shifts), axis=1))
-        for variable, mask in masks
-        if mask.any()
+        Read(variable, np.concatenate([slope * mask] * len(shifts), axis=1)) for variable, mask in masks if mask.any()
     ]
     biases = np.concatenate([slope * bias - shift for shift in shifts])
     reads += [Read(variable, coefficient * biases[None, :]) for variable, coefficient in constant]
@@ -121,7 +119,7 @@ def lookup_neurons(
 
 def _lookup_noise(
     inputs: Sequence[Variable],
-    masks: Sequence[tuple[Variable, Float[np.ndarray, "width box"]]],
+    masks: Sequence[tuple[Variable, Float[np.ndarray, "input_width box"]]],
     exact: bool,
     results: Float[np.ndarray, "result width"],
     dtype: np.dtype,
@@ -167,13 +165,15 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
         NotSeparable: a gap is too narrow for the error of the number or for the number format.
     """
     x = number.values
+    if not len(x):  # always None
+        return Neurons((), np.zeros((0, results.shape[1])), Noise())
     changes = np.flatnonzero((results[1:] != results[:-1]).any(axis=1))
     gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
     slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
     falling = middles - x[0] < x[-1] - middles
     signs = np.where(falling, -1.0, 1.0)
     differences = results[changes + 1] - results[changes]
-    base = results[0] + differences[falling].sum(axis=0) if len(results) else np.zeros(results.shape[1])
+    base = results[0] + differences[falling].sum(axis=0)
     offsets = -signs * slopes * middles
     nearby = np.maximum(number.error[changes], number.error[changes + 1])
     blurred = (slopes * nearby + np.abs(offsets) * number.constant_error > 1 / 4) | (
@@ -205,7 +205,8 @@ def _step_errors(
     """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
     hidden = np.maximum(x[:, None] * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
-    return (hidden @ output.astype(dtype)).astype(float) - np.concatenate([results] * 3)
+    errors: np.ndarray = (hidden @ output.astype(dtype)).astype(float) - np.concatenate([results] * 3)
+    return errors
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:

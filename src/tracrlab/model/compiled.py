@@ -62,9 +62,7 @@ class CompiledModel:
         for start in range(0, len(sequences), size):
             batch = sequences[start : start + size]
             logits = self.forward(encode_batch(self.config, batch))
-            answers += [
-                self._decode(row[1 : len(sequence) + 1]) for row, sequence in zip(logits, batch, strict=True)
-            ]
+            answers += [self._decode(row[1 : len(sequence) + 1]) for row, sequence in zip(logits, batch, strict=True)]
         return answers
 
     def forward(self, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_vocab_out"]:

@@ -32,7 +32,8 @@ def forward(
     for layer in range(config.n_layers):
         residual = residual + _attend(weights, layer, residual, _pattern(config, weights, layer, residual, mask))
         residual = residual + _mlp(weights, layer, residual)
-    return residual @ weights.W_U
+    logits: np.ndarray = residual @ weights.W_U
+    return logits
 
 
 def forward_with_activations(
@@ -49,14 +50,16 @@ def forward_with_activations(
 
 
 def _embed(weights: Weights, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_model"]:
-    return weights.W_E[ids] + weights.W_pos[: ids.shape[1]]
+    residual: np.ndarray = weights.W_E[ids] + weights.W_pos[: ids.shape[1]]
+    return residual
 
 
 def _visible(config: ModelConfig, ids: Int[np.ndarray, "batch position"]) -> Bool[np.ndarray, "batch 1 query key"]:
     """Which keys each query may attend to: no padding, and under a causal mask nothing later."""
     length = ids.shape[1]
     allowed = np.tril(np.ones((length, length), bool)) if config.causal else np.ones((length, length), bool)
-    return (ids != config.pad_id)[:, None, None, :] & allowed
+    mask: np.ndarray = (ids != config.pad_id)[:, None, None, :] & allowed
+    return mask
 
 
 def _pattern(
@@ -70,8 +73,9 @@ def _pattern(
     keys = residual[:, None] @ weights.W_K[layer]
     scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(config.d_head).astype(residual.dtype)
     scores = np.where(mask, scores, -np.inf)
-    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return scores / scores.sum(axis=-1, keepdims=True)
+    weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    pattern: np.ndarray = weight / weight.sum(axis=-1, keepdims=True)
+    return pattern
 
 
 def _attend(
@@ -81,10 +85,12 @@ def _attend(
     pattern: Float[np.ndarray, "batch head query key"],
 ) -> Float[np.ndarray, "batch position d_model"]:
     values = residual[:, None] @ weights.W_V[layer]
-    return (pattern @ values @ weights.W_O[layer]).sum(axis=1)
+    written: np.ndarray = (pattern @ values @ weights.W_O[layer]).sum(axis=1)
+    return written
 
 
 def _mlp(
     weights: Weights, layer: int, residual: Float[np.ndarray, "batch position d_model"]
 ) -> Float[np.ndarray, "batch position d_model"]:
-    return np.maximum(residual @ weights.W_in[layer], 0) @ weights.W_out[layer]
+    written: np.ndarray = np.maximum(residual @ weights.W_in[layer], 0) @ weights.W_out[layer]
+    return written

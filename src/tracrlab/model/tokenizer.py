@@ -23,7 +23,7 @@ def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Valu
     tokens: dict[Hashable, Value] = {}
     for token in map(plain_value, vocab):
         try:
-            tokens.setdefault(value_key(token), token)  # type: ignore[arg-type]
+            tokens.setdefault(value_key(token), token)
         except TypeError as error:
             raise VocabularyError(f"a token must be hashable, unlike {token!r}") from error
         if token is None:
@@ -62,7 +62,7 @@ def encode_batch(config: ModelConfig, sequences: Sequence[Sequence[Value]]) -> I
 
 
 def _token_id(config: ModelConfig, ids: dict[Hashable, int], token: Value) -> int:
-    token = plain_value(token)  # type: ignore[assignment]
+    token = plain_value(token)
     try:
         return ids[value_key(token)]
     except (KeyError, TypeError) as error:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from tracrlab.errors import EvaluationError
+from tracrlab.errors import EvaluationError, InputError
 from tracrlab.rasp.expressions import (
     Aggregate,
     Expression,
@@ -23,7 +23,6 @@ from tracrlab.rasp.expressions import (
     Length,
     Map,
     Select,
-    Selector,
     SelectorAnd,
     SelectorNot,
     SelectorOr,
@@ -33,7 +32,7 @@ from tracrlab.rasp.expressions import (
     Tokens,
 )
 from tracrlab.rasp.semantics import FunctionFailure, apply_function, apply_predicate
-from tracrlab.rasp.text import expression_text
+from tracrlab.rasp.text import titled_text
 from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import Ratio, Value, mean_value, plain_value, value_key
 
@@ -80,7 +79,11 @@ def evaluate_all(
 
 
 def _token_list(sequence: Sequence[Value]) -> list[Value]:
-    return [plain_value(token) for token in sequence]  # type: ignore[misc]
+    tokens = [plain_value(token) for token in sequence]
+    for token in tokens:
+        if not isinstance(token, Hashable):
+            raise InputError(f"a token must be hashable, unlike {token!r}")
+    return tokens
 
 
 def _evaluate_once(order: list[Expression], sequence: list[Value], state: _Evaluation) -> list[Any]:
@@ -96,9 +99,7 @@ def _node_values(order: list[Expression], sequence: list[Value], state: _Evaluat
         try:
             values[id(node)] = _node_value(node, values, sequence, state)
         except FunctionFailure as failure:
-            raise EvaluationError(
-                expression_text(node), node.location, str(failure), "Guard the function against this value"
-            ) from failure
+            raise EvaluationError(titled_text(node), node.location, str(failure), failure.remedy) from failure
     return values
 
 
@@ -194,5 +195,6 @@ def _aggregate(node: Aggregate, selected: Bool[np.ndarray, "query key"], values:
 def _mean(values: list[Value], row: Bool[np.ndarray, " key"]) -> Value:
     try:
         return mean_value([values[position] for position in np.flatnonzero(row)])
-    except TypeError as error:
-        raise FunctionFailure(str(error)) from error
+    except (TypeError, OverflowError) as error:
+        remedy = "Select fewer positions, such as by index, or aggregate numbers"
+        raise FunctionFailure(str(error), remedy) from error

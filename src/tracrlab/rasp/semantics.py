@@ -9,7 +9,11 @@ from tracrlab.rasp.values import Value, plain_value
 
 
 class FunctionFailure(Exception):
-    """A function of the program has no usable value for these operands; the message says why."""
+    """A function of the program has no usable value for these operands; the message says why, ``remedy`` what to do."""
+
+    def __init__(self, reason: str, remedy: str = "Guard the function against this value") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 def apply_function(function: Callable[..., Any], operands: Sequence[Value]) -> Value:
@@ -25,7 +29,7 @@ def apply_function(function: Callable[..., Any], operands: Sequence[Value]) -> V
         hash(value)
     except Exception as error:
         raise FunctionFailure(_failure(operands, error)) from error
-    return value  # type: ignore[return-value]
+    return value
 
 
 def apply_predicate(predicate: Callable[[Any, Any], Any], key: Value, query: Value) -> bool:

@@ -82,11 +82,16 @@ def expression_text(expression: Expression, *, depth: int = _MAX_DEPTH, expand_n
             return f"{type(expression).__name__}({', '.join(map(operand, expression.children))})"
 
 
+def titled_text(expression: Expression) -> str:
+    """The expression's text, with its name in front if it has one of its own."""
+    title = f"{expression.name} = " if expression.name and expression.children else ""
+    return title + expression_text(expression)
+
+
 def describe(expression: Expression) -> str:
     """What a person sees when an expression is printed: its text and its value on the example."""
     from tracrlab.errors import EvaluationError
 
-    title = f"{expression.name} = " if expression.name and expression.children else ""
     try:
         value = expression(_example)
     except EvaluationError as error:
@@ -94,7 +99,7 @@ def describe(expression: Expression) -> str:
     else:
         rows = ["".join(".#"[cell] for cell in row) for row in value] if isinstance(expression, Selector) else None
         shown = "".join(f"\n    {row}" for row in rows) if rows is not None else repr(value)
-    return f"{title}{expression_text(expression)}\n  on {_example!r}: {shown}"
+    return f"{titled_text(expression)}\n  on {_example!r}: {shown}"
 
 
 def function_name(function: Callable[..., Any]) -> str:

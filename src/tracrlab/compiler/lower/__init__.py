@@ -11,7 +11,7 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
 from tracrlab.compiler.lower.widths import lower_length, lower_width
-from tracrlab.compiler.lower.workspace import Placed, Stored, Workspace
+from tracrlab.compiler.lower.workspace import Placed, Workspace
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.neurons import NotSeparable
 from tracrlab.craft.spaces import Layout, Variable
@@ -110,14 +110,14 @@ def _check_decodable(node: Node, output: Variable) -> None:
             raise _too_fine(node, 0, 1)
         return
     gaps = np.diff(output.numbers)
-    if len(gaps) and error > gaps.min() / 4:
+    if len(gaps) and error > 0.45 * gaps.min():
         place = int(gaps.argmin())
         raise _too_fine(node, output.values[place], output.values[place + 1])
 
 
 def _too_fine(node: Node, one: object, other: object) -> PrecisionError:
     return PrecisionError(
-        node.text,
+        node.title,
         node.expression.location,
         f"the number format of the model cannot reliably tell {one} from {other}",
         'Compile with dtype="float64", use a smaller length, or round to fewer values',

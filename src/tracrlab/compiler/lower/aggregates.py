@@ -62,9 +62,10 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
     if as_number:
         target = scalar_variable(node.name, domain.values, nullable=domain.nullable, at_bos=default)
         reads = _number_and_presence(work, variable, target)
+        sizes = np.array([np.abs(target.numbers).max(initial=0), 1.0])[: target.width]
         errors = [
-            averaging * scale + sum(read.variable.noise.of_read(read.matrix[:, [column]]) for read in reads)
-            for column, scale in zip(range(target.width), (float(np.abs(target.numbers).max(initial=0)), 1.0), strict=False)
+            averaging * float(size) + sum(read.variable.noise.of_read(read.matrix[:, [column]]) for read in reads)
+            for column, size in enumerate(sizes)
         ]
         target = replace(target, noise=number_noise(*errors))
         work.store(node, work.add_head(node, target, scores, reads, default))
@@ -106,7 +107,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
     variable = _averaged_variable(work, node, rounding)
     number = numeric_reads(variable)[0].matrix
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=rounding)
-    spread = 2 * (rounding + weight_error(work, scores))
+    spread = rounding + 2 * weight_error(work, scores)
     error = variable.noise.of_read(number) + spread * max(float(np.abs(variable.numbers).max()), 1.0)
 
     number_default = default if is_finite_number(default) else None

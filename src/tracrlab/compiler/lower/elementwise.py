@@ -33,7 +33,7 @@ from tracrlab.craft.spaces import (
 from tracrlab.errors import DomainTooLargeError, EncodingError
 from tracrlab.rasp.expressions import Encoding
 from tracrlab.rasp.operations import Affine
-from tracrlab.rasp.values import value_key
+from tracrlab.rasp.values import Value, value_key
 
 MAX_NEURONS = 2**16
 
@@ -69,7 +69,7 @@ def require_numbers(node: Node, domain: Domain) -> None:
     if not domain.is_numeric:
         odd = next(value for value in domain.values if not Domain((value,)).is_numeric)
         raise EncodingError(
-            node.text,
+            node.title,
             node.expression.location,
             f"it can be {odd!r}, which is not a finite number, so it has no numerical encoding",
             "Drop numerical() or map it to numbers first",
@@ -142,9 +142,9 @@ def _lower_table(work: Workspace, node: Node) -> None:
     work.store(node, work.add_mlp(node, variable, neurons), slots)
 
 
-def _result_vectors(variable: Variable, values: Sequence[object]) -> Float[np.ndarray, "result width"]:
+def _result_vectors(variable: Variable, values: Sequence[Value]) -> Float[np.ndarray, "result width"]:
     """The encoding of each value, in order, and all zero last, where index -1 (``None``) finds it."""
-    vectors = [variable.vector(value) for value in values]  # type: ignore[arg-type]
+    vectors = [variable.vector(value) for value in values]
     return np.array([*vectors, np.zeros(variable.width)])
 
 
@@ -192,7 +192,7 @@ def _neurons(
     boxes = box_cover(places)
     if len(boxes) > MAX_NEURONS:
         raise DomainTooLargeError(
-            node.text,
+            node.title,
             node.expression.location,
             f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
             "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
@@ -212,9 +212,7 @@ class _LinearForm:
         return int((self.places[1:] != self.places[:-1]).sum())
 
 
-def _linear_form(
-    work: Workspace, places: Int[np.ndarray, "..."], variables: Sequence[Variable]
-) -> _LinearForm | None:
+def _linear_form(work: Workspace, places: Int[np.ndarray, "..."], variables: Sequence[Variable]) -> _LinearForm | None:
     """The sum or difference of two never-``None`` inputs on which the table depends alone, with the fewest steps.
 
     Numbers count as themselves. Other values count by their rank among all values of both inputs, so that a function

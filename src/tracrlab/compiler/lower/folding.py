@@ -103,7 +103,7 @@ def _root(leader: Int[np.ndarray, " value"], place: int) -> int:
 
 def _indistinguishable(node: Node, difference: str) -> PrecisionError:
     return PrecisionError(
-        node.text,
+        node.title,
         node.expression.location,
         f"it is given numbers that are equal but of different types (such as 1, 1.0 and True), and {difference}",
         "Convert its input to one type, or make the result depend on the number alone",

@@ -33,9 +33,7 @@ def conjunction_matches(work: Workspace, conjunction: Conjunction) -> list[Match
     ]
 
 
-def head_scores(
-    work: Workspace, node: Node, matches: Sequence[Match], *, attend_bos: bool, tolerance: float
-) -> Scores:
+def head_scores(work: Workspace, node: Node, matches: Sequence[Match], *, attend_bos: bool, tolerance: float) -> Scores:
     """The scores of a conjunction's head, with the logits of equal scores equal to within ``tolerance``.
 
     Queries and keys are read as they are stored if their noise allows it, otherwise from exact copies.

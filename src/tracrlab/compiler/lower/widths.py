@@ -83,9 +83,7 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
     layout, domain = chosen_layout(work, node), work.analysis.domains[node.place]
     target = new_variable(node, layout, domain)
     kept = np.isin(count.widths, target.numbers)
-    number = Number(
-        count.number.reads, count.number.constant, count.number.values[kept], count.number.error[kept]
-    )
+    number = Number(count.number.reads, count.number.constant, count.number.values[kept], count.number.error[kept])
     places = np.searchsorted(target.numbers, count.widths[kept])
     neurons = step_neurons(number, target.table[places], work.dtype)
     if layout is Layout.SCALAR and neurons.noise.of_read(np.ones((1, 1))) > 1 / 16:

@@ -21,7 +21,7 @@ from tracrlab.craft.spaces import (
     one_hot_variable,
 )
 from tracrlab.errors import DomainTooLargeError
-from tracrlab.rasp.values import Value, value_key
+from tracrlab.rasp.values import Value, is_finite_number, value_key
 
 MAX_ONE_HOT = 2**13
 
@@ -91,7 +91,7 @@ class Workspace:
     def slots_in(self, variable: Variable, values: Sequence[Value]) -> Int[np.ndarray, " value"]:
         """The place of each value in the variable; in a scalar, that of the same number."""
         if variable.layout is Layout.SCALAR:
-            numbers = np.array([float(value) for value in values], float)  # type: ignore[arg-type]
+            numbers = np.array([value for value in values if is_finite_number(value)], float)
             return np.searchsorted(variable.numbers, numbers)
         return np.array([variable.places[value_key(value)] for value in values], int)
 
@@ -106,7 +106,9 @@ class Workspace:
         self.components.append(Placed(node.place, MLP(finished, self.clear_of_bos(neurons.reads), neurons.output)))
         return finished
 
-    def add_head(self, node: Node, variable: Variable, scores: Scores, values: Sequence[Read], at_bos: Value) -> Variable:
+    def add_head(
+        self, node: Node, variable: Variable, scores: Scores, values: Sequence[Read], at_bos: Value
+    ) -> Variable:
         """Add an attention head that writes the attended ``values`` (a feature a dimension) to ``variable``.
 
         Where it attends BOS it writes ``at_bos``.
@@ -196,7 +198,7 @@ class Workspace:
         """Refuse to lay out more values one-hot than ``MAX_ONE_HOT``."""
         if n_values > MAX_ONE_HOT:
             raise DomainTooLargeError(
-                node.text,
+                node.title,
                 node.expression.location,
                 f"it would need {n_values} one-hot dimensions, more than {MAX_ONE_HOT}",
                 "Round it to fewer values, or use a smaller vocabulary or length",

@@ -1,0 +1,39 @@
+# Every target makes what it needs; `make test` works in a fresh checkout with nothing but Python.
+
+PYTHON ?= python3
+N ?= 20000
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test bench fuzz clean
+
+help:  ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-6s %s\n' "$$name" "$$text"; done
+
+env: $(STAMP)  ## Create .venv with the package and its development tools.
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: env  ## Compile a few programs, run them and look inside.
+	$(BIN)/python -m tracrlab.cli.demo
+
+test: env  ## Lint, check types, run the tests.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2
+
+bench: env  ## Measure compile time, model size and speed.
+	$(BIN)/python -m benchmarks.bench
+
+fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=20000).
+	$(BIN)/python -m benchmarks.fuzz --programs $(N)
+
+clean:  ## Remove the environment, caches and build outputs.
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

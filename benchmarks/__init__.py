@@ -1,0 +1,1 @@
+"""Measurements and stress tests that are too slow for the test suite."""

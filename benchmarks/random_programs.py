@@ -1,0 +1,260 @@
+"""Random well-typed RASP programs over the whole language, for testing one implementation against another.
+
+A program is grown from typed pools of s-ops: numbers, bools, strings and mixed values. Everything the language offers
+occurs: sources, constants, operators with constants on either side and between s-ops, maps and sequence maps of
+arbitrary functions, linear maps, ``where``, both encodings, selectors by comparison or function and all their
+combinations, aggregates with any default, widths, and ``None`` from aggregates that select nothing and from functions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracrlab import rasp
+from tracrlab.rasp import Comparison, Selector, SOp
+
+_VOCABULARIES: tuple[tuple[Any, ...], ...] = (
+    ("a", "b", "c"),
+    ("x", "y"),
+    (0, 1, 2),
+    (-1, 2, 5),
+    (True, False),
+    (0.5, 1.0, 2.0),
+    ("a", 1, 2.5),
+    ((1, "p"), (2, "q")),
+    (1, True, 1.0),
+)
+_ORDERS = (Comparison.EQ, Comparison.NEQ, Comparison.LT, Comparison.LEQ, Comparison.GT, Comparison.GEQ)
+
+
+@dataclass(frozen=True)
+class RandomProgram:
+    """A program with the vocabulary, length and causal flag to compile it for."""
+
+    program: SOp
+    vocabulary: tuple[Any, ...]
+    max_length: int
+    causal: bool
+
+
+@dataclass
+class _Pools:
+    """The s-ops built so far by the kind of values they hold, and the selectors."""
+
+    numbers: list[SOp]
+    bools: list[SOp]
+    others: list[SOp]
+    selectors: list[Selector] = field(default_factory=list)
+
+    def any_sop(self, rng: random.Random) -> SOp:
+        return _recent(rng, rng.choice([pool for pool in (self.numbers, self.bools, self.others) if pool]))
+
+    def number(self, rng: random.Random) -> SOp:
+        return _recent(rng, rng.choice([pool for pool in (self.numbers, self.numbers, self.bools) if pool]))
+
+
+def _recent(rng: random.Random, pool: list[SOp]) -> SOp:
+    """One of the pool, rather a recent one, so that programs grow deep."""
+    return rng.choice(pool[-2:] if rng.random() < 0.6 else pool)
+
+
+def random_program(seed: int) -> RandomProgram:
+    """The program of this seed."""
+    rng = random.Random(seed)
+    vocabulary = rng.choice(_VOCABULARIES)
+    causal = rng.random() < 0.3
+    pools = _Pools([rasp.indices], [], [])
+    if not causal:
+        pools.numbers.append(rasp.length)
+    numeric = all(isinstance(token, int | float) for token in vocabulary)
+    (pools.numbers if numeric else pools.others).append(rasp.tokens)
+    pools.bools.append(rasp.tokens == rng.choice(vocabulary))
+    for _ in range(rng.randint(2, 12)):
+        _grow(rng, pools)
+    program = rng.choice([pool[-1] for pool in (pools.numbers, pools.bools, pools.others) if pool])
+    return RandomProgram(program, vocabulary, rng.randint(2, 4), causal)
+
+
+def _grow(rng: random.Random, pools: _Pools) -> None:
+    """Add a selector or an s-op made from what is there."""
+    builders: list[Callable[[random.Random, _Pools], None]] = [
+        _add_arithmetic,
+        _add_comparison,
+        _add_logic,
+        _add_map,
+        _add_sequence_map,
+        _add_where,
+        _add_aggregate,
+        _add_aggregate,
+        _add_width,
+        _add_width,
+        _add_linear,
+    ]
+    rng.choice(builders)(rng, pools)
+
+
+def _annotated(rng: random.Random, sop: SOp, *, numeric: bool) -> SOp:
+    if rng.random() < 0.15:
+        sop = rasp.categorical(sop)
+    elif numeric and rng.random() < 0.15:
+        sop = rasp.numerical(sop)
+    return sop.named(f"v{rng.randrange(10**6)}") if rng.random() < 0.2 else sop
+
+
+def _constant(rng: random.Random) -> int | float:
+    return rng.choice((-2, -1, 0, 1, 2, 3, 0.5, 1.5))
+
+
+def _add_arithmetic(rng: random.Random, pools: _Pools) -> None:
+    x = pools.number(rng)
+    y: Any = pools.number(rng) if rng.random() < 0.5 else _constant(rng)
+    if rng.random() < 0.3:
+        x, y = y, x
+    if not isinstance(x, SOp) and not isinstance(y, SOp):
+        return
+    divisor = rng.choice((1, 2, 3, -2))
+    operations: list[Callable[[], SOp]] = [
+        lambda: x + y,
+        lambda: x - y,
+        lambda: x * y,
+        lambda: pools.number(rng) / divisor,
+        lambda: pools.number(rng) // divisor,
+        lambda: pools.number(rng) % divisor,
+        lambda: pools.number(rng) ** 2,
+        lambda: -pools.number(rng),
+        lambda: abs(pools.number(rng)),
+    ]
+    pools.numbers.append(_annotated(rng, rng.choice(operations)(), numeric=True))
+
+
+def _add_comparison(rng: random.Random, pools: _Pools) -> None:
+    x = pools.number(rng)
+    y: Any = pools.number(rng) if rng.random() < 0.5 else _constant(rng)
+    comparisons = [lambda: x < y, lambda: x <= y, lambda: x > y, lambda: x >= y, lambda: x == y, lambda: x != y]
+    if pools.others and rng.random() < 0.4:
+        z, w = _recent(rng, pools.others), pools.any_sop(rng)
+        comparisons = [lambda: z == w, lambda: z != w]
+    pools.bools.append(_annotated(rng, rng.choice(comparisons)(), numeric=True))
+
+
+def _add_logic(rng: random.Random, pools: _Pools) -> None:
+    if not pools.bools:
+        return
+    x, y = _recent(rng, pools.bools), _recent(rng, pools.bools)
+    pools.bools.append(_annotated(rng, rng.choice([lambda: x & y, lambda: x | y, lambda: ~x])(), numeric=True))
+
+
+def _add_map(rng: random.Random, pools: _Pools) -> None:
+    kind = rng.randrange(4)
+    x = _recent(rng, pools.others) if pools.others and rng.random() < 0.5 else pools.number(rng)
+    if kind == 0:
+        pools.numbers.append(_annotated(rng, rasp.Map(_rounded_bucket(rng.randint(2, 4)), x), numeric=True))
+    elif kind == 1:
+        threshold = rng.choice((0, 0.4, 1, 1.5))
+        pools.bools.append(rasp.Map(lambda v: v > threshold, pools.number(rng)))
+    elif kind == 2:
+        pools.others.append(_annotated(rng, rasp.Map(lambda v: "hi" if _size(v) > 1 else "lo", x), numeric=False))
+    else:
+        pools.numbers.append(rasp.Map(lambda v: None if v > 1 else v, pools.number(rng)))
+
+
+def _size(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else float(len(repr(value)) % 3)
+
+
+def _rounded_bucket(n: int) -> Callable[[Any], int]:
+    return lambda value: int(abs(_size(value)) * 2) % n
+
+
+def _add_sequence_map(rng: random.Random, pools: _Pools) -> None:
+    count = rng.choice((2, 2, 3))
+    inputs = [pools.any_sop(rng) for _ in range(count)]
+    n = rng.randint(2, 4)
+    if rng.random() < 0.6:
+
+        def mixed(*values: Any) -> int:
+            return int(sum((k + 1) * abs(_size(value)) * 2 for k, value in enumerate(values))) % n
+
+        pools.numbers.append(_annotated(rng, rasp.SequenceMap(mixed, *inputs), numeric=True))
+    else:
+
+        def labelled(*values: Any) -> Any:
+            total = sum(_size(value) for value in values)
+            return None if total > 3 else ("big" if total > 1 else "small")
+
+        pools.others.append(_annotated(rng, rasp.SequenceMap(labelled, *inputs), numeric=False))
+
+
+def _add_linear(rng: random.Random, pools: _Pools) -> None:
+    x, y = pools.number(rng), pools.number(rng)
+    factors = rng.choice(((1, -1), (1, 1), (2, -1), (0.5, 0.5), (-1, 3)))
+    pools.numbers.append(_annotated(rng, rasp.LinearSequenceMap(x, y, *factors), numeric=True))
+
+
+def _add_where(rng: random.Random, pools: _Pools) -> None:
+    condition = _recent(rng, pools.bools) if pools.bools else rasp.indices > 0
+    if pools.others and rng.random() < 0.4:
+        x = _recent(rng, pools.others)
+        y: Any = rng.choice(("z", None, pools.any_sop(rng)))
+        pools.others.append(_annotated(rng, rasp.where(condition, x, y), numeric=False))
+    else:
+        x = pools.number(rng)
+        y = rng.choice((_constant(rng), None, pools.number(rng)))
+        pools.numbers.append(_annotated(rng, rasp.where(condition, x, y), numeric=True))
+
+
+def _selector(rng: random.Random, pools: _Pools, depth: int = 2) -> Selector:
+    if depth and rng.random() < 0.35:
+        first, second = _selector(rng, pools, depth - 1), _selector(rng, pools, depth - 1)
+        return rng.choice([lambda: first & second, lambda: first | second, lambda: ~first])()
+    kind = rng.randrange(4)
+    if kind == 0 and pools.others:
+        same = _recent(rng, pools.others)
+        return rasp.select(same, same, rng.choice((Comparison.EQ, Comparison.NEQ)))
+    if kind == 1:
+        n = rng.randint(2, 3)
+        return rasp.select(
+            pools.any_sop(rng),
+            pools.any_sop(rng),
+            lambda key, query: int(abs(_size(key)) + 2 * abs(_size(query))) % n == 0,
+        )
+    if kind == 2:
+        return rasp.select(pools.any_sop(rng), pools.any_sop(rng), rng.choice((Comparison.TRUE, Comparison.FALSE)))
+    keys, queries = pools.number(rng), pools.number(rng)
+    if rng.random() < 0.4:
+        keys = rasp.indices
+    return rasp.select(keys, queries if rng.random() < 0.8 else _constant(rng), rng.choice(_ORDERS))
+
+
+def _unique_selector(rng: random.Random, pools: _Pools) -> Selector:
+    """A selector that selects one position at most: by index, or by rank in an order that includes the index."""
+    i = rasp.indices
+    if rng.random() < 0.6:
+        return rasp.select(i, pools.number(rng), Comparison.EQ)
+    x = _recent(rng, pools.others) if pools.others else rasp.indices
+    rank = rasp.selector_width(rasp.select(x, x, Comparison.EQ) & rasp.select(i, i, Comparison.LT))
+    return rasp.select(x, x, Comparison.EQ) & rasp.select(rank, rank - 1, Comparison.EQ)
+
+
+def _default(rng: random.Random, *, numeric: bool) -> Any:
+    return rng.choice((None, None, 0, 1, -1, 0.5)) if numeric else rng.choice((None, "none", 0, True))
+
+
+def _add_aggregate(rng: random.Random, pools: _Pools) -> None:
+    if pools.others and rng.random() < 0.3:
+        chosen = _recent(rng, pools.others)
+        selector = _unique_selector(rng, pools)
+        pools.others.append(
+            _annotated(rng, rasp.aggregate(selector, chosen, _default(rng, numeric=False)), numeric=False)
+        )
+        return
+    numeric = rng.random() < 0.9
+    sop = rasp.aggregate(_selector(rng, pools), pools.number(rng), _default(rng, numeric=numeric))
+    (pools.numbers if numeric else pools.others).append(_annotated(rng, sop, numeric=numeric))
+
+
+def _add_width(rng: random.Random, pools: _Pools) -> None:
+    pools.numbers.append(_annotated(rng, rasp.selector_width(_selector(rng, pools)), numeric=True))
