@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
-LAYERS = ("errors", "rasp", "craft", "model", "compiler", "cli")  # each may import those before it
+LAYERS = ("shapes", "errors", "rasp", "craft", "model", "compiler", "cli")  # each may import those before it
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
 HEAVY = {"click", "rich", "safetensors", "torch"}
 

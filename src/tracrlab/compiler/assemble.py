@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.compiler.allocate import Allocation
 from tracrlab.compiler.domains import Analysis
@@ -20,6 +19,7 @@ from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, zero_weights
+from tracrlab.shapes import Float
 
 MAX_PARAMETERS = 2**30
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
 from tracrlab.compiler.graph import Graph
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, Domain, TooManyValues
@@ -29,6 +28,7 @@ from tracrlab.rasp.expressions import (
 )
 from tracrlab.rasp.semantics import apply_predicate
 from tracrlab.rasp.values import Ratio, Value
+from tracrlab.shapes import Bool
 
 MAX_CONJUNCTIONS = 64
 

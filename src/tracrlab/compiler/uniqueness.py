@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Pair, PredicateMatrix, Selection, Selections
@@ -25,6 +24,7 @@ from tracrlab.rasp.expressions import (
     SelectorWidth,
     SequenceMap,
 )
+from tracrlab.shapes import Bool, Int
 
 Fact = tuple[frozenset[int], int]
 

@@ -12,10 +12,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from tracrlab.rasp.semantics import apply_function
 from tracrlab.rasp.values import Ratio, Value, is_finite_number, is_number, value_key
+from tracrlab.shapes import Int
 
 MAX_TABLE_ENTRIES = 2**21
 MAX_NUMBERS = 2**20

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.craft.spaces import Read, Variable
+from tracrlab.shapes import Float
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from tracrlab.craft.neurons import NotSeparable
 from tracrlab.craft.precision import unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
+from tracrlab.shapes import Bool, Float
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from tracrlab.craft.precision import Noise, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
+from tracrlab.shapes import Bool, Float, Int
 
 
 class NotSeparable(Exception):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+
+from tracrlab.shapes import Float
 
 SAFETY = 4.0
 

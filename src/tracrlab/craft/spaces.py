@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from tracrlab.craft.precision import Noise
 from tracrlab.rasp.values import Value, is_finite_number, value_key
+from tracrlab.shapes import Float, Int
 
 
 class Layout(enum.Enum):

@@ -9,7 +9,6 @@ from functools import cached_property
 from os import PathLike
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from tracrlab.craft.spaces import Layout
 from tracrlab.model.config import ModelConfig
@@ -19,6 +18,7 @@ from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.model.weights import Weights
 from tracrlab.rasp.values import Value
+from tracrlab.shapes import Float, Int
 
 _BATCH_ELEMENTS = 2**25  # floats of the largest intermediate array of a batch
 

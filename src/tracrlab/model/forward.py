@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.weights import Weights
+from tracrlab.shapes import Bool, Float, Int
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.craft.spaces import Dimension, Variable
 from tracrlab.rasp.values import Value
+from tracrlab.shapes import Float
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Int
 
 from tracrlab.errors import InputError, VocabularyError
 from tracrlab.model.config import ModelConfig
 from tracrlab.rasp.values import Value, plain_value, value_key
+from tracrlab.shapes import Int
 
 
 def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Value, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.rasp.values import Value
+from tracrlab.shapes import Float
 
 
 @dataclass(frozen=True, eq=False)

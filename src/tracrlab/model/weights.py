@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.model.config import ModelConfig
+from tracrlab.shapes import Float
 
 
 @dataclass(frozen=True, eq=False)

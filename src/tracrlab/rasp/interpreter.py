@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from tracrlab.errors import EvaluationError, InputError
 from tracrlab.rasp.expressions import (
@@ -35,6 +34,7 @@ from tracrlab.rasp.semantics import FunctionFailure, apply_function, apply_predi
 from tracrlab.rasp.text import titled_text
 from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import Ratio, Value, mean_value, plain_value, value_key
+from tracrlab.shapes import Bool, Int
 
 _EXACT_INTEGER = 2**31  # sums of fewer than 2**31 such integers fit in int64
 

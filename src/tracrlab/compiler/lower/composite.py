@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from tracrlab.compiler.domains import too_many_values
 from tracrlab.compiler.graph import Node
@@ -22,6 +21,7 @@ from tracrlab.compiler.selections import Pair, PredicateMatrix, Selection
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
 from tracrlab.craft.neurons import box_cover, lookup_neurons
 from tracrlab.craft.spaces import Variable, one_hot_variable
+from tracrlab.shapes import Bool, Int
 
 
 def selection_matches(work: Workspace, node: Node, selection: Selection) -> list[Match]:

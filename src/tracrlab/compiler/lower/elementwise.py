@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from tracrlab.compiler.domains import node_affine_function
 from tracrlab.compiler.graph import Node
@@ -34,6 +33,7 @@ from tracrlab.errors import DomainTooLargeError, EncodingError
 from tracrlab.rasp.expressions import Encoding
 from tracrlab.rasp.operations import Affine
 from tracrlab.rasp.values import Value, value_key
+from tracrlab.shapes import Float, Int
 
 MAX_NEURONS = 2**16
 

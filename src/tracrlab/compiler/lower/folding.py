@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.workspace import Stored
 from tracrlab.compiler.value_sets import Domain, Table
 from tracrlab.errors import PrecisionError
 from tracrlab.rasp.values import Value, is_number
+from tracrlab.shapes import Bool, Int
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.folding import fold_predicate
 from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.compiler.selections import Conjunction
 from tracrlab.craft.heads import Predicate, Scores, conjunction_scores
+from tracrlab.shapes import Bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable
@@ -16,6 +15,7 @@ from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
 from tracrlab.craft.precision import number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Read, one_hot_variable, scalar_variable
+from tracrlab.shapes import Float
 
 
 def lower_width(work: Workspace, node: Node) -> None:

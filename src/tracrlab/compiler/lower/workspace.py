@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.graph import Node
@@ -22,6 +21,7 @@ from tracrlab.craft.spaces import (
 )
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.rasp.values import Value, is_finite_number, value_key
+from tracrlab.shapes import Float, Int
 
 MAX_ONE_HOT = 2**13
 

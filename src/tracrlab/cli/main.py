@@ -1,0 +1,295 @@
+"""The command ``tracrlab``: a thin shell over the package. Every error is one line and exit status 2."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tracrlab import __version__
+from tracrlab.errors import InputError, ProgramError, TracrLabError, VocabularyError
+
+if TYPE_CHECKING:
+    from tracrlab.cli.programs import NamedProgram
+    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.rasp.values import Value
+
+DEFAULT_MAX_LEN = 8
+
+TOKENS_HELP = """Tokens are characters, words or numbers. A text with spaces or commas is a list of words, and if all of
+them are numbers, of numbers; any other text is a row of characters. So --vocab abc has three tokens, --vocab "the cat"
+two words, --vocab "1,2,3" three numbers. An input is read to fit the vocabulary: with those numbers, "3 1" and "31" are
+the same. --tokens says it outright."""
+
+PROGRAM_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them) or one in a Python file, as in
+file.py:name: an s-op, or a function without arguments that returns one. The file is run."""
+
+MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a Python file, as in
+file.py:name, or a folder that 'tracrlab compile' wrote. A folder that has the name of a library program comes first."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class OneLineErrors(click.Group):
+    """A command group whose errors are one line on stderr and an exit status, never a traceback.
+
+    Status 2: something is wrong with what the user gave. 1: a bug of Tracr Lab, or output nobody reads. 130: stopped by
+    the user.
+    """
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(*args, **extra)
+        except click.UsageError as error:
+            help_hint = f" '{error.ctx.command_path} --help' says more." if error.ctx else ""
+            status = _report(error.format_message() + help_hint)
+        except click.ClickException as error:
+            status = _report(error.format_message())
+        except click.Abort:
+            status = 130
+        except TracrLabError as error:
+            status = _report(str(error))
+        except MemoryError:
+            status = _report("out of memory; try a smaller vocabulary or --max-len")
+        except OSError as error:
+            status = _unwritable(error)
+        except Exception as error:
+            if os.environ.get("TRACRLAB_DEBUG"):
+                raise
+            _report(
+                f"internal error: {type(error).__name__}: {error}; please report it, "
+                "with what TRACRLAB_DEBUG=1 in the environment shows"
+            )
+            status = 1
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(message: str) -> int:
+    from tracrlab.cli.show import printable
+
+    click.echo(f"tracrlab: {printable(message)}", err=True)
+    return 2
+
+
+def _unwritable(error: OSError) -> int:
+    """Stop writing to an output that is closed or full, without another complaint when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1 if error.errno == errno.EPIPE else _report(f"cannot write the output: {error.strerror or error}")
+
+
+# Options that commands share -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How to compile; ``None`` where nothing was said."""
+
+    vocab: str | None
+    max_len: int | None
+    causal: bool | None
+    dtype: str | None
+    bos: str | None
+    pad: str | None
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were given, as they are written."""
+        return ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
+
+
+_COMPILE_OPTIONS = (
+    click.option("--vocab", metavar="TOKENS", help="The tokens that inputs may contain. [library: an example's]"),
+    click.option(
+        "--max-len", type=click.IntRange(min=1), metavar="N",
+        help=f"The longest input, in tokens. [default: {DEFAULT_MAX_LEN}, or the input's length if that is greater]",
+    ),
+    click.option("--causal", is_flag=True, default=None, help="Compile for causal attention."),
+    click.option("--dtype", type=click.Choice(["float32", "float64"]), help="The number format. [default: float32]"),
+    click.option("--bos", metavar="TOKEN", help="The token that the model puts in front. [default: bos]"),
+    click.option("--pad", metavar="TOKEN", help="The token that fills up. [default: pad]"),
+)  # fmt: skip
+_TOKENS_OPTION = click.option(
+    "--tokens", "kind", default="auto", type=click.Choice(["auto", "chars", "words", "numbers"]),
+    help="How tokens are written. [default: auto]",
+)  # fmt: skip
+_INPUT_OPTION = click.option(
+    "--input", "text", metavar="TOKENS", help="The input. [library without --vocab: an example]"
+)
+
+
+def _with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+@click.group(
+    cls=OneLineErrors,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=TOKENS_HELP,
+)
+@click.version_option(__version__, prog_name="tracrlab", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Compile RASP programs to transformers, run them and look inside."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@main.command()
+def programs() -> None:
+    """List the programs of the library."""
+    from tracrlab.cli import show
+    from tracrlab.rasp.library import PROGRAMS
+
+    show.console().print(show.program_table(list(PROGRAMS.values())))
+
+
+@main.command(name="compile", help=f"Compile a program and save the model.\n\n{PROGRAM_HELP}", epilog=TOKENS_HELP)
+@click.argument("program")
+@_with_options(*_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder to write the model into.")
+def compile_(program: str, kind: str, folder: str, **options: Any) -> None:
+    """Compile and save."""
+    from tracrlab.cli.programs import find_program
+
+    found = find_program(program)
+    compile_options = CompileOptions(**options)
+    model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    model.save_pretrained(folder)
+    _print(repr(model))
+    _print(f"saved in {folder}")
+
+
+@main.command(help=f"Run a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
+@click.argument("program")
+@_with_options(_INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option("--interpreter", is_flag=True, help="Show what the interpreter says, too; status 1 if it differs.")
+def run(program: str, text: str | None, kind: str, interpreter: bool, **options: Any) -> None:
+    """Run."""
+    from tracrlab.cli import show
+
+    model, tokens, found = _model_and_input(program, text, kind, CompileOptions(**options))
+    if interpreter and found is None:
+        raise click.UsageError(f"--interpreter needs a program, but {program} is a saved model.")
+    output = model(tokens)
+    interpreted = found.program(tokens, causal=model.config.causal) if interpreter and found else None
+    screen = show.console()
+    screen.print(show.answer_tables(tokens, model.output_name, output, interpreted, screen.width))
+    if interpreted is not None and output != interpreted:
+        _report("the model differs from the interpreter, which is a bug; please report it")
+        raise click.exceptions.Exit(1)
+
+
+@main.command(help=f"Show what happens inside a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
+@click.argument("program")
+@_with_options(_INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option("--all", "everything", is_flag=True, help="Show variables that hold intermediate results, too.")
+@click.option("--patterns", is_flag=True, help="Show the attention pattern of every head.")
+def trace(program: str, text: str | None, kind: str, everything: bool, patterns: bool, **options: Any) -> None:
+    """Trace."""
+    from tracrlab.cli import show
+
+    model, tokens, _ = _model_and_input(program, text, kind, CompileOptions(**options))
+    run_trace = model.trace(tokens)
+    screen = show.console()
+    screen.print(show.trace_tables(model, run_trace, screen.width, intermediate=everything))
+    for part in show.pattern_tables(model, run_trace, screen.width) if patterns else ():
+        screen.print(part)
+
+
+@main.command()
+@click.argument("folder", metavar="DIR")
+def info(folder: str) -> None:
+    """Describe the model saved in DIR: shape, program, layers, dimensions."""
+    from tracrlab import load
+    from tracrlab.cli import show
+
+    show.console().print(show.model_description(load(folder)))
+
+
+# What the commands share ---------------------------------------------------------------------------------------------
+
+
+def _print(text: str) -> None:
+    """A text on lines as long as they are, so that it can be read by other programs."""
+    click.echo(text)
+
+
+def _model_and_input(
+    name: str, text: str | None, kind: str, options: CompileOptions
+) -> tuple[CompiledModel, list[Value], NamedProgram | None]:
+    """The model to run, its input, and the program it was compiled from, if not loaded."""
+    from tracrlab import load
+    from tracrlab.cli.programs import find_program, names_model_folder
+    from tracrlab.cli.tokens import TokenKind, input_tokens
+
+    if names_model_folder(name):
+        if options.given:
+            raise click.UsageError(
+                f"{name} is a folder with a saved model, and {', '.join(options.given)} only for compiling a program."
+            )
+        model = load(name)
+        if text is None:
+            raise InputError(f"give the input for {name} with --input")
+        return model, input_tokens(text, model.config.vocab, TokenKind(kind)), None
+
+    found = find_program(name)
+    vocabulary = _vocabulary(found, options, kind)
+    if text is None and found.entry and options.vocab is None:
+        text = found.entry.example_input
+    if text is None:
+        raise InputError(f"give the input for {name} with --input")
+    tokens = input_tokens(text, vocabulary, TokenKind(kind))
+    if options.max_len is not None and len(tokens) > options.max_len:
+        raise InputError(f"the input has {len(tokens)} tokens, but --max-len is {options.max_len}")
+    model = _compiled(found, vocabulary, max(len(tokens), DEFAULT_MAX_LEN), options)
+    return model, tokens, found
+
+
+def _vocabulary(found: NamedProgram, options: CompileOptions, kind: str) -> list[Value]:
+    from tracrlab.cli.tokens import TokenKind, vocabulary_tokens
+
+    if options.vocab is not None:
+        return vocabulary_tokens(options.vocab, TokenKind(kind))
+    if found.entry is None:
+        raise VocabularyError("give the tokens that inputs may contain with --vocab")
+    return list(found.entry.example_vocab)
+
+
+def _compiled(
+    found: NamedProgram, vocabulary: list[Value], default_max_len: int, options: CompileOptions
+) -> CompiledModel:
+    from tracrlab import compile as compile_program
+    from tracrlab.cli.show import progress
+
+    try:
+        with progress("compiling"):
+            return compile_program(
+                found.program,
+                vocabulary,
+                options.max_len or default_max_len,
+                causal=bool(options.causal),
+                bos="bos" if options.bos is None else options.bos,
+                pad="pad" if options.pad is None else options.pad,
+                dtype="float64" if options.dtype == "float64" else "float32",
+            )
+    except SystemExit as error:
+        raise ProgramError("a function of the program ends Python, as sys.exit does; let it return a value") from error

@@ -1,0 +1,343 @@
+"""Tables for the terminal: programs, answers, what a model is, what happens inside it.
+
+Names and tokens are shown as text, never as markup or control codes, whatever they contain.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.cells import cell_len
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.rasp.library import Program
+from tracrlab.rasp.values import Value
+
+_CELL, _NAME = 14, 24  # the widest cell and row name; longer ones are cut
+_GAP = 2
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where to print; nothing in a text is taken for markup."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with control characters escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+
+
+def value_text(value: Value) -> str:
+    """A value, short: ``-`` for ``None``, floats to four digits, strings without quotes unless they need them."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        text = f"{value:.4g}"
+        return text if set(text) & set(".en") else text + ".0"
+    if isinstance(value, str) and value.isprintable() and value.strip() == value != "" and value != "-":
+        return value
+    return printable(repr(value))
+
+
+def plain_table(gap: int = _GAP) -> Table:
+    """A table with a line below its headings and ``gap`` spaces between columns."""
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table over positions: its name, a cell a position, and the group it belongs to."""
+
+    name: str
+    cells: Sequence[Text]
+    group: str = ""
+    style: str = ""
+
+
+def value_cells(values: Sequence[Value], style: str = "") -> list[Text]:
+    """The cells of a row of values."""
+    return [Text(value_text(value), "dim" if value is None else style) for value in values]
+
+
+def position_tables(rows: Sequence[Row], headings: Sequence[Text], corner: str, width: int) -> list[Table]:
+    """Rows over positions, in as many tables below each other as it takes to fit the width."""
+    grouped = any(row.group for row in rows)
+    names = min(max(cell_len(text) for text in (corner, *(row.name for row in rows))), _NAME)
+    lead = names + (max(cell_len(row.group) for row in rows) + _GAP if grouped else 0)
+    widths = [
+        min(max(cell_len(line) for text in column for line in text.plain.split("\n")), _CELL)
+        for column in zip(headings, *(row.cells for row in rows), strict=True)
+    ]
+    tables: list[Table] = []
+    start = 0
+    while start < len(widths) or not tables:
+        stop, room = start, width - lead
+        while stop < len(widths) and (stop == start or room >= widths[stop] + _GAP):
+            room -= widths[stop] + _GAP
+            stop += 1
+        tables.append(_position_table(rows, headings, corner, slice(start, stop), names, grouped))
+        start = max(stop, 1)
+    return tables
+
+
+def _position_table(
+    rows: Sequence[Row], headings: Sequence[Text], corner: str, positions: slice, names: int, grouped: bool
+) -> Table:
+    table = plain_table()
+    if grouped:
+        table.add_column("", style="cyan", no_wrap=True)
+    table.add_column(Text(corner, "dim"), no_wrap=True, max_width=names, vertical="bottom")
+    for heading in headings[positions]:
+        table.add_column(heading, justify="right", no_wrap=True, max_width=_CELL, header_style="bold")
+    previous = None
+    for row in rows:
+        if previous is not None and row.group != previous:
+            table.add_section()
+        group = [Text(row.group if row.group != previous else "")] if grouped else []
+        table.add_row(*group, Text(row.name, row.style), *row.cells[positions])
+        previous = row.group
+    return table
+
+
+def position_headings(tokens: Sequence[Value]) -> list[Text]:
+    """A heading for each token: its position above it."""
+    return [Text.assemble((str(index), "dim"), "\n", value_text(token)) for index, token in enumerate(tokens)]
+
+
+def stacked(tables: Sequence[Table]) -> Group:
+    """Tables below each other, a blank line between them."""
+    return Group(*(part for table in tables for part in (table, ""))) if len(tables) > 1 else Group(*tables)
+
+
+# The commands --------------------------------------------------------------------------------------------------------
+
+
+def program_table(programs: Sequence[Program]) -> Table:
+    """The programs of the library."""
+    table = plain_table()
+    table.add_column("program", style="cyan", no_wrap=True)
+    table.add_column("computes")
+    table.add_column("over", style="dim", no_wrap=True)
+    table.add_column("such as", style="dim", no_wrap=True)
+    for entry in programs:
+        description = entry.description.replace("``", "")
+        table.add_row(entry.name, *map(Text, (description, entry.example_vocab, entry.example_input)))
+    return table
+
+
+def answer_tables(
+    tokens: Sequence[Value], name: str, output: Sequence[Value], interpreted: Sequence[Value] | None, width: int
+) -> Group:
+    """What a model answers, and beside it what the interpreter says, if that is wanted."""
+    rows = [Row(printable(name), value_cells(output, "bold"), style="bold")]
+    if interpreted is not None:
+        styles = ["" if ours == theirs else "red" for ours, theirs in zip(output, interpreted, strict=True)]
+        cells = [Text(value_text(value), style) for value, style in zip(interpreted, styles, strict=True)]
+        rows.append(Row("interpreter", cells))
+    return stacked(position_tables(rows, position_headings(tokens), "token", width))
+
+
+def trace_tables(model: CompiledModel, trace: Trace, width: int, *, intermediate: bool = False) -> Group:
+    """The decoded value of every variable where it is written, sublayer by sublayer, then the answer."""
+    rows = [
+        Row(printable(variable.name), value_cells(step.values(variable)), step.name)
+        for step in trace.steps
+        for variable in step.written
+        if variable.is_value or intermediate
+    ]
+    rows.append(Row(printable(model.output_name), value_cells(trace.output, "bold"), "output", "bold"))
+    return stacked(position_tables(rows, position_headings(trace.tokens), "variable", width))
+
+
+def pattern_tables(model: CompiledModel, trace: Trace, width: int) -> Iterator[RenderableType]:
+    """The attention pattern of every head that the program uses: a row a query, a column a key."""
+    labels = [value_text(token) for token in (model.config.bos, *trace.tokens)]
+    for number, step in enumerate(trace.steps):
+        if step.pattern is None:
+            continue
+        for head, label in enumerate(model.labels.heads[number // 2]):
+            rows = [
+                Row(name, [_weight_cell(weight) for weight in weights])
+                for name, weights in zip(labels, step.pattern[head].tolist(), strict=True)
+            ]
+            yield ""
+            yield Text.assemble((step.name, "cyan"), f" head {head} writes {printable(label.writes)}")
+            yield stacked(position_tables(rows, [Text(label) for label in labels], "query ╲ key", width))
+
+
+def _weight_cell(weight: float) -> Text:
+    return Text("·", "dim") if weight < 0.005 else Text(f"{weight:.2f}".rstrip("0").removesuffix("."))
+
+
+def model_description(model: CompiledModel) -> Group:
+    """What a model is: its shape, its program, and what its heads, neurons and dimensions are for."""
+    return Group(
+        _facts(model), "", *_titled("program", _program(model)), "", *_titled("layers", _layers(model)), "",
+        *_titled("residual stream", _dimensions(model)),
+    )  # fmt: skip
+
+
+def _titled(title: str, table: Table) -> tuple[Text, Table]:
+    return Text(title, "bold"), table
+
+
+def _facts(model: CompiledModel) -> Table:
+    config = model.config
+    facts = {
+        "output": f"{model.output_name}, {model.output.variable.layout.value}",
+        "shape": f"{_counted(config.n_layers, 'layer')}, d_model {config.d_model}, {_counted(config.n_heads, 'head')} "
+        f"of d_head {config.d_head}, d_mlp {config.d_mlp}",
+        "attention": "causal" if config.causal else "bidirectional",
+        "parameters": f"{config.n_parameters:,} {config.dtype}, {model.weights.n_nonzero:,} of them not zero",
+        "vocabulary": f"{_counted(len(config.vocab), 'token')}: {_values(config.vocab)}",
+        "special": f"BOS {value_text(config.bos)}, PAD {value_text(config.pad)}",
+        "input": f"at most {_counted(config.max_seq_len, 'token')}",
+    }
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, fact in facts.items():
+        table.add_row(name, Text(printable(fact)))
+    return table
+
+
+def _program(model: CompiledModel) -> Table:
+    table = _listing("name", "expression", "source")
+    for name, text, location in model.program:
+        source = (location or "").replace("\\", "/").rpartition("/")[2]
+        expression = text.removeprefix(f"{name} = ")
+        table.add_row(*(Text(printable(part)) for part in (name, expression)), Text(printable(source), "dim"))
+    return table
+
+
+def _layers(model: CompiledModel) -> Table:
+    table = _listing("sublayer", "part", "writes", "for")
+    for layer, (heads, groups) in enumerate(zip(model.labels.heads, model.labels.neurons, strict=True)):
+        parts = [(f"head {number}", head.writes, head.expression) for number, head in enumerate(heads)]
+        _add_sublayer(table, sublayer_name(2 * layer), parts)
+        parts, first = [], 0
+        for group in groups:
+            parts.append((f"neurons {_span(first, group.count)}", group.writes, group.expression))
+            first += group.count
+        _add_sublayer(table, sublayer_name(2 * layer + 1), parts)
+    return table
+
+
+def _add_sublayer(table: Table, name: str, parts: Sequence[tuple[str, str, str]]) -> None:
+    for number, part in enumerate(parts or [("-", "", "")]):
+        table.add_row(name if number == 0 else "", *(Text(printable(text)) for text in part))
+
+
+def _dimensions(model: CompiledModel) -> Table:
+    table = _listing("dimensions", "variable", "written by", "layout", "values")
+    for entry in model.labels.variables:
+        variable = entry.variable
+        values = _values(variable.values) + (" -" if variable.nullable else "")
+        table.add_row(
+            _span(entry.start, variable.width),
+            Text(printable(entry.name), "" if entry.is_value else "dim"),
+            sublayer_name(entry.sublayer),
+            variable.layout.value,
+            Text(printable(values)),
+        )
+    return table
+
+
+def _listing(*headings: str) -> Table:
+    table = plain_table()
+    table.header_style = "dim"
+    for number, heading in enumerate(headings):
+        table.add_column(heading, style="cyan" if number == 0 else "", overflow="fold")
+    return table
+
+
+def _span(first: int, count: int) -> str:
+    return str(first) if count == 1 else f"{first}–{first + count - 1}" if count else "none"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _values(values: Sequence[Value], limit: int = 16) -> str:
+    shown = " ".join(map(value_text, values[:limit]))
+    return shown if len(values) <= limit else f"{shown} … ({len(values)})"
+
+
+# The residual stream -------------------------------------------------------------------------------------------------
+
+
+def residual_tables(model: CompiledModel, trace: Trace, *, coloured: bool) -> Group:
+    """The residual stream after each sublayer that writes, as numbers: a row a dimension, a column a position.
+
+    What the sublayer changed is highlighted, or marked with a star where there are no colours.
+    """
+    before = np.zeros_like(trace.steps[0].residual)
+    tables: list[Table] = []
+    silent: list[str] = []
+    for step in trace.steps:
+        changed = np.abs(step.residual - before) > 1e-4
+        if changed.any():
+            tables.append(_residual_table(model, trace, step, changed, coloured))
+        else:
+            silent.append(step.name)
+        before = step.residual
+    note = [Text(f"{' and '.join(silent)} change nothing", "dim")] if silent else []
+    return Group(Columns(tables, padding=(1, 3)), *note)
+
+
+def _residual_table(model: CompiledModel, trace: Trace, step: Step, changed: np.ndarray, coloured: bool) -> Table:
+    table = plain_table(gap=1)
+    table.title, table.title_style, table.title_justify = Text.assemble("after ", (step.name, "bold cyan")), "", "left"
+    table.add_column("", no_wrap=True)
+    for token in (model.config.bos, *trace.tokens):
+        table.add_column(Text(value_text(token)), justify="right", no_wrap=True)
+    for dimension, label in enumerate(model.labels.dimensions):
+        cells = zip(step.residual[:, dimension].tolist(), changed[:, dimension].tolist(), strict=True)
+        table.add_row(Text(printable(str(label))), *(_number_cell(number, new, coloured) for number, new in cells))
+    return table
+
+
+def _number_cell(number: float, changed: bool, coloured: bool) -> Text:
+    text = "·" if abs(number) < 5e-4 else f"{number:.3g}"
+    if changed:
+        return Text(text if coloured else text + "*", "bold green")
+    return Text(text if coloured else text + " ", "dim")
+
+
+# Waiting -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, delay: float = 1.0) -> Iterator[Callable[[], None]]:
+    """A progress bar for what takes longer than ``delay`` seconds, on a terminal; yields the function that advances it.
+
+    Without a ``total`` the bar only shows that something happens.
+    """
+    screen = console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=screen, transient=True)
+    task = bar.add_task(printable(description), total=total)
+    if not screen.is_interactive:
+        yield lambda: None
+        return
+    timer = threading.Timer(delay, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda: bar.advance(task)
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
