@@ -44,7 +44,7 @@ def imported_parts(path: Path) -> Iterator[tuple[int, str]]:
         package, _, rest = name.partition(".")
         if package == "tracrlab" and rest != "__version__":
             part = rest.partition(".")[0]
-            yield line, part if (SOURCE / part).is_dir() or (SOURCE / f"{part}.py").exists() else TOP
+            yield line, part if (part and (SOURCE / part).is_dir()) or (SOURCE / f"{part}.py").exists() else TOP
 
 
 SOURCES = sorted(SOURCE.rglob("*.py"))

@@ -2,15 +2,44 @@
 
 >>> import tracrlab
 >>> from tracrlab import rasp
->>> model = tracrlab.compile(rasp.selector_width(rasp.select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ)), "ab", 3)
+>>> hist = rasp.selector_width(rasp.select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ))
+>>> model = tracrlab.compile(hist, vocab="ab", max_seq_len=3)
 >>> model("aba")
 [2, 1, 2]
 """
 
-from tracrlab.compiler.driver import compile_program as compile
-from tracrlab.model.compiled import CompiledModel
-from tracrlab.model.storage import load_model as load
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracrlab import errors, rasp
+    from tracrlab.compiler.driver import compile_program as compile
+    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.storage import load_model as load
 
 __version__ = "0.1.0"
 
-__all__ = ["CompiledModel", "compile", "load"]
+__all__ = ["CompiledModel", "compile", "errors", "load", "rasp"]
+
+_HOMES = {
+    "CompiledModel": ("tracrlab.model.compiled", "CompiledModel"),
+    "compile": ("tracrlab.compiler.driver", "compile_program"),
+    "load": ("tracrlab.model.storage", "load_model"),
+}
+_PACKAGES = ("errors", "rasp")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is first asked for, so that the package itself imports in an instant."""
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return globals().setdefault(name, getattr(import_module(module), attribute))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PACKAGES})

@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-import tracrlab
+from tracrlab import compile as compile_program
 from tracrlab.cli import show
 from tracrlab.rasp.library import PROGRAMS
 
@@ -31,7 +31,7 @@ def main() -> None:
     """Print the demonstration."""
     screen = show.console()
     name, vocabulary, max_seq_len, text = EXAMPLES[0]
-    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, max_seq_len)
+    model = compile_program(PROGRAMS[name].build(), vocabulary, max_seq_len)
     trace = model.trace(text)
     sections = {
         "Programs compiled to transformers": _programs(),
@@ -54,7 +54,7 @@ def _programs() -> Table:
     with show.progress("compiling", total=len(EXAMPLES)) as advance:
         for name, vocabulary, max_seq_len, text in EXAMPLES:
             start = time.perf_counter()
-            model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, max_seq_len)
+            model = compile_program(PROGRAMS[name].build(), vocabulary, max_seq_len)
             milliseconds = 1000 * (time.perf_counter() - start)
             config = model.config
             table.add_row(

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +32,8 @@ PROGRAM_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists
 file.py:name: an s-op, or a function without arguments that returns one. The file is run."""
 
 MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a Python file, as in
-file.py:name, or a folder that 'tracrlab compile' wrote. A folder that has the name of a library program comes first."""
+file.py:name, or a folder that 'tracrlab compile' wrote. A folder with the name of a library program comes first, unless
+options for compiling are given."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,7 +64,7 @@ class OneLineErrors(click.Group):
         except MemoryError:
             status = _report("out of memory; try a smaller vocabulary or --max-len")
         except OSError as error:
-            status = _unwritable(error)
+            status = _system_error(error)
         except Exception as error:
             if os.environ.get("TRACRLAB_DEBUG"):
                 raise
@@ -81,9 +83,12 @@ def _report(message: str) -> int:
     return 2
 
 
-def _unwritable(error: OSError) -> int:
-    """Stop writing to an output that is closed or full, without another complaint when Python exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def _system_error(error: OSError) -> int:
+    """Say which file it is about. Without one it is the output, to which Python must not write again when it exits."""
+    if error.filename is not None:
+        return _report(f"{error.filename}: {error.strerror}")
+    with suppress(OSError, AttributeError):  # an output that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1 if error.errno == errno.EPIPE else _report(f"cannot write the output: {error.strerror or error}")
 
 
@@ -174,8 +179,7 @@ def compile_(program: str, kind: str, folder: str, **options: Any) -> None:
     compile_options = CompileOptions(**options)
     model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
     model.save_pretrained(folder)
-    _print(repr(model))
-    _print(f"saved in {folder}")
+    click.echo(f"{model!r}\nsaved in {folder}")
 
 
 @main.command(help=f"Run a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
@@ -228,11 +232,6 @@ def info(folder: str) -> None:
 # What the commands share ---------------------------------------------------------------------------------------------
 
 
-def _print(text: str) -> None:
-    """A text on lines as long as they are, so that it can be read by other programs."""
-    click.echo(text)
-
-
 def _model_and_input(
     name: str, text: str | None, kind: str, options: CompileOptions
 ) -> tuple[CompiledModel, list[Value], NamedProgram | None]:
@@ -240,11 +239,12 @@ def _model_and_input(
     from tracrlab import load
     from tracrlab.cli.programs import find_program, names_model_folder
     from tracrlab.cli.tokens import TokenKind, input_tokens
+    from tracrlab.rasp.library import PROGRAMS
 
-    if names_model_folder(name):
+    if names_model_folder(name) and not (name in PROGRAMS and options.given):
         if options.given:
             raise click.UsageError(
-                f"{name} is a folder with a saved model, and {', '.join(options.given)} only for compiling a program."
+                f"{name} is a folder with a saved model: leave out {', '.join(options.given)}, for compiling a program."
             )
         model = load(name)
         if text is None:

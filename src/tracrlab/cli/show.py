@@ -117,7 +117,8 @@ def position_headings(tokens: Sequence[Value]) -> list[Text]:
 
 def stacked(tables: Sequence[Table]) -> Group:
     """Tables below each other, a blank line between them."""
-    return Group(*(part for table in tables for part in (table, ""))) if len(tables) > 1 else Group(*tables)
+    first, *others = tables
+    return Group(first, *(part for table in others for part in ("", table)))
 
 
 # The commands --------------------------------------------------------------------------------------------------------

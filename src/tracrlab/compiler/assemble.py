@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from tracrlab.compiler.allocate import Allocation
 from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.craft.components import MLP, AttentionHead
@@ -66,8 +68,14 @@ def assemble_model(
             tuple(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps) for mlps in layers.mlps
         ),
     )
-    program = tuple((node.name, node.title, node.expression.location) for node in analysis.graph.nodes)
+    program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
     return CompiledModel(config, weights, labels, lowered.output.name, program)
+
+
+def _file_and_line(node: Node) -> str | None:
+    """Where the program built the expression, without the folder, which means nothing on another machine."""
+    location = node.expression.location
+    return None if location is None else re.split(r"[\\/]", location)[-1]
 
 
 def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule) -> _Layers:

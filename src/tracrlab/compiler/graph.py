@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
-from tracrlab.rasp.expressions import Expression, Indices, Selector, SOp, Tokens
+from tracrlab.rasp.expressions import Expression, Selector, SOp
+from tracrlab.rasp.functions import indices as rasp_indices
+from tracrlab.rasp.functions import tokens as rasp_tokens
 from tracrlab.rasp.text import expression_text, titled_text
 from tracrlab.rasp.traversal import children_first
 
@@ -61,7 +63,7 @@ def trace_graph(program: SOp) -> Graph:
     canonical: dict[Hashable, int] = {}
     place_of: dict[int, int] = {}
     nodes: list[tuple[Expression, tuple[int, ...]]] = []
-    for expression in children_first(_source(Tokens, "tokens"), _source(Indices, "indices"), program):
+    for expression in children_first(rasp_tokens, rasp_indices, program):
         inputs = tuple(place_of[id(child)] for child in expression.children)
         key = _identity(expression, inputs)
         if key not in canonical:
@@ -75,10 +77,6 @@ def trace_graph(program: SOp) -> Graph:
     entries = enumerate(zip(nodes, names, strict=True))
     numbered = [Node(place, expression, inputs, name) for place, ((expression, inputs), name) in entries]
     return Graph(tuple(numbered), tokens=0, indices=1)
-
-
-def _source(kind: type[SOp], name: str) -> SOp:
-    return kind().named(name)
 
 
 def _identity(expression: Expression, inputs: tuple[int, ...]) -> Hashable:

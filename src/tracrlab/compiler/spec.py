@@ -32,7 +32,7 @@ def check_domains(analysis: Analysis) -> None:
         _require(len(domain.places) == len(domain.values), f"values of {node.name} repeat")
         _require(all(value is not None for value in domain.values), f"None is a value of {node.name}")
     for place, widths in analysis.widths.items():
-        _require(0 <= widths[0] and widths[-1] <= analysis.max_length, f"width {widths} of selector {place}")
+        _require(widths[0] >= 0 and widths[-1] <= analysis.max_length, f"width {widths} of selector {place}")
 
 
 def check_lowered(lowered: Lowered) -> None:
@@ -42,28 +42,27 @@ def check_lowered(lowered: Lowered) -> None:
         _require(embedding.writes not in written, f"{embedding.writes.name} is embedded twice")
         written.add(embedding.writes)
     writers = [placed.component.writes for placed in lowered.components]
-    always_none = set(lowered.variables.values()) - written - set(writers)
-    _require(all(variable.nullable for variable in always_none), "a variable that is never written must be None")
+    always_zero = set(lowered.variables.values()) - written - set(writers)
+    _require(not any(variable.table.any() for variable in always_zero), "a variable that is not zero is never written")
     for placed in lowered.components:
         component = placed.component
         _require(component.writes not in written, f"{component.writes.name} is written twice")
         for read in component.reads:
-            _require(read.variable in written | always_none, f"{read.variable.name} is read before it is written")
+            _require(read.variable in written | always_zero, f"{read.variable.name} is read before it is written")
             _require(len(read.matrix) == read.variable.width, f"a read of {read.variable.name} does not fit")
         _require(component.output.shape[1] == component.writes.width, f"the output to {component.writes.name}")
-        _check_silent_at_bos(component, lowered.bos)
+        _check_silent_at_bos(component)
         if isinstance(component, AttentionHead):
             _check_integers(component.queries + component.keys)
         written.add(component.writes)
 
 
-def _check_silent_at_bos(component: Component, bos: Variable) -> None:
+def _check_silent_at_bos(component: Component) -> None:
     """At BOS an MLP's neurons do not fire, and a head's query there matches no ordinary key."""
     reads = component.queries if isinstance(component, AttentionHead) else component.reads
     total = np.zeros(reads[0].matrix.shape[1])
     for read in reads:
-        stands = np.ones(1) if read.variable is bos else read.variable.at_bos
-        total += stands @ read.matrix
+        total += read.variable.at_bos @ read.matrix
     if isinstance(component, AttentionHead):
         total = total[:-1]  # the last feature is that of BOS itself
     _require(bool((total <= 0).all()), f"{component.writes.name} reads something at BOS")

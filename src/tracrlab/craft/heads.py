@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.neurons import NotSeparable
-from tracrlab.craft.precision import unit_roundoff
+from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float
 

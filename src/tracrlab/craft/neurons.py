@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.precision import Noise, unit_roundoff
+from tracrlab.craft.precision import Noise, NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
-
-
-class NotSeparable(Exception):
-    """The number format cannot tell two values apart; ``args`` are the two values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +32,7 @@ class Box:
     ``sets[axis]`` says for each place of that axis whether it belongs.
     """
 
-    sets: tuple[Bool[np.ndarray, " place"], ...]
+    sets: tuple[Bool[np.ndarray, " _"], ...]
     result: int
 
 
@@ -96,7 +92,7 @@ def lookup_neurons(
     exact = all(variable.noise.is_exact for variable in inputs)
     n_boxes = len(boxes)
     bias = np.ones(n_boxes)
-    masks: list[tuple[Variable, Float[np.ndarray, "width box"]]] = []
+    masks: list[tuple[Variable, Float[np.ndarray, "_ box"]]] = []
     for axis, variable in enumerate(inputs):
         sets = np.array([box.sets[axis] for box in boxes], float).reshape(n_boxes, -1).T  # [place, box]
         restricts = (sets.min(axis=0) == 0) | (variable.nullable and len(sets) == variable.width)
@@ -119,7 +115,7 @@ def lookup_neurons(
 
 def _lookup_noise(
     inputs: Sequence[Variable],
-    masks: Sequence[tuple[Variable, Float[np.ndarray, "input_width box"]]],
+    masks: Sequence[tuple[Variable, Float[np.ndarray, "_ box"]]],
     exact: bool,
     results: Float[np.ndarray, "result width"],
     dtype: np.dtype,
@@ -143,7 +139,7 @@ class Number:
     """
 
     reads: tuple[Read, ...]
-    constant: tuple[tuple[Variable, Float[np.ndarray, " width"]], ...]
+    constant: tuple[tuple[Variable, Float[np.ndarray, " _"]], ...]
     values: Float[np.ndarray, " value"]
     error: Float[np.ndarray, " value"]
     constant_error: float = 0.0

@@ -17,6 +17,10 @@ from tracrlab.shapes import Float
 SAFETY = 4.0
 
 
+class NotSeparable(Exception):
+    """The number format cannot tell two values apart; ``args`` are the two values."""
+
+
 def unit_roundoff(dtype: np.dtype) -> float:
     """The largest relative error of rounding a number to ``dtype``."""
     return float(np.finfo(dtype).eps) / 2
@@ -55,6 +59,13 @@ class Noise:
         if self.samples is None:
             return hot
         return hot + SAFETY * float(np.abs(self.samples @ matrix).sum(axis=1).max())
+
+    def absolute(self, sizes: Float[np.ndarray, " width"]) -> Noise:
+        """The same bound without a relative part, for a vector whose entries are at most ``sizes``."""
+        if self.relative == 0:
+            return self
+        rounding = np.diag(self.relative * sizes) / SAFETY
+        return Noise(0.0, rounding if self.samples is None else np.concatenate([self.samples, rounding]) * 2)
 
     def through(self, matrix: Float[np.ndarray, "width features"], extra: float = 0.0) -> Noise:
         """The noise of the variable ``vector @ matrix``, with ``extra`` relative error on top."""

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tracrlab.craft.precision import Noise
+from tracrlab.craft.precision import Noise, NotSeparable
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Float, Int
 
@@ -117,9 +117,11 @@ class Variable:
 def nearest(
     ascending: Float[np.ndarray, " values"], numbers: Float[np.ndarray, " position"]
 ) -> Int[np.ndarray, " position"]:
-    """The place of the value nearest to each number."""
-    midpoints = (ascending[1:] + ascending[:-1]) / 2
-    return np.searchsorted(midpoints, numbers)
+    """The place of the value nearest to each number; midpoints would round, or overflow."""
+    above = np.searchsorted(ascending, numbers).clip(max=len(ascending) - 1)
+    below = np.maximum(above - 1, 0)
+    with np.errstate(over="ignore"):  # an infinite distance is the greater one
+        return np.where(numbers - ascending[below] < ascending[above] - numbers, below, above)
 
 
 def one_hot_variable(
@@ -137,11 +139,14 @@ def scalar_variable(
     """A variable that holds its number in one dimension, and in a second one whether it has a value, if nullable.
 
     Values that are the same number (``1``, ``1.0``, ``True``) are merged; the first of them stands for all.
+
+    Raises:
+        NotSeparable: two different integers are the same float.
     """
     merged: dict[float, Value] = {}
     for value in values:
-        if is_finite_number(value):
-            merged.setdefault(float(value), value)
+        if is_finite_number(value) and merged.setdefault(float(value), value) != value:
+            raise NotSeparable(merged[float(value)], value)
     ordered = tuple(merged[number] for number in sorted(merged))
     dimensions = (Dimension(name), Dimension(name, Mark.PRESENT)) if nullable else (Dimension(name),)
     variable = Variable(name, Layout.SCALAR, ordered, nullable, dimensions, np.zeros(len(dimensions)))

@@ -116,7 +116,8 @@ class CompiledModel:
         name, text, _ = self.program[-1]
         lines = [
             f"CompiledModel {name} = {text}",
-            f"  {config.n_layers} layers, d_model {config.d_model}, {config.n_heads} heads of d_head {config.d_head}, "
+            f"  {_counted(config.n_layers, 'layer')}, d_model {config.d_model}, "
+            f"{_counted(config.n_heads, 'head')} of d_head {config.d_head}, "
             f"d_mlp {config.d_mlp}, {kind}, {config.dtype}",
             f"  {config.n_parameters:,} parameters, {self.weights.n_nonzero:,} of them not zero",
             f"  {len(config.vocab)} tokens ({_abridged(config.vocab)}), at most {config.max_seq_len} in a sequence",
@@ -126,9 +127,13 @@ class CompiledModel:
             neurons: Counter[str] = Counter()
             for label in self.labels.neurons[layer]:
                 neurons[label.writes] += label.count
-            mlp = ", ".join(f"{writes} ({count} neurons)" for writes, count in neurons.items())
+            mlp = ", ".join(f"{writes} ({_counted(count, 'neuron')})" for writes, count in neurons.items())
             lines += [f"  attn {layer + 1}: {heads or '-'}", f"  mlp {layer + 1}: {mlp or '-'}"]
         return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _abridged(values: Sequence[Value], limit: int = 8) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import MISSING, fields
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -19,7 +20,7 @@ from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, weight_shapes
-from tracrlab.rasp.values import Ratio, Value
+from tracrlab.rasp.values import Ratio, Value, is_finite_number
 
 FORMAT = 1
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -33,7 +34,7 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
     Raises:
         ModelFileError: the folder cannot be written, or a value has no JSON form.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     folder = Path(path)
     text = json.dumps(_model_to_json(model), indent=1, allow_nan=False)
@@ -42,7 +43,7 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
-            save_file(model.weights.as_dict(), scratch / WEIGHTS_FILE, metadata={"format": "np"})
+            (scratch / WEIGHTS_FILE).write_bytes(save(model.weights.as_dict(), metadata={"format": "np"}))
             folder.mkdir(exist_ok=True)
             for name in (WEIGHTS_FILE, CONFIG_FILE):
                 (scratch / name).replace(folder / name)
@@ -67,7 +68,8 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
         arrays = load_file(folder / WEIGHTS_FILE)
         return _model_from_json(data, arrays)
     except OSError as error:
-        raise ModelFileError(f"cannot read a model from {folder}: {error.strerror or error}") from error
+        name = Path(error.filename).name if error.filename else CONFIG_FILE
+        raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
         raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {error}") from error
 
@@ -89,22 +91,61 @@ def _model_to_json(model: CompiledModel) -> dict[str, Any]:
 def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> CompiledModel:
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']!r}, this version reads {FORMAT}")
-    vocabulary = tuple(_from_json(token) for token in data["config"]["vocab"])
-    config = ModelConfig(**(data["config"] | {"vocab": vocabulary}))
+    config = _config_from_json(data["config"])
     shapes = weight_shapes(config)
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise ValueError("the weights do not have the shapes that the configuration says")
+    labels = _labels_from_json(data, config)
+    program = tuple(
+        (_typed(name, str), _typed(text, str), _typed(location, str, type(None)))
+        for name, text, location in data["program"]
+    )
+    model = CompiledModel(config, Weights(**arrays), labels, _typed(data["output"], str), program)
+    if not program or model.output.variable.width > config.d_vocab_out:
+        raise ValueError("its output is not what the configuration says")
+    return model
+
+
+def _config_from_json(data: dict[str, Any]) -> ModelConfig:
+    config = ModelConfig(**(data | {"vocab": tuple(_from_json(token) for token in data["vocab"])}))
+    for field in fields(config):
+        _typed(
+            getattr(config, field.name), type(field.default) if field.default is not MISSING else _REQUIRED[field.name]
+        )
+    return config
+
+
+_REQUIRED = {"vocab": tuple, "max_seq_len": int}
+
+
+def _labels_from_json(data: dict[str, Any], config: ModelConfig) -> Labels:
     labels = Labels(
         tuple(_variable_from_json(variable) for variable in data["variables"]),
-        tuple(tuple(HeadLabel(**head) for head in heads) for heads in data["heads"]),
-        tuple(tuple(NeuronLabel(**neurons) for neurons in layer) for layer in data["neurons"]),
+        tuple(tuple(_head_from_json(head) for head in heads) for heads in data["heads"]),
+        tuple(tuple(_neurons_from_json(neurons) for neurons in layer) for layer in data["neurons"]),
     )
-    program = tuple((name, text, location) for name, text, location in data["program"])
-    model = CompiledModel(config, Weights(**arrays), labels, data["output"], program)
-    model.output  # noqa: B018 - fails here rather than at the first run
-    if len(labels.dimensions) != config.d_model:
+    starts = [variable.start for variable in labels.variables]
+    ends = [variable.start + variable.variable.width for variable in labels.variables]
+    if starts != [0, *ends[:-1]] or ends[-1] != config.d_model:
         raise ValueError("its labels do not cover the residual stream")
-    return model
+    if {len(labels.heads), len(labels.neurons)} != {config.n_layers}:
+        raise ValueError("its labels do not have a list of heads and neurons for each layer")
+    return labels
+
+
+def _typed(value: Any, *kinds: type) -> Any:
+    """The value, if it is of exactly one of these types."""
+    if type(value) not in kinds:
+        raise ValueError(f"{value!r} stands where a {kinds[0].__name__} should")
+    return value
+
+
+def _head_from_json(data: dict[str, Any]) -> HeadLabel:
+    return HeadLabel(_typed(data["writes"], str), _typed(data["expression"], str))
+
+
+def _neurons_from_json(data: dict[str, Any]) -> NeuronLabel:
+    return NeuronLabel(_typed(data["writes"], str), _typed(data["expression"], str), _typed(data["count"], int))
 
 
 def _variable_to_json(entry: ModelVariable) -> dict[str, Any]:
@@ -125,14 +166,26 @@ def _variable_to_json(entry: ModelVariable) -> dict[str, Any]:
 
 def _variable_from_json(data: dict[str, Any]) -> ModelVariable:
     variable = Variable(
-        data["name"],
+        _typed(data["name"], str),
         Layout(data["layout"]),
         tuple(_from_json(value) for value in data["values"]),
-        data["nullable"],
-        tuple(Dimension(name, _from_json(value)) for name, value in data["dimensions"]),
+        _typed(data["nullable"], bool),
+        tuple(Dimension(_typed(name, str), _from_json(value)) for name, value in data["dimensions"]),
         np.array(data["at_bos"], float),
     )
-    return ModelVariable(variable, data["start"], data["sublayer"], data["expression"], data["is_value"])
+    one_hot = variable.layout is Layout.ONE_HOT
+    width = len(variable.values) if one_hot else 1 + variable.nullable
+    if not one_hot and not all(map(is_finite_number, variable.values)):
+        raise ValueError(f"{variable.name} is a scalar whose values are no numbers")
+    if variable.width != width or variable.at_bos.shape != (width,):
+        raise ValueError(f"the dimensions of {variable.name} do not fit its values")
+    return ModelVariable(
+        variable,
+        _typed(data["start"], int),
+        _typed(data["sublayer"], int),
+        _typed(data["expression"], str),
+        _typed(data["is_value"], bool),
+    )
 
 
 def _to_json(value: Value | Mark) -> Any:

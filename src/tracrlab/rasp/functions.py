@@ -25,9 +25,17 @@ from tracrlab.rasp.expressions import (
 from tracrlab.rasp.expressions import Map as _Map
 from tracrlab.rasp.values import Value
 
-tokens: SOp = Tokens().named("tokens")
-indices: SOp = Indices().named("indices")
-length: SOp = Length().named("length")
+
+def _primitive(sop: SOp, name: str) -> SOp:
+    """A primitive of the language: it has a name and no place in anybody's source."""
+    primitive = sop.named(name)
+    primitive.location = None
+    return primitive
+
+
+tokens = _primitive(Tokens(), "tokens")
+indices = _primitive(Indices(), "indices")
+length = _primitive(Length(), "length")
 
 
 def select(keys: Any, queries: Any, predicate: Predicate) -> Selector:

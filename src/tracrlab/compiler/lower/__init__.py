@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable,
 from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.workspace import Placed, Workspace
 from tracrlab.craft.components import Embedding
-from tracrlab.craft.neurons import NotSeparable
+from tracrlab.craft.precision import NotSeparable, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import PrecisionError
 from tracrlab.rasp.expressions import (
@@ -94,6 +94,8 @@ def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
         return
     require_numbers(node, domain)
     variable = new_variable(node, Layout.SCALAR, domain)
+    rounding = unit_roundoff(work.dtype) * float(np.abs(variable.numbers).max())
+    variable = replace(variable, noise=number_noise(rounding))
     source = next(embedding for embedding in work.embeddings if embedding.writes is one_hot)
     numbers = np.array([[float(value)] for value in domain.values])  # type: ignore[arg-type]
     by_token = None if source.by_token is None else source.by_token @ numbers

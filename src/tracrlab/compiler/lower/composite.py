@@ -75,7 +75,9 @@ def _combinations(work: Workspace, node: Node, places: Sequence[int]) -> dict[in
     return dict(zip(places, grids, strict=True))
 
 
-def _with_none(work: Workspace, node: Node, pair: Pair, matrix: PredicateMatrix) -> PredicateMatrix:
+def _with_none(
+    work: Workspace, node: Node, pair: Pair, matrix: PredicateMatrix
+) -> Bool[np.ndarray, "query_slot key_slot"]:
     """The predicate over slots, with a last row and column for ``None`` where it can occur: never selected."""
     keys, queries = (_one_hot(work, node, place) for place in pair)
     folded = fold_predicate(node, matrix, queries, keys)

@@ -14,14 +14,13 @@ from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
 from tracrlab.compiler.value_sets import Domain, ordered
 from tracrlab.craft.neurons import (
     Neurons,
-    NotSeparable,
     Number,
     box_cover,
     linear_neurons,
     lookup_neurons,
     step_neurons,
 )
-from tracrlab.craft.precision import SAFETY, number_noise, unit_roundoff
+from tracrlab.craft.precision import SAFETY, NotSeparable, number_noise, unit_roundoff
 from tracrlab.craft.spaces import (
     Layout,
     Read,
@@ -233,7 +232,7 @@ def _linear_form(work: Workspace, places: Int[np.ndarray, "..."], variables: Seq
     return min(forms, key=lambda form: form.n_steps, default=None)
 
 
-def _codes(variables: Sequence[Variable]) -> list[Float[np.ndarray, " value"]] | None:
+def _codes(variables: Sequence[Variable]) -> list[Float[np.ndarray, " _"]] | None:
     if all(len(variable.numbers) == len(variable.values) for variable in variables):
         return [variable.numbers for variable in variables]
     if any(variable.layout is Layout.SCALAR for variable in variables):
@@ -246,7 +245,7 @@ def _codes(variables: Sequence[Variable]) -> list[Float[np.ndarray, " value"]] |
 def _weighted_sum(
     work: Workspace,
     variables: Sequence[Variable],
-    codes: Sequence[Float[np.ndarray, " value"]],
+    codes: Sequence[Float[np.ndarray, " _"]],
     sign: float,
     numbers: Float[np.ndarray, " number"],
 ) -> Number:

@@ -48,7 +48,7 @@ def fold_table(node: Node, table: Table, inputs: Sequence[Stored]) -> Folded:
     places, leader = table.places, np.arange(len(table.domain))
     for axis, stored in enumerate(inputs):
         places, conflicts = _fold_axis(places, axis, stored.slots)
-        for one, other in conflicts:
+        for one, other in conflicts.tolist():
             _merge(node, table.domain, leader, one, other)
     roots = [_root(leader, place) for place in range(len(leader))]
     representatives = sorted(set(roots))
@@ -59,7 +59,7 @@ def fold_table(node: Node, table: Table, inputs: Sequence[Stored]) -> Folded:
 
 def fold_predicate(
     node: Node, matrix: Bool[np.ndarray, "query key"], queries: Stored, keys: Stored
-) -> Bool[np.ndarray, "query key"]:
+) -> Bool[np.ndarray, "query_slot key_slot"]:
     """Fold a predicate onto the slots of the variables that hold its queries and keys.
 
     Raises:

@@ -60,7 +60,7 @@ class Workspace:
     def _make_sources(self, bos: str, pad: str) -> None:
         size, length = len(self.analysis.vocabulary), self.analysis.max_length
         tokens = one_hot_variable("tokens", self.analysis.vocabulary, nullable=False)
-        self.bos, self.pad = (_special_variable(name) for name in (bos, pad))
+        self.bos, self.pad = _special_variable(bos, at_bos=1), _special_variable(pad, at_bos=0)
         self.indices = one_hot_variable("indices", range(length), nullable=False)
         self.one = Variable("one", Layout.SCALAR, (1,), False, (Dimension("one"),), np.ones(1))
         ids = np.eye(size + 2)
@@ -98,9 +98,11 @@ class Workspace:
     def add_mlp(self, node: Node, variable: Variable, neurons: Neurons) -> Variable:
         """Add an MLP that writes ``variable``; returns it with the noise of the construction.
 
-        Without neurons (the value is always ``None``) nothing is added.
+        Without neurons (it is always zero, as ``None`` and the number 0 are) nothing is added.
         """
-        finished = replace(variable, noise=neurons.noise)
+        one_hot = variable.layout is Layout.ONE_HOT or not variable.values
+        noise = neurons.noise if one_hot else neurons.noise.absolute(np.abs(variable.table).max(axis=0))
+        finished = replace(variable, noise=noise)
         if not len(neurons.output):
             return finished
         self.components.append(Placed(node.place, MLP(finished, self.clear_of_bos(neurons.reads), neurons.output)))
@@ -163,7 +165,7 @@ class Workspace:
         return Number(reads, ((variable, present),), variable.numbers, error, present_error)
 
     @property
-    def constant_columns(self) -> tuple[tuple[Variable, Float[np.ndarray, " width"]], ...]:
+    def constant_columns(self) -> tuple[tuple[Variable, Float[np.ndarray, " _"]], ...]:
         """The constant 1 of all positions but BOS, as columns."""
         return tuple((variable, np.array([coefficient])) for variable, coefficient in self.constant)
 
@@ -205,6 +207,7 @@ class Workspace:
             )
 
 
-def _special_variable(token: str) -> Variable:
-    """The dimension that marks a special token; its label is that of a token."""
-    return Variable(f"tokens:{token}", Layout.SCALAR, (1,), False, (Dimension("tokens", token),), np.zeros(1))
+def _special_variable(token: str, *, at_bos: int) -> Variable:
+    """The dimension that is 1 at a special token and 0 elsewhere; its label is that of a token."""
+    dimension = Dimension("tokens", token)
+    return Variable(str(dimension), Layout.SCALAR, (0, 1), False, (dimension,), np.array([float(at_bos)]))
