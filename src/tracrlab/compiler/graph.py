@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _unique_names(expressions: list[Expression]) -> list[str]:
     reserved = {expression.name for expression in expressions if expression.name}
     names = []
     for expression in expressions:
-        stem = expression.name or type(expression).__name__.lower()
+        stem = expression.name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(expression).__name__).lower()
         name = stem if expression.name and stem not in taken else None
         while name is None or name in taken or (not expression.name and name in reserved):
             counts[stem] += 1

@@ -29,10 +29,8 @@ def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Valu
         if token is None:
             raise VocabularyError("None cannot be a token: it stands for the absence of a value")
         if isinstance(token, str) and token in (bos, pad):
-            kind = "bos" if token == bos else "pad"
-            raise VocabularyError(
-                f"the vocabulary contains the {kind.upper()} token {token!r}; choose another one with {kind}=…"
-            )
+            kind = "BOS" if token == bos else "PAD"
+            raise VocabularyError(f"the vocabulary contains {token!r}, the {kind} token; choose another {kind} token")
     if not tokens:
         raise VocabularyError("the vocabulary is empty; give at least one token")
     return tuple(sorted(tokens.values(), key=_sort_key))

@@ -59,9 +59,9 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowe
         try:
             _lower(work, node)
         except NotSeparable as error:
-            raise _too_fine(node, *error.args) from error
+            raise _too_fine(work, node, *error.args) from error
     output = work.stored[analysis.graph.output.place].variable
-    _check_decodable(analysis.graph.output, output)
+    _check_decodable(work, analysis.graph.output, output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
     return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, work.bos, work.pad)
 
@@ -104,23 +104,24 @@ def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
     work.store(node, variable)
 
 
-def _check_decodable(node: Node, output: Variable) -> None:
+def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
     """The answer must be nearer to the right value than to any other, whatever the noise."""
     error = output.noise.of_read(np.eye(output.width))
     if output.layout is Layout.ONE_HOT:
         if error > 1 / 4:
-            raise _too_fine(node, 0, 1)
+            raise _too_fine(work, node, 0, 1)
         return
     gaps = np.diff(output.numbers)
     if len(gaps) and error > 0.45 * gaps.min():
         place = int(gaps.argmin())
-        raise _too_fine(node, output.values[place], output.values[place + 1])
+        raise _too_fine(work, node, output.values[place], output.values[place + 1])
 
 
-def _too_fine(node: Node, one: object, other: object) -> PrecisionError:
+def _too_fine(work: Workspace, node: Node, one: object, other: object) -> PrecisionError:
+    finer = 'Compile with dtype="float64", use' if work.dtype == np.float32 else "Use"
     return PrecisionError(
         node.title,
         node.expression.location,
-        f"the number format of the model cannot reliably tell {one} from {other}",
-        'Compile with dtype="float64", use a smaller length, or round to fewer values',
+        f"{work.dtype} weights cannot reliably tell {one} from {other}",
+        f"{finer} a smaller length, or round to fewer values",
     )
