@@ -19,7 +19,7 @@ _ALL = rasp.select(1, 1, Comparison.TRUE).named("all")
 
 def _steps() -> SOp:
     """A step of every kind: lookup, number, copy with a default, count, mean without a default, comparison."""
-    weight = rasp.numerical(rasp.elementwise_map({"a": -1, "b": 2.5}.get, rasp.tokens)).named("weight")
+    weight = rasp.numerical(rasp.elementwise_map({"a": -1, "b": 2.5, "c": 0}.get, rasp.tokens)).named("weight")
     earlier = rasp.aggregate(_BEFORE & rasp.select(rasp.tokens, "b", Comparison.EQ), rasp.tokens, "-").named("earlier")
     n_before = rasp.selector_width(_BEFORE).named("n_before")
     heavy = (rasp.aggregate(_ALL, weight).named("mean_weight") > 0.5).named("heavy")
@@ -49,7 +49,7 @@ CASES = {
     "steps": Case(_steps(), "abc", 4),
     "double": Case(_steps(), "abc", 3, dtype="float64"),
     "nothing": Case(rasp.aggregate(rasp.select(rasp.tokens, "c", Comparison.EQ) & _HERE, rasp.indices), "abc", 3),
-    "tokens": Case(rasp.tokens, "ab", 3),
+    "embedding": Case(rasp.tokens.named("word"), "ab", 3),
 }
 CAUSAL = [name for name, case in CASES.items() if case.causal]
 

@@ -38,7 +38,8 @@ def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Valu
 
 def _sort_key(token: Value) -> tuple[str, object]:
     if isinstance(token, bool | int | float):
-        return "", (token, type(token).__name__)
+        is_nan = token != token  # noqa: PLR0124
+        return "", (is_nan, 0 if is_nan else token, type(token).__name__, repr(token))  # the rest breaks ties
     return type(token).__name__, token if isinstance(token, str) else repr(token)
 
 

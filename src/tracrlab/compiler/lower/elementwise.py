@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from tracrlab.compiler.domains import node_affine_function
 from tracrlab.compiler.graph import Node
-from tracrlab.compiler.lower.folding import Folded, fold_table
+from tracrlab.compiler.lower.folding import fold_table
 from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
 from tracrlab.compiler.value_sets import Domain, ordered
 from tracrlab.craft.neurons import (
@@ -31,7 +32,7 @@ from tracrlab.craft.spaces import (
 from tracrlab.errors import DomainTooLargeError, EncodingError
 from tracrlab.rasp.expressions import Encoding
 from tracrlab.rasp.operations import Affine
-from tracrlab.rasp.values import Value, value_key
+from tracrlab.rasp.values import value_key
 from tracrlab.shapes import Float, Int
 
 MAX_NEURONS = 2**16
@@ -133,60 +134,34 @@ def _lower_table(work: Workspace, node: Node) -> None:
     domain = Domain(tuple(values), analysis.domains[node.place].nullable)
     variable = new_variable(node, layout, domain)
     slots = work.slots_in(variable, values)[folded.slots] if values else np.zeros(0, int)
-    if layout is Layout.SCALAR and len(variable.values) > 1 and _is_one_number(inputs):
-        neurons = _scalar_neurons(work, node, folded, inputs, variable)
-    else:
-        results = _result_vectors(variable, values)
-        neurons = _neurons(work, node, folded.places, inputs, results)
+    results = np.array([*map(variable.vector, values), np.zeros(variable.width)])  # the last, at -1, is None
+    neurons = _neurons(work, node, variable, folded.places, inputs, results)
     work.store(node, work.add_mlp(node, variable, neurons), slots)
-
-
-def _result_vectors(variable: Variable, values: Sequence[Value]) -> Float[np.ndarray, "result width"]:
-    """The encoding of each value, in order, and all zero last, where index -1 (``None``) finds it."""
-    vectors = [variable.vector(value) for value in values]
-    return np.array([*vectors, np.zeros(variable.width)])
-
-
-def _is_one_number(inputs: Sequence[Stored]) -> bool:
-    return len(inputs) == 1 and inputs[0].variable.layout is Layout.SCALAR
-
-
-def _scalar_neurons(
-    work: Workspace, node: Node, folded: Folded, inputs: Sequence[Stored], variable: Variable
-) -> Neurons:
-    """Number to number: step directly if the steps' rounding stays well below the gaps, else by way of a one-hot."""
-    results = _result_vectors(variable, variable.values)
-    places = np.where(folded.places < 0, -1, work.slots_in(variable, folded.values)[folded.places])
-    gap = float(np.diff(variable.numbers).min())
-    try:
-        neurons = _neurons(work, node, places, inputs, results)
-        if neurons.noise.of_read(np.eye(variable.width)) < gap / 16:
-            return neurons
-    except NotSeparable:
-        if len(variable.values) < len(inputs[0].variable.values):
-            raise
-    source = work.one_hot(node, inputs[0].variable)
-    return lookup_neurons([source], box_cover(places), results, work.constant, work.dtype)
 
 
 def _neurons(
     work: Workspace,
     node: Node,
+    target: Variable,
     places: Int[np.ndarray, "..."],
     inputs: Sequence[Stored],
     results: Float[np.ndarray, "result width"],
 ) -> Neurons:
-    """The cheapest exact construction for a table (``places`` into ``results``) of stored variables."""
+    """The cheapest construction for a table (``places`` into ``results``) whose rounding the target can bear.
+
+    Steps on a number, or on a sum or difference of two inputs, where they are few and quiet; otherwise a lookup of
+    one-hot inputs.
+    """
     variables = [stored.variable for stored in inputs]
-    if _is_one_number(inputs):
-        return step_neurons(work.number(variables[0]), results[places], work.dtype)
-    form = _linear_form(work, places, variables)
-    n_cells = sum(places.shape)
-    if form is not None and 2 * form.n_steps <= 4 * n_cells:
-        try:
-            return step_neurons(form.number, results[form.places], work.dtype)
-        except NotSeparable:
-            pass
+    if len(variables) == 1 and variables[0].layout is Layout.SCALAR:
+        neurons = step_neurons(work.number(variables[0]), results[places], work.dtype)
+        if _is_quiet(target, neurons):
+            return neurons
+    elif form := _linear_form(work, places, variables):
+        with suppress(NotSeparable):
+            neurons = step_neurons(form.number, results[form.places], work.dtype)
+            if form.n_steps <= 2 * sum(places.shape) and _is_quiet(target, neurons):
+                return neurons
     sources = [work.one_hot(node, variable) for variable in variables]
     boxes = box_cover(places)
     if len(boxes) > MAX_NEURONS:
@@ -197,6 +172,12 @@ def _neurons(
             "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
         )
     return lookup_neurons(sources, boxes, results, work.constant, work.dtype)
+
+
+def _is_quiet(target: Variable, neurons: Neurons) -> bool:
+    """Whether the rounding of a construction stays far below the distances between the target's values."""
+    apart = float(np.diff(target.numbers).min(initial=1)) if target.layout is Layout.SCALAR else 1.0
+    return neurons.noise.of_read(np.eye(target.width)) <= apart / 16
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,475 @@
+"""Saved models come back as they were; damaged ones are refused in one line; failures leave nothing behind."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+import tracrlab
+from tests.model.cases import CASES, identity, inputs_of, model_of
+from tracrlab import CompiledModel, rasp
+from tracrlab.errors import ModelFileError
+from tracrlab.model import storage
+from tracrlab.rasp import Ratio
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+values = st.recursive(
+    st.text(max_size=3)
+    | st.integers()
+    | st.floats()
+    | st.booleans()
+    | st.fractions(-5, 5).map(lambda fraction: ("ratio", fraction)),
+    lambda items: st.lists(items, max_size=3).map(tuple),
+    max_leaves=4,
+)
+
+
+def with_ratios(value: Any) -> Any:
+    """The value with every tagged fraction made a ratio (strategies must not call checked code)."""
+    if isinstance(value, tuple):
+        return Ratio(value[1]) if len(value) == 2 and isinstance(value[1], Fraction) else tuple(map(with_ratios, value))
+    return value
+
+
+def everything_in(model: CompiledModel) -> list[Any]:
+    """All that a model holds but its weights, comparable."""
+    labels = [
+        (v.start, v.sublayer, v.expression, v.is_value, v.name, v.variable.layout, v.variable.nullable)
+        for v in model.labels.variables
+    ]
+    contents = [
+        (identity(v.variable.values), list(map(str, v.variable.dimensions)), v.variable.at_bos.tolist())
+        for v in model.labels.variables
+    ]
+    config = replace(model.config, vocab=())
+    vocabulary = list(map(identity, model.config.vocab))
+    return [
+        config,
+        vocabulary,
+        labels,
+        contents,
+        model.labels.heads,
+        model.labels.neurons,
+        model.program,
+        model.output_name,
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one good model."""
+    path = tmp_path_factory.mktemp("models") / "good"
+    model_of("fractions").save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def good(folder: Path) -> dict[str, Any]:
+    """The configuration file of the good model."""
+    data: dict[str, Any] = json.loads((folder / CONFIG).read_text())
+    return data
+
+
+@pytest.fixture(scope="module")
+def damaged(folder: Path) -> Path:
+    """A folder for a model that is not right."""
+    path = folder.parent / "damaged"
+    path.mkdir()
+    return path
+
+
+_LOADER = """
+import json, sys, tracrlab
+for line in sys.stdin:
+    try:
+        model = tracrlab.load(json.loads(line))
+    except tracrlab.errors.ModelFileError as error:
+        reply = "refused", str(error)
+    except Exception as error:
+        reply = "crashed", repr(error)
+    else:
+        try:
+            tokens = list(model.config.vocab[:2])
+            assert len(model(tokens)) == len(tokens)
+            names = {variable.name for variable in model.labels.variables}
+            assert model.trace(tokens).values.keys() == names
+            reply = "loaded", repr(model)
+        except Exception as error:
+            reply = "unusable", repr(error)
+    print(json.dumps(reply), flush=True)
+"""
+
+
+class Loader:
+    """Loads, shows, runs and traces models in a process of its own, as it is for users: without run-time type checks,
+    which would refuse much of what this is about before the package sees it.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def outcome(self, path: Path) -> tuple[str, str]:
+        """What happened, and the message or what the model looks like."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(str(path)), file=self.process.stdin, flush=True)
+        outcome, message = json.loads(self.process.stdout.readline())
+        return outcome, message
+
+    def refusal(self, path: Path) -> str:
+        """The message of the refusal to load."""
+        outcome, message = self.outcome(path)
+        assert outcome == "refused", message
+        assert str(path) in message
+        assert "\n" not in message
+        return message
+
+
+@pytest.fixture(scope="module")
+def loader() -> Iterator[Loader]:
+    command = [sys.executable, "-c", _LOADER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Loader(process)
+
+
+def with_config(path: Path, config: Any) -> Path:
+    (path / CONFIG).write_text(json.dumps(config))
+    return path
+
+
+# Round trips ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_loaded_model_is_the_one_that_was_saved(name: str, tmp_path: Path) -> None:
+    model = model_of(name)
+    model.save_pretrained(tmp_path / "model")
+    loaded = tracrlab.load(str(tmp_path / "model"))
+    assert everything_in(loaded) == everything_in(model)
+    for array, other in zip(model.weights.as_dict().items(), loaded.weights.as_dict().items(), strict=True):
+        assert array[0] == other[0]
+        assert array[1].dtype == other[1].dtype == model.config.dtype
+        assert np.array_equal(array[1], other[1])
+    assert repr(loaded) == repr(model)
+    for tokens in inputs_of(name, seed=3):
+        assert list(map(identity, loaded(tokens))) == list(map(identity, model(tokens)))
+        one, two = loaded.trace(tokens), model.trace(tokens)
+        assert repr(one) == repr(two)
+        assert {key: identity(found) for key, found in one.values.items()} == {
+            key: identity(found) for key, found in two.values.items()
+        }
+        for step, other_step in zip(one.steps, two.steps, strict=True):
+            assert (step.name, *(v.name for v in step.written)) == (
+                other_step.name,
+                *(v.name for v in other_step.written),
+            )
+            assert np.array_equal(step.residual, other_step.residual)
+
+
+@settings(max_examples=25)
+@given(st.lists(values, min_size=1, max_size=5), values)
+@example(["a", 1, 1.0, True, math.inf, -math.inf, math.nan, -0.0, ("x", (1, (2.5, False)))], ())
+@example(['ä\n"\\', "\ud800", "", 10**30, ("ratio", Fraction(1, 3))], (("ratio", Fraction(2, 7)), None))
+def test_values_of_all_kinds_are_kept(folder: Path, vocab: list[Any], constant: Any) -> None:
+    vocab, constant = list(map(with_ratios, vocab)), with_ratios(constant)
+    program = rasp.elementwise_map(lambda token: (token, constant), rasp.tokens)
+    model = tracrlab.compile(program, [token for token in vocab if token not in ("bos", "pad")] or ["a"], 2)
+    path = folder.parent / "values"
+    model.save_pretrained(path)
+    loaded = tracrlab.load(path)
+    assert everything_in(loaded) == everything_in(model)
+    for token in model.config.vocab:
+        assert identity(loaded([token])) == identity([(token, constant)])
+
+
+def test_what_is_saved_is_two_plain_files(folder: Path, good: dict[str, Any]) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
+    arrays = load_file(folder / WEIGHTS)
+    assert sorted(arrays) == sorted(["W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U"])
+    assert good["config"]["vocab"] == ["x", "y", "z"]
+    assert good["model_type"] == "tracrlab"
+
+
+def test_saving_leaves_nothing_but_the_model(tmp_path: Path) -> None:
+    model_of("hist").save_pretrained(tmp_path / "new" / "deep" / "model")
+    assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["model"]
+
+
+def test_a_model_is_saved_over_another_one_and_other_files_stay(tmp_path: Path) -> None:
+    model_of("reverse").save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_text("mine")
+    model_of("hist").save_pretrained(tmp_path / "model")
+    assert tracrlab.load(tmp_path / "model")("aab") == [2, 2, 1]
+    assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_current_folder_can_be_saved_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model_of("hist").save_pretrained(".")
+    assert tracrlab.load(".")("aab") == [2, 2, 1]
+    assert sorted(path.name for path in Path().iterdir()) == [CONFIG, WEIGHTS]
+
+
+# Failures to save ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [frozenset("a"), Fraction(1, 3), b"bytes", 1j, ("a", frozenset("b"))])
+def test_a_value_without_json_form_is_refused_and_nothing_is_written(token: Any, tmp_path: Path) -> None:
+    model = tracrlab.compile(rasp.tokens, [token], 2)
+    assert model([token]) == [token]
+    with pytest.raises(ModelFileError, match="no JSON form") as refusal:
+        model.save_pretrained(tmp_path / "deep" / "model")
+    assert "\n" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("failing", ["write_text", "write_bytes", "replace"])
+def test_a_failure_while_writing_leaves_the_folder_as_it_was(
+    failing: str, existing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    if existing:
+        model_of("hist").save_pretrained(path)
+    before = {file.name: file.read_bytes() for file in path.iterdir()} if existing else {}
+
+    def fail(self: Path, *args: Any, **kwargs: Any) -> None:
+        raise OSError(28, "No space left on device", str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, failing, fail)
+        with pytest.raises(ModelFileError, match=r"cannot write a model to .*model: No space left") as refusal:
+            model_of("reverse").save_pretrained(path)
+    assert "\n" not in str(refusal.value)
+    after = {file.name: file.read_bytes() for file in path.iterdir()} if path.exists() else {}
+    assert after == before
+    assert [file.name for file in tmp_path.iterdir() if file != path] == []
+    if existing:
+        assert tracrlab.load(path)("aab") == [2, 2, 1]
+
+
+def test_a_goal_that_is_a_file_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ModelFileError, match="cannot write"):
+            model_of("hist").save_pretrained(path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "mine")]
+
+
+# Failures to load ----------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_folder_or_file_is_named(loader: Loader, folder: Path, tmp_path: Path) -> None:
+    assert "No such file" in loader.refusal(tmp_path / "nowhere")
+    for name in (CONFIG, WEIGHTS):
+        shutil.copytree(folder, tmp_path / name)
+        (tmp_path / name / name).unlink()
+        assert name in loader.refusal(tmp_path / name)
+    (tmp_path / "file").touch()
+    loader.refusal(tmp_path / "file")
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_truncated_files_are_refused(loader: Loader, folder: Path, damaged: Path, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from([CONFIG, WEIGHTS]))
+    content = (folder / name).read_bytes()
+    for file in (CONFIG, WEIGHTS):
+        shutil.copy(folder / file, damaged / file)
+    (damaged / name).write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    loader.refusal(damaged)
+    shutil.copy(folder / name, damaged / name)
+    assert loader.outcome(damaged)[0] == "loaded"
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "1", '"text"', "{}", "{", "\xff", "[" * 100_000, '{"format": 1}'])
+def test_what_is_no_configuration_is_refused(text: str, loader: Loader, folder: Path, damaged: Path) -> None:
+    shutil.copy(folder / WEIGHTS, damaged / WEIGHTS)
+    (damaged / CONFIG).write_bytes(text.encode("latin-1"))
+    loader.refusal(damaged)
+
+
+def replaced(config: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    config = copy.deepcopy(config)
+    place = config
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("format",), 2),
+        (("format",), "1"),
+        (("config", "d_model"), 12),
+        (("config", "n_heads"), 2),
+        (("config", "max_seq_len"), 7.0),
+        (("config", "max_seq_len"), 6),
+        (("config", "causal"), "no"),
+        (("config", "dtype"), "float64"),
+        (("config", "dtype"), "no such type"),
+        (("config", "surprise"), 1),
+        (("config", "vocab"), "xyz"),
+        (("config", "vocab"), ["x", "y"]),
+        (("config", "vocab", 0), ["x"]),
+        (("config", "vocab", 0), None),
+        (("config", "vocab", 0), {"ratio": ["1", "0"]}),
+        (("config", "vocab", 0), {"ratio": ["one", "two"]}),
+        (("config", "vocab", 0), {"float": "0x1p99999"}),
+        (("config", "vocab", 0), {"tuple": 5}),
+        (("config", "vocab", 0), {"object": "os.system"}),
+        (("config", "vocab", 0), {}),
+        (("output",), "nothing"),
+        (("output",), ["frac_prevs"]),
+        (("program",), []),
+        (("program",), [["name", "text"]]),
+        (("heads",), []),
+        (("neurons",), [[]]),
+        (("neurons", 0, 0, "count"), "many"),
+        (("variables",), []),
+        (("variables", 0, "layout"), "pile"),
+        (("variables", 0, "start"), 1),
+        (("variables", 0, "values"), ["x"]),
+        (("variables", 0, "dimensions"), []),
+        (("variables", 0, "at_bos"), [0]),
+        (("variables", 0, "at_bos"), ["a", "b", "c"]),
+        (("variables", 0, "nullable"), 0),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_refused(
+    path: tuple[str | int, ...], value: Any, loader: Loader, folder: Path, damaged: Path, good: dict[str, Any]
+) -> None:
+    shutil.copy(folder / WEIGHTS, damaged / WEIGHTS)
+    loader.refusal(with_config(damaged, replaced(good, path, value)))
+
+
+def places_in(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths of everything below the root of a JSON document."""
+    below = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in below:
+        yield (*path, key)
+        yield from places_in(value, (*path, key))
+
+
+junk = st.sampled_from([None, True, -1, 0, 1, 10**6, 1.5, "", "x", "one", [], [[]], {}, {"a": 1}, ["x", "y", "z"]])
+odd_values = st.sampled_from(
+    [{"float": "nan"}, {"float": "0x1p99999"}, {"ratio": ["1", "0"]}, {"tuple": [[]]}, {"mark": "number"}]
+)
+
+
+@settings(max_examples=200)
+@given(st.data(), junk | odd_values, st.booleans())
+def test_a_changed_configuration_is_refused_or_harmless(
+    loader: Loader, folder: Path, damaged: Path, good: dict[str, Any], data: st.DataObject, value: Any, remove: bool
+) -> None:
+    """What loads can be shown, run and traced."""
+    path = data.draw(st.sampled_from(list(places_in(good))))
+    config = replaced(good, path, value)
+    if remove:
+        place = config
+        for key in path[:-1]:
+            place = place[key]
+        del place[path[-1]]
+    shutil.copy(folder / WEIGHTS, damaged / WEIGHTS)
+    outcome, message = loader.outcome(with_config(damaged, config))
+    assert outcome in ("refused", "loaded"), message
+    assert outcome == "loaded" or "\n" not in message
+
+
+@pytest.mark.parametrize("damage", ["shape", "missing", "extra", "integers", "half", "other model"])
+def test_weights_that_do_not_fit_are_refused(
+    damage: str, loader: Loader, damaged: Path, folder: Path, good: dict[str, Any]
+) -> None:
+    with_config(damaged, good)
+    arrays = load_file(folder / WEIGHTS)
+    if damage == "shape":
+        arrays["W_U"] = arrays["W_U"].T.copy()
+    elif damage == "missing":
+        del arrays["W_U"]
+    elif damage == "extra":
+        arrays["W_extra"] = np.zeros(3)
+    elif damage == "integers":
+        arrays["W_E"] = arrays["W_E"].astype(np.int32)
+    elif damage == "half":
+        arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
+    else:
+        arrays = dict(model_of("hist").weights.as_dict())
+    save_file(arrays, damaged / WEIGHTS)
+    loader.refusal(damaged)
+
+
+# Loading executes nothing --------------------------------------------------------------------------------------------
+
+_WATCHED_LOAD = """
+import sys
+import numpy, safetensors.numpy, tracrlab, tracrlab.model.storage
+forbidden = ("exec", "compile", "import", "pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "marshal.")
+watching = False
+def watch(event, arguments):
+    if watching and event.startswith(forbidden):
+        print("ran", event, arguments)
+sys.addaudithook(watch)
+watching = True
+model = tracrlab.load(sys.argv[1])
+answer = model(["x"]), repr(model), model.trace(["x"])
+watching = False
+print("loaded")
+"""
+
+
+def test_loading_executes_nothing(folder: Path, good: dict[str, Any], tmp_path: Path) -> None:
+    """Strings that are code stay strings; Python's own audit events say that nothing was compiled, run or imported."""
+    code = f"__import__('os').system('touch {tmp_path / 'executed'}')"
+    for path in (("config", "vocab", 1), ("program", 0, 1), ("variables", 0, "values", 1), ("config", "bos")):
+        good = replaced(good, path, code)
+    shutil.copytree(folder, tmp_path / "model")
+    with_config(tmp_path / "model", good)
+    command = [sys.executable, "-c", _WATCHED_LOAD, str(tmp_path / "model")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "loaded\n"
+    assert tracrlab.load(tmp_path / "model").config.vocab[1] == code
+    assert not (tmp_path / "executed").exists()
+
+
+class Bomb:
+    """Unpickling this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", [CONFIG, WEIGHTS])
+def test_pickles_are_refused(name: str, loader: Loader, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    loader.refusal(tmp_path / "model")
+    assert not (tmp_path / "exploded").exists()
+    pickle.loads((tmp_path / "model" / name).read_bytes())
+    assert (tmp_path / "exploded").exists()  # so the bomb was live
+
+
+def test_the_format_has_a_number(good: dict[str, Any]) -> None:
+    assert good["format"] == storage.FORMAT == 1
