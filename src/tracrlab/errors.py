@@ -52,7 +52,7 @@ class EncodingError(CompileError):
 
 
 class DomainTooLargeError(CompileError):
-    """An s-op can take more values than the compiler is willing to lay out."""
+    """The program needs more values, heads or parameters than the compiler is willing to lay out."""
 
 
 class PrecisionError(CompileError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
 import subprocess
 import sys
@@ -76,7 +77,9 @@ def test_sets_have_the_same_order_in_every_process() -> None:
     for seed in ("1", "2"):
         command = [sys.executable, "-c", code]
         shown.add(
-            subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}).stdout
+            subprocess.run(
+                command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": seed}
+            ).stdout
         )
     assert len(shown) == 1
     assert "dd" in shown.pop()

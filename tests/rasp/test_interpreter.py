@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given
@@ -426,7 +428,8 @@ def naive_mean(values: list[Any], default: object) -> Any:
         return values[0]
     if not all(isinstance(value, int | float) for value in values):
         raise TypeError
-    return float(sum(map(Fraction, values)) / len(values))
+    exact = [Fraction(str(value)) if isinstance(value, float) else Fraction(value) for value in values]
+    return float(sum(exact) / len(exact))
 
 
 @given(inputs, tables, tables, comparisons, table_of(st.sampled_from([None, 0, 1, True, 0.1, -3, "s"])), st.booleans())
@@ -656,3 +659,33 @@ def test_the_example_can_be_set() -> None:
         assert repr(PREVS) == "select(indices, indices, <=)\n  on 'ab': \n    #.\n    ##"
     finally:
         rasp.set_example("hello")
+
+
+class Point(NamedTuple):
+    x: object
+
+
+@dataclass(frozen=True)
+class Plain:
+    x: object
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (1, True),
+        (1, 1.0),
+        (0.0, -0.0),
+        (Ratio(Fraction(1, 2)), 0.5),
+        ((1,), (True,)),
+        (Point(1), (1,)),
+        (frozenset({1}), frozenset({True})),
+        (Decimal("1.0"), Decimal("1.00")),
+        (Plain(1), Plain(True)),
+        (0j, -0j),
+    ],
+)
+def test_equal_values_that_functions_can_tell_apart_have_different_keys(pair: tuple[Any, Any]) -> None:
+    assert pair[0] == pair[1]
+    assert value_key(pair[0]) != value_key(pair[1])
+    assert value_key(pair[0]) == value_key(pickle.loads(pickle.dumps(pair[0])))

@@ -121,16 +121,13 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
 
 def undefined_value(node: Node, failure: FunctionFailure) -> UndefinedValueError:
     """The error for a function of this node that has no value for something it may meet."""
-    return UndefinedValueError(
-        node.title, node.expression.location, str(failure), "Guard it, or leave the tokens out that lead there"
-    )
+    remedy = "Guard it, or leave the tokens out that lead there"
+    return UndefinedValueError(node.title, node.expression.location, str(failure), remedy)
 
 
 def too_many_values(node: Node, error: TooManyValues) -> DomainTooLargeError:
     """The error for a node that is too large to lay out."""
-    return DomainTooLargeError(
-        node.title, node.expression.location, str(error), "Use a smaller vocabulary or length, or coarser values"
-    )
+    return DomainTooLargeError(node.title, node.expression.location, str(error), error.remedy)
 
 
 def _domain(analysis: Analysis, node: Node) -> Domain:

@@ -49,6 +49,8 @@ def compile_program(
     Raises:
         CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy.
         VocabularyError: the vocabulary, special tokens or length are unusable.
+        TypeError: ``program`` is not an s-op.
+        ValueError: there is no such ``mode`` or ``dtype``.
     """
     if isinstance(program, Selector) or not isinstance(program, SOp):
         raise TypeError(f"a program is an s-op, not {type(program).__name__}: aggregate a selector or take its width")

@@ -221,5 +221,6 @@ def _sum_of(terms: Any) -> Selection:
             gathered[conjunction.identity] = (count + coefficient, conjunction)
     kept = tuple(term for term in gathered.values() if term[0])
     if len(kept) > MAX_CONJUNCTIONS:
-        raise TooManyValues(f"it needs more than {MAX_CONJUNCTIONS} attention heads")
+        reason = f"its selector needs more than {MAX_CONJUNCTIONS} attention heads"
+        raise TooManyValues(reason, "Combine fewer selectors over different s-ops")
     return Selection(kept)

@@ -26,7 +26,7 @@ def check_graph(graph: Graph) -> None:
 
 
 def check_domains(analysis: Analysis) -> None:
-    """Every s-op has a domain of distinguishable values without ``None``, and every table stays in its domain."""
+    """Every s-op has a domain of distinguishable values without ``None``; widths are possible."""
     for node in analysis.graph.sops():
         domain = analysis.domains[node.place]
         _require(len(domain.places) == len(domain.values), f"values of {node.name} repeat")

@@ -22,7 +22,13 @@ MAX_NUMBERS = 2**20
 
 
 class TooManyValues(Exception):
-    """A domain or table passes the stated limit; the message gives the sizes."""
+    """A domain or table passes the stated limit; the message gives the sizes, ``remedy`` what to do."""
+
+    def __init__(
+        self, reason: str, remedy: str = "Use a smaller vocabulary or length, or functions with fewer values"
+    ) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,7 @@ def lookup_neurons(
     (an all-zero variable) belongs: the membership is then read from 1 minus the entries left out.
 
     Raises:
-        NotSeparable: noise exceeds the quarter.
+        NotSeparable: noise exceeds an eighth, which leaves room for rounding.
     """
     boxes = [box for box in boxes if results[box.result].any()]
     if not boxes:

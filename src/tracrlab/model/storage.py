@@ -20,7 +20,7 @@ from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, weight_shapes
-from tracrlab.rasp.values import Ratio, Value, is_finite_number
+from tracrlab.rasp.values import Ratio, Value, is_finite_number, value_key
 
 FORMAT = 1
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -70,7 +70,15 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     except OSError as error:
         name = Path(error.filename).name if error.filename else CONFIG_FILE
         raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {error}") from error
 
 
@@ -95,6 +103,8 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
     shapes = weight_shapes(config)
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise ValueError("the weights do not have the shapes that the configuration says")
+    if {array.dtype.name for array in arrays.values()} != {config.dtype}:
+        raise ValueError(f"the weights are not all {config.dtype}, as the configuration says")
     labels = _labels_from_json(data, config)
     program = tuple(
         (_typed(name, str), _typed(text, str), _typed(location, str, type(None)))
@@ -107,7 +117,10 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
 
 
 def _config_from_json(data: dict[str, Any]) -> ModelConfig:
-    config = ModelConfig(**(data | {"vocab": tuple(_from_json(token) for token in data["vocab"])}))
+    vocabulary = tuple(_from_json(token) for token in _typed(data["vocab"], list))
+    if None in vocabulary or len(set(map(value_key, vocabulary))) < len(vocabulary):
+        raise ValueError("its vocabulary repeats a token or holds None")
+    config = ModelConfig(**(data | {"vocab": vocabulary}))
     for field in fields(config):
         _typed(
             getattr(config, field.name), type(field.default) if field.default is not MISSING else _REQUIRED[field.name]
@@ -207,7 +220,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "mark": Mark,
     "ratio": lambda parts: Ratio(Fraction(int(parts[0]), int(parts[1]))),
     "float": float.fromhex,
-    "tuple": lambda items: tuple(_from_json(item) for item in items),
+    "tuple": lambda items: tuple(_from_json(item) for item in _typed(items, list)),
 }
 
 
@@ -215,4 +228,4 @@ def _from_json(data: Any) -> Any:
     if isinstance(data, dict):
         ((tag, content),) = data.items()
         return _READERS[tag](content)
-    return data
+    return _typed(data, str, int, bool, type(None))

@@ -13,11 +13,14 @@ from tracrlab.shapes import Int
 
 
 def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Value, ...]:
-    """The distinct tokens of a vocabulary, in a fixed order: sorted where all are of one type, else by type.
+    """The distinct tokens of a vocabulary in a fixed order: numbers and strings sorted, other types by what they print.
 
     Raises:
-        VocabularyError: it is empty, holds an unhashable value, ``None``, BOS or PAD, or BOS equals PAD.
+        VocabularyError: it is empty, holds an unhashable value, ``None``, BOS or PAD; or BOS and PAD are equal or
+            no strings.
     """
+    if not isinstance(bos, str) or not isinstance(pad, str):
+        raise VocabularyError(f"the BOS and PAD tokens must be strings, not {bos!r} and {pad!r}")
     if bos == pad:
         raise VocabularyError(f"the BOS and PAD tokens must differ, but both are {bos!r}")
     tokens: dict[Hashable, Value] = {}

@@ -107,6 +107,7 @@ class Expression:
 
         Raises:
             EvaluationError: a function of the program raises on a value it meets.
+            InputError: a token is not hashable.
         """
         from tracrlab.rasp.interpreter import evaluate
 
@@ -394,30 +395,25 @@ class Select(Selector):
         return (self.predicate,)
 
 
-class SelectorAnd(Selector):
+class _SelectorPair(Selector):
+    """Two selectors combined pair by pair."""
+
+    def __init__(self, fst: Selector, snd: Selector) -> None:
+        super().__init__()
+        self.fst = _selector(fst)
+        self.snd = _selector(snd)
+
+    @property
+    def children(self) -> tuple[Selector, ...]:
+        return (self.fst, self.snd)
+
+
+class SelectorAnd(_SelectorPair):
     """What both selectors select."""
 
-    def __init__(self, fst: Selector, snd: Selector) -> None:
-        super().__init__()
-        self.fst = _selector(fst)
-        self.snd = _selector(snd)
 
-    @property
-    def children(self) -> tuple[Selector, ...]:
-        return (self.fst, self.snd)
-
-
-class SelectorOr(Selector):
+class SelectorOr(_SelectorPair):
     """What either selector selects."""
-
-    def __init__(self, fst: Selector, snd: Selector) -> None:
-        super().__init__()
-        self.fst = _selector(fst)
-        self.snd = _selector(snd)
-
-    @property
-    def children(self) -> tuple[Selector, ...]:
-        return (self.fst, self.snd)
 
 
 class SelectorNot(Selector):

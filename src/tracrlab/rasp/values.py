@@ -142,22 +142,25 @@ def plain_value(value: object) -> object:
 
 
 def value_key(value: Value) -> Hashable:
-    """A key equal for two values exactly when no function can tell them apart.
+    """A key equal for two values only when functions cannot tell them apart.
 
     ``1``, ``1.0`` and ``True`` are equal in Python but print differently, so each has a key of its own; ``nan`` has
-    one, although it is not equal to itself.
+    one, although it is not equal to itself. Values of types unknown to this package have the same key when they are of
+    one type, equal, and print alike.
     """
     if type(value) is str:
         return value
+    if isinstance(value, bool | int):
+        return type(value), value
     if isinstance(value, Ratio):
         return Ratio, value.exact.numerator, value.exact.denominator
     if isinstance(value, float):
-        return float, value.hex()
+        return type(value), value.hex()
     if isinstance(value, tuple):
         return type(value), tuple(map(value_key, value))
     if isinstance(value, frozenset):
         return type(value), frozenset(map(value_key, value))
-    return type(value), value
+    return type(value), value, repr(value)
 
 
 def mean_value(values: Sequence[Value]) -> Value:

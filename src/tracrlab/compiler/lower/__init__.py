@@ -27,6 +27,7 @@ from tracrlab.rasp.expressions import (
     SequenceMap,
     Tokens,
 )
+from tracrlab.rasp.values import is_finite_number
 
 __all__ = ["Lowered", "Placed", "lower_graph"]
 
@@ -114,14 +115,15 @@ def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
     gaps = np.diff(output.numbers)
     if len(gaps) and error > 0.45 * gaps.min():
         place = int(gaps.argmin())
-        raise _too_fine(work, node, output.values[place], output.values[place + 1])
+        largest = max(output.values, key=lambda value: abs(value) if is_finite_number(value) else 0)
+        raise _too_fine(work, node, output.values[place], output.values[place + 1], f" among numbers up to {largest}")
 
 
-def _too_fine(work: Workspace, node: Node, one: object, other: object) -> PrecisionError:
+def _too_fine(work: Workspace, node: Node, one: object, other: object, where: str = "") -> PrecisionError:
     finer = 'Compile with dtype="float64", use' if work.dtype == np.float32 else "Use"
     return PrecisionError(
         node.title,
         node.expression.location,
-        f"{work.dtype} weights cannot reliably tell {one} from {other}",
+        f"{work.dtype} weights cannot reliably tell {one} from {other}{where}",
         f"{finer} a smaller length, or round to fewer values",
     )

@@ -52,7 +52,7 @@ def lower_elementwise(work: Workspace, node: Node) -> None:
 
 
 def chosen_layout(work: Workspace, node: Node) -> Layout:
-    """One-hot or scalar, as the program asks, otherwise one-hot unless there are too many values."""
+    """One-hot or scalar as the program asks; else scalar for means and too many numbers, and one-hot for the rest."""
     expression, domain = node.expression, work.analysis.domains[node.place]
     if expression.encoding is Encoding.NUMERICAL:
         require_numbers(node, domain)
@@ -147,7 +147,7 @@ def _neurons(
     inputs: Sequence[Stored],
     results: Float[np.ndarray, "result width"],
 ) -> Neurons:
-    """The cheapest construction for a table (``places`` into ``results``) whose rounding the target can bear.
+    """A construction for a table (``places`` into ``results``) whose rounding the target can bear.
 
     Steps on a number, or on a sum or difference of two inputs, where they are few and quiet; otherwise a lookup of
     one-hot inputs.
