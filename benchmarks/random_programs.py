@@ -75,7 +75,7 @@ def random_program(seed: int) -> RandomProgram:
     for _ in range(rng.randint(2, 12)):
         _grow(rng, pools)
     program = rng.choice([pool[-1] for pool in (pools.numbers, pools.bools, pools.others) if pool])
-    return RandomProgram(program, vocabulary, rng.choice((2, 3, 3, 4, 4, 7, 13)), causal)
+    return RandomProgram(program, vocabulary, rng.choice((2, 3, 3, 4, 4, 5, 8)), causal)
 
 
 def _grow(rng: random.Random, pools: _Pools) -> None:

@@ -77,3 +77,50 @@ class ModelFileError(TracrLabError):
 
 class ProgramError(TracrLabError):
     """A program named on the command line cannot be found or loaded."""
+
+
+@dataclass
+class RaspError(TracrLabError):
+    """A textual RASP program goes wrong while it runs: where (``name``, line and column), and why."""
+
+    name: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}:{self.column}: {self.message}"
+
+
+@dataclass
+class ParseError(TracrLabError):
+    """A text is not a program of the textual RASP language.
+
+    Attributes: ``name`` of the text (a file's path), ``line`` and ``column`` from 1 of the place where reading stopped,
+    ``source_line`` that line, ``expected`` what could have stood there, ``message`` what stands there instead.
+    """
+
+    name: str
+    line: int
+    column: int
+    source_line: str
+    expected: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        *others, last = self.expected or ("",)
+        alternatives = f"{', '.join(others)} or {last}" if others else last
+        headline = f"{self.name}:{self.line}:{self.column}: {self.message}"
+        return "\n".join([f"{headline}; expected {alternatives}" if last else headline, *self._excerpt()])
+
+    def _excerpt(self, reach: int = 80) -> tuple[str, str]:
+        """The source line, cut to what surrounds the column if it is long, and a caret under the column."""
+        at = self.column - 1
+        start, end = max(0, at - reach), at + reach
+        before, after = self.source_line[start:at], self.source_line[at:end]
+        if start:
+            before = "…" + before
+        if end < len(self.source_line):
+            after += "…"
+        indent = "".join("\t" if character == "\t" else " " for character in before)
+        return before + after, indent + "^"

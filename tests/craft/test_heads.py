@@ -111,11 +111,12 @@ def test_features_are_shared_by_values_that_select_or_are_selected_alike(pattern
     assert {read.matrix.shape[1] for read in scores.queries + scores.keys} == {expected}
 
 
-@given(patterns(), st.booleans(), seeds)
-def test_scores_of_noisy_variables_stay_within_their_error(pattern: Pattern, attend_bos: bool, seed: int) -> None:
+@given(patterns(), st.booleans(), st.sampled_from([0.0, 0.01]), st.sampled_from([0.0, 0.01, 0.3]), seeds)
+def test_scores_of_noisy_variables_stay_within_their_error(
+    pattern: Pattern, attend_bos: bool, spread: float, relative: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    relative = float(rng.uniform(0, 0.05))
-    samples = [rng.normal(size=(4, width)) / 100 for width in pattern.widths]
+    samples = [spread * rng.normal(size=(4, width)) for width in pattern.widths]
     variables = pattern.variables([Noise(relative, errors) for errors in samples])
     scores = pattern.scores(variables, attend_bos=attend_bos)
 

@@ -32,6 +32,7 @@ from tracrlab.rasp.expressions import (
     Length,
     LinearSequenceMap,
     Map,
+    MeanAggregate,
     SelectorWidth,
     SequenceMap,
     Tokens,
@@ -209,7 +210,8 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
     defaults = [expression.default] if 0 in widths else []
     if selection.is_empty:
         return domain_of(defaults)
-    if widths[-1] <= 1 or analysis.uniqueness.selects_one_value(selection, value):
+    averages_equals = isinstance(expression, MeanAggregate) and values.is_numeric
+    if widths[-1] <= 1 or (not averages_equals and analysis.uniqueness.selects_one_value(selection, value)):
         return domain_of([*values.values, *defaults], nullable=values.nullable)
     _check_averageable(node, values)
     numbers = [exact for number in values.values if (exact := exact_number(number)) is not None]

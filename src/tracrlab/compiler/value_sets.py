@@ -18,7 +18,8 @@ from tracrlab.rasp.values import Ratio, Value, is_finite_number, is_number, valu
 from tracrlab.shapes import Int
 
 MAX_TABLE_ENTRIES = 2**21
-MAX_NUMBERS = 2**20
+MAX_NUMBERS = 2**19
+MAX_SPARSE_SUMS = 2**16
 
 
 class TooManyValues(Exception):
@@ -118,7 +119,7 @@ def mean_numbers(numbers: Sequence[Fraction], widths: range) -> list[Fraction]:
     lowest = int(min(numbers) * denominator)
     steps = sorted({int(number * denominator) - lowest for number in numbers})
     longest = max(widths, default=0)
-    sums = _sums_as_bits if longest * steps[-1] < 64 * MAX_NUMBERS else _sums_as_sets
+    sums = _sums_as_bits if longest * steps[-1] < 32 * MAX_NUMBERS else _sums_as_sets
     means: set[tuple[int, int]] = set()
     for width, totals in enumerate(sums(steps, longest), start=1):
         if width in widths:
@@ -145,8 +146,8 @@ def _sums_as_sets(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
     sums = {0}
     for _ in range(longest):
         sums = {total + step for total in sums for step in steps}
-        if len(sums) > MAX_NUMBERS:
-            raise TooManyValues(f"it averages {len(steps)} numbers, which have more than {MAX_NUMBERS} sums")
+        if len(sums) > MAX_SPARSE_SUMS:
+            raise TooManyValues(f"it averages {len(steps)} numbers, which have more than {MAX_SPARSE_SUMS} sums")
         yield list(sums)
 
 

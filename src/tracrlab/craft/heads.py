@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.neurons import distinct_rows
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float
@@ -107,12 +108,9 @@ def _classes(
     rows: Bool[np.ndarray, "row column"],
 ) -> tuple[Bool[np.ndarray, "class column"], Float[np.ndarray, "row class"]]:
     """The distinct non-empty rows, and which row is which."""
-    packed = np.ascontiguousarray(np.packbits(rows, axis=1))
-    _, first, which = np.unique(
-        packed.view([("", packed.dtype)] * packed.shape[1]).reshape(-1), return_index=True, return_inverse=True
-    )
+    first, which = distinct_rows(rows)
     filled = rows[first].any(axis=1)
-    member = (which.reshape(-1)[:, None] == np.arange(len(first))).astype(float)
+    member = (which[:, None] == np.arange(len(first))).astype(float)
     return rows[first][filled], member[:, filled]
 
 

@@ -60,12 +60,22 @@ def _boxes(places: Int[np.ndarray, "..."]) -> list[Box]:
             continue
         hits = rows == result
         used = np.flatnonzero(hits.any(axis=1))
-        patterns, which = np.unique(hits[used], axis=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
+        first, which = distinct_rows(hits[used])
+        for number, pattern in enumerate(hits[used[first]]):
             members = np.full(len(rows), -1)
-            members[used[which.reshape(-1) == number]] = result
+            members[used[which == number]] = result
             boxes += [Box((*box.sets, pattern), box.result) for box in _boxes(members.reshape(places.shape[:-1]))]
     return boxes
+
+
+def distinct_rows(
+    rows: Bool[np.ndarray, "row column"],
+) -> tuple[Int[np.ndarray, " class"], Int[np.ndarray, " row"]]:
+    """The first row of each kind, and which kind each row is; rows are compared as strings of bytes."""
+    packed = np.ascontiguousarray(np.packbits(rows, axis=1))
+    as_bytes = packed.view(np.dtype((np.void, packed.shape[1]))).reshape(-1)
+    _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
+    return first, which.reshape(-1)
 
 
 def lookup_neurons(

@@ -11,6 +11,9 @@ from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float, Int
 
 
+_NEGLIGIBLE = 1e-30
+
+
 @dataclass(frozen=True, eq=False)
 class Activations:
     """What happened in a forward pass.
@@ -32,8 +35,7 @@ def forward(
     for layer in range(config.n_layers):
         residual = residual + _attend(weights, layer, residual, _pattern(config, weights, layer, residual, mask))
         residual = residual + _mlp(weights, layer, residual)
-    logits: np.ndarray = residual @ weights.W_U
-    return logits
+    return _project(residual, weights.W_U)
 
 
 def forward_with_activations(
@@ -46,7 +48,7 @@ def forward_with_activations(
         patterns.append(_pattern(config, weights, layer, residuals[-1], mask))
         residuals.append(residuals[-1] + _attend(weights, layer, residuals[-1], patterns[-1]))
         residuals.append(residuals[-1] + _mlp(weights, layer, residuals[-1]))
-    return Activations(tuple(residuals), tuple(patterns), residuals[-1] @ weights.W_U)
+    return Activations(tuple(residuals), tuple(patterns), _project(residuals[-1], weights.W_U))
 
 
 def _embed(weights: Weights, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_model"]:
@@ -69,11 +71,12 @@ def _pattern(
     residual: Float[np.ndarray, "batch position d_model"],
     mask: Bool[np.ndarray, "batch 1 query key"],
 ) -> Float[np.ndarray, "batch head query key"]:
-    queries = residual[:, None] @ weights.W_Q[layer]
-    keys = residual[:, None] @ weights.W_K[layer]
+    queries = _project_heads(residual, weights.W_Q[layer])
+    keys = _project_heads(residual, weights.W_K[layer])
     scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(config.d_head).astype(residual.dtype)
     scores = np.where(mask, scores, -np.inf)
     weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weight[weight < _NEGLIGIBLE] = 0  # products with what is left of these would be subnormal, and very slow
     pattern: np.ndarray = weight / weight.sum(axis=-1, keepdims=True)
     return pattern
 
@@ -84,13 +87,28 @@ def _attend(
     residual: Float[np.ndarray, "batch position d_model"],
     pattern: Float[np.ndarray, "batch head query key"],
 ) -> Float[np.ndarray, "batch position d_model"]:
-    values = residual[:, None] @ weights.W_V[layer]
-    written: np.ndarray = (pattern @ values @ weights.W_O[layer]).sum(axis=1)
+    mixed = pattern @ _project_heads(residual, weights.W_V[layer])
+    outputs = [_project(mixed[:, head], matrix) for head, matrix in enumerate(weights.W_O[layer])]
+    written: np.ndarray = np.sum(outputs, axis=0)
     return written
 
 
 def _mlp(
     weights: Weights, layer: int, residual: Float[np.ndarray, "batch position d_model"]
 ) -> Float[np.ndarray, "batch position d_model"]:
-    written: np.ndarray = np.maximum(residual @ weights.W_in[layer], 0) @ weights.W_out[layer]
-    return written
+    return _project(np.maximum(_project(residual, weights.W_in[layer]), 0), weights.W_out[layer])
+
+
+def _project(
+    vectors: Float[np.ndarray, "batch position d_in"], matrix: Float[np.ndarray, "d_in d_out"]
+) -> Float[np.ndarray, "batch position d_out"]:
+    """One large product instead of one for each sequence, which is many times faster."""
+    flat = np.ascontiguousarray(vectors).reshape(-1, vectors.shape[-1])
+    projected: np.ndarray = (flat @ matrix).reshape(*vectors.shape[:-1], matrix.shape[1])
+    return projected
+
+
+def _project_heads(
+    vectors: Float[np.ndarray, "batch position d_in"], matrices: Float[np.ndarray, "head d_in d_out"]
+) -> Float[np.ndarray, "batch head position d_out"]:
+    return np.stack([_project(vectors, matrix) for matrix in matrices], axis=1)

@@ -12,7 +12,7 @@ from tracrlab.rasp.values import Value, plain_value, value_key
 from tracrlab.shapes import Int
 
 
-def checked_vocabulary(vocab: Iterable[Value], bos: str, pad: str) -> tuple[Value, ...]:
+def checked_vocabulary(vocab: Iterable[object], bos: str, pad: str) -> tuple[Value, ...]:
     """The distinct tokens of a vocabulary in a fixed order: numbers and strings sorted, other types by what they print.
 
     Raises:

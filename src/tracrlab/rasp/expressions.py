@@ -56,8 +56,19 @@ _COMPARISON_FUNCTIONS: dict[Comparison, Predicate] = {
 _OWN_MODULES = {__name__, "tracrlab.rasp.functions"}
 
 
+_textual_location: str | None = None
+
+
+def build_at(location: str | None) -> None:
+    """Give all expressions built from now on this location, that of a textual program; ``None``: Python's again."""
+    global _textual_location
+    _textual_location = location
+
+
 def _source_location() -> str | None:
     """The ``file:line`` outside this module that is building an expression."""
+    if _textual_location is not None:
+        return _textual_location
     frame = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") in _OWN_MODULES:
         frame = frame.f_back  # type: ignore[assignment]
@@ -346,6 +357,14 @@ class Aggregate(SOp):
         from tracrlab.rasp.values import value_key
 
         return (value_key(self.default),)
+
+
+class MeanAggregate(Aggregate):
+    """The aggregate of the original language (Weiss et al. 2021), in which equal values are averaged as well.
+
+    Exactly one selected value is passed on unchanged, of whatever type; several must be numbers, no bools, and give
+    their mean, which is a float.
+    """
 
 
 class SelectorWidth(SOp):

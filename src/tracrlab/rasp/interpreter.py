@@ -7,7 +7,7 @@ and nest as deeply as memory allows. Functions of the program are taken to be pu
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +21,7 @@ from tracrlab.rasp.expressions import (
     Indices,
     Length,
     Map,
+    MeanAggregate,
     Select,
     SelectorAnd,
     SelectorNot,
@@ -33,7 +34,7 @@ from tracrlab.rasp.expressions import (
 from tracrlab.rasp.semantics import FunctionFailure, apply_function, apply_predicate
 from tracrlab.rasp.text import titled_text
 from tracrlab.rasp.traversal import children_first
-from tracrlab.rasp.values import Ratio, Value, mean_value, plain_value, value_key
+from tracrlab.rasp.values import Ratio, Value, is_number, mean_of_numbers, mean_value, plain_value, value_key
 from tracrlab.shapes import Bool, Int
 
 _EXACT_INTEGER = 2**31  # sums of fewer than 2**31 such integers fit in int64
@@ -47,64 +48,71 @@ class _Selection:
     false: Bool[np.ndarray, "query key"]
 
 
-@dataclass
-class _Evaluation:
-    """The state of evaluating one expression on one or more sequences."""
+class Evaluation:
+    """The values of expressions on one sequence: each node is evaluated once, however often and wherever it is used.
 
-    causal: bool
-    predicate_results: dict[tuple[int, Hashable, Hashable], bool] = field(default_factory=dict)
+    ``predicate_results`` may be shared between the evaluations of one program on many sequences.
+    """
+
+    def __init__(
+        self,
+        sequence: Sequence[Value],
+        *,
+        causal: bool = False,
+        predicate_results: dict[tuple[int, Hashable, Hashable], bool] | None = None,
+    ) -> None:
+        self.sequence = [plain_value(token) for token in sequence]
+        for token in self.sequence:
+            if not isinstance(token, Hashable):
+                raise InputError(f"a token must be hashable, unlike {token!r}")
+        self.causal = causal
+        self.predicate_results = {} if predicate_results is None else predicate_results
+        self._values: dict[int, Any] = {}
+        self._nodes: list[Expression] = []  # kept alive, so that no other node gets the id of one of them
+
+    def value(self, expression: Expression) -> list[Any]:
+        """The value of an expression: for an s-op one value a position, for a selector rows of bools.
+
+        Raises:
+            EvaluationError: a function of the program raises on a value it meets.
+        """
+        for node in children_first(expression, known=self._values):
+            inputs = [self._values[id(child)] for child in node.children]
+            try:
+                self._values[id(node)] = _node_value(node, inputs, self)
+            except FunctionFailure as failure:
+                raise EvaluationError(titled_text(node), node.location, str(failure), failure.remedy) from failure
+            self._nodes.append(node)
+        result = self._values[id(expression)]
+        if isinstance(result, _Selection):
+            return _visible(result, self).tolist()  # type: ignore[no-any-return]
+        return list(result)
 
 
 def evaluate(expression: Expression, sequence: Sequence[Value], *, causal: bool = False) -> list[Any]:
     """The value of ``expression`` on ``sequence``; see :meth:`Expression.__call__`."""
-    return evaluate_batch(expression, [sequence], causal=causal)[0]
+    return Evaluation(sequence, causal=causal).value(expression)
 
 
 def evaluate_batch(
     expression: Expression, sequences: Iterable[Sequence[Value]], *, causal: bool = False
 ) -> list[list[Any]]:
     """The values of ``expression`` on many sequences; the results of predicates are shared between them."""
-    order = children_first(expression)
-    state = _Evaluation(causal)
-    return [_evaluate_once(order, _token_list(sequence), state) for sequence in sequences]
+    shared: dict[tuple[int, Hashable, Hashable], bool] = {}
+    return [Evaluation(s, causal=causal, predicate_results=shared).value(expression) for s in sequences]
 
 
 def evaluate_all(
     expression: Expression, sequence: Sequence[Value], *, causal: bool = False
 ) -> list[tuple[SOp, list[Any]]]:
     """Every s-op below ``expression``, children first, with its value on ``sequence``."""
-    order = children_first(expression)
-    values = _node_values(order, _token_list(sequence), _Evaluation(causal))
-    return [(node, values[id(node)]) for node in order if isinstance(node, SOp)]
+    evaluation = Evaluation(sequence, causal=causal)
+    nodes = children_first(expression)
+    return [(node, evaluation.value(node)) for node in nodes if isinstance(node, SOp)]
 
 
-def _token_list(sequence: Sequence[Value]) -> list[Value]:
-    tokens = [plain_value(token) for token in sequence]
-    for token in tokens:
-        if not isinstance(token, Hashable):
-            raise InputError(f"a token must be hashable, unlike {token!r}")
-    return tokens
-
-
-def _evaluate_once(order: list[Expression], sequence: list[Value], state: _Evaluation) -> list[Any]:
-    result = _node_values(order, sequence, state)[id(order[-1])]
-    if isinstance(result, _Selection):
-        return _visible(result, state).tolist()  # type: ignore[no-any-return]
-    return list(result)
-
-
-def _node_values(order: list[Expression], sequence: list[Value], state: _Evaluation) -> dict[int, Any]:
-    values: dict[int, Any] = {}
-    for node in order:
-        try:
-            values[id(node)] = _node_value(node, values, sequence, state)
-        except FunctionFailure as failure:
-            raise EvaluationError(titled_text(node), node.location, str(failure), failure.remedy) from failure
-    return values
-
-
-def _node_value(node: Expression, values: dict[int, Any], sequence: list[Value], state: _Evaluation) -> Any:
-    inputs = [values[id(child)] for child in node.children]
+def _node_value(node: Expression, inputs: list[Any], state: Evaluation) -> Any:
+    sequence = state.sequence
     match node:
         case Tokens():
             return sequence
@@ -132,11 +140,11 @@ def _node_value(node: Expression, values: dict[int, Any], sequence: list[Value],
             raise TypeError(f"the interpreter does not know {type(node).__name__}")
 
 
-def _visible(selection: _Selection, state: _Evaluation) -> Bool[np.ndarray, "query key"]:
+def _visible(selection: _Selection, state: Evaluation) -> Bool[np.ndarray, "query key"]:
     return np.tril(selection.true) if state.causal else selection.true
 
 
-def _select(node: Select, keys: list[Value], queries: list[Value], state: _Evaluation) -> _Selection:
+def _select(node: Select, keys: list[Value], queries: list[Value], state: Evaluation) -> _Selection:
     """The predicate is called once for each pair of distinct values, then spread over the positions."""
     key_values, key_codes = _distinct(keys)
     query_values, query_codes = _distinct(queries)
@@ -151,7 +159,7 @@ def _select(node: Select, keys: list[Value], queries: list[Value], state: _Evalu
     return _Selection(table[pairs], (defined & ~table)[pairs])
 
 
-def _predicate_result(node: Select, key: Value, query: Value, state: _Evaluation) -> bool:
+def _predicate_result(node: Select, key: Value, query: Value, state: Evaluation) -> bool:
     memo = (id(node), value_key(key), value_key(query))
     if memo not in state.predicate_results:
         state.predicate_results[memo] = apply_predicate(node.predicate, key, query)
@@ -183,18 +191,23 @@ def _aggregate(node: Aggregate, selected: Bool[np.ndarray, "query key"], values:
     for row, width in enumerate(widths.tolist()):
         if width == 0:
             result.append(node.default)
-        elif lowest[row] == highest[row]:
+        elif width == 1 or (lowest[row] == highest[row] and not isinstance(node, MeanAggregate)):
             result.append(distinct[lowest[row]])
-        elif totals is not None:
+        elif totals is not None and not isinstance(node, MeanAggregate):
             result.append(Ratio(Fraction(int(totals[row]), width)))
         else:
-            result.append(_mean(values, selected[row]))
+            result.append(_mean(node, [values[position] for position in np.flatnonzero(selected[row])]))
     return result
 
 
-def _mean(values: list[Value], row: Bool[np.ndarray, " key"]) -> Value:
+def _mean(node: Aggregate, values: list[Value]) -> Value:
     try:
-        return mean_value([values[position] for position in np.flatnonzero(row)])
+        if not isinstance(node, MeanAggregate):
+            return mean_value(values)
+        for value in values:
+            if isinstance(value, bool) or not is_number(value):
+                raise TypeError(f"several values are selected, and only numbers have a mean, unlike {value!r}")
+        return mean_of_numbers([value for value in values if is_number(value)])
     except (TypeError, OverflowError) as error:
         remedy = "Select fewer positions, such as by index, or aggregate numbers"
         raise FunctionFailure(str(error), remedy) from error

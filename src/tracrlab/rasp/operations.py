@@ -73,6 +73,13 @@ NEGATE = Operation("-{}", operator.neg)
 ABSOLUTE = Operation("abs({})", abs)
 WHERE = Operation("where({}, {}, {})", lambda condition, x, y: x if condition else y)
 
+AS_STRING = Operation("tokens_str", str)
+AS_INTEGER = Operation("tokens_int", int)
+AS_FLOAT = Operation("tokens_float", float)
+AS_BOOL = Operation("tokens_bool", bool)
+CONVERSIONS = (AS_STRING, AS_INTEGER, AS_FLOAT, AS_BOOL)
+"""How the original language reads tokens; where a vocabulary has the type already they change nothing."""
+
 
 def affine_function(function: Callable[..., Any]) -> Affine | None:
     """The affine function of numbers that an operation is, or ``None``.

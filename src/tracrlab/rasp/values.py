@@ -166,7 +166,7 @@ def value_key(value: Value) -> Hashable:
 def mean_value(values: Sequence[Value]) -> Value:
     """The value an aggregate gives to a row that selects ``values`` (at least one).
 
-    Indistinguishable values give that value; different numbers give their mean, an exact ratio rounded once.
+    Indistinguishable values give that value; different numbers give their mean.
 
     Raises:
         TypeError: two different values, of which one is not a number.
@@ -178,10 +178,19 @@ def mean_value(values: Sequence[Value]) -> Value:
     if not all(map(is_number, values)):
         other = next(value for value in values if value_key(value) != value_key(first))
         raise TypeError(f"cannot average {first!r} and {other!r}")
-    exact = [exact_number(value) for value in values]
+    return mean_of_numbers([value for value in values if is_number(value)])
+
+
+def mean_of_numbers(numbers: Sequence[Number]) -> float:
+    """The mean of numbers (at least one): computed exactly and rounded once, if all are finite.
+
+    Raises:
+        OverflowError: the mean is beyond the range of floats.
+    """
     total = Fraction(0)
-    for term in exact:
-        if term is None:  # an infinity or nan: float arithmetic says what the mean is
-            return sum(float(value) for value in values if is_number(value)) / len(values)
-        total += term
-    return Ratio(total / len(values))
+    for number in numbers:
+        exact = exact_number(number)
+        if exact is None:  # an infinity or nan: float arithmetic says what the mean is
+            return sum(map(float, numbers)) / len(numbers)
+        total += exact
+    return Ratio(total / len(numbers))

@@ -19,7 +19,7 @@ from tracrlab.compiler.lower.scores import Match, conjunction_matches
 from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.compiler.selections import Pair, PredicateMatrix, Selection
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
-from tracrlab.craft.neurons import box_cover, lookup_neurons
+from tracrlab.craft.neurons import box_cover, distinct_rows, lookup_neurons
 from tracrlab.craft.spaces import Variable, one_hot_variable
 from tracrlab.shapes import Bool, Int
 
@@ -94,14 +94,13 @@ def _classes(
     if len(variables) == 1:
         slots = np.arange(variables[0].width)
         return Stored(variables[0], slots), slots
-    packed = np.packbits(rows, axis=1)
-    _, first, which = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    first, which = distinct_rows(rows)
     filled = rows[first].any(axis=1)
     number = np.where(filled, np.cumsum(filled) - 1, -1)
     n_classes = int(filled.sum())
     variable = one_hot_variable(f"{node.name}.{role}", range(n_classes), nullable=True)
     shape = [each.width + each.nullable for each in variables]
-    boxes = box_cover(number[which.reshape(-1)].reshape(shape))
+    boxes = box_cover(number[which].reshape(shape))
     neurons = lookup_neurons(variables, boxes, np.eye(n_classes), work.constant, work.dtype)
     variable = work.add_mlp(node, variable, neurons)
     return Stored(variable, np.arange(n_classes)), first[filled]

@@ -30,8 +30,8 @@ from tracrlab.craft.spaces import (
     scalar_variable,
 )
 from tracrlab.errors import DomainTooLargeError, EncodingError
-from tracrlab.rasp.expressions import Encoding
-from tracrlab.rasp.operations import Affine
+from tracrlab.rasp.expressions import Encoding, Map
+from tracrlab.rasp.operations import CONVERSIONS, Affine
 from tracrlab.rasp.values import value_key
 from tracrlab.shapes import Float, Int
 
@@ -41,14 +41,27 @@ MAX_NEURONS = 2**16
 def lower_elementwise(work: Workspace, node: Node) -> None:
     """Add the MLP that computes a ``Map`` or ``SequenceMap`` node and store its value.
 
+    A conversion of tokens that are of the right type already needs none.
+
     Raises:
         EncodingError, DomainTooLargeError, UndefinedValueError, NotSeparable
     """
     affine = node_affine_function(node)
-    if affine is not None and _passes_linearly(work, node):
+    if _changes_nothing(work, node):
+        work.store(node, work.stored[node.inputs[0]].variable)
+    elif affine is not None and _passes_linearly(work, node):
         _lower_linear(work, node, affine)
     else:
         _lower_table(work, node)
+
+
+def _changes_nothing(work: Workspace, node: Node) -> bool:
+    expression = node.expression
+    if not isinstance(expression, Map) or expression.f not in CONVERSIONS or expression.encoding is not None:
+        return False
+    table = work.analysis.table(node)
+    same = table.domain.places.keys() == work.analysis.domains[node.inputs[0]].places.keys()
+    return same and bool((table.places == np.arange(len(table.domain))).all())
 
 
 def chosen_layout(work: Workspace, node: Node) -> Layout:
