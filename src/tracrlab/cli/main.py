@@ -28,12 +28,13 @@ them are numbers, of numbers; any other text is a row of characters. So --vocab 
 two words, --vocab "1,2,3" three numbers. An input is read to fit the vocabulary: with those numbers, "3 1" and "31" are
 the same. --tokens says it outright."""
 
-PROGRAM_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them) or one in a Python file, as in
-file.py:name: an s-op, or a function without arguments that returns one. The file is run."""
+PROGRAM_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them) or one in a file, which is
+run: file.rasp:name is an s-op of a RASP file, file.py:name an s-op of a Python file, or a function without arguments
+that returns one. --program may give the name instead."""
 
-MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a Python file, as in
-file.py:name, or a folder that 'tracrlab compile' wrote. A folder with the name of a library program comes first, unless
-options for compiling are given."""
+MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a RASP or Python file, as
+in file.rasp:name or file.py:name, or a folder that 'tracrlab compile' wrote. A folder with the name of a library program
+comes first, unless options for compiling are given."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,7 +61,10 @@ class OneLineErrors(click.Group):
         except click.Abort:
             status = 130
         except TracrLabError as error:
-            status = _report(str(error))
+            headline, *excerpt = str(error).split("\n")  # a parse error shows the line and a caret below
+            status = _report(headline)
+            for line in excerpt:
+                click.echo(line, err=True)
         except MemoryError:
             status = _report("out of memory; try a smaller vocabulary or --max-len")
         except OSError as error:
@@ -127,6 +131,7 @@ _TOKENS_OPTION = click.option(
     "--tokens", "kind", default="auto", type=click.Choice(["auto", "chars", "words", "numbers"]),
     help="How tokens are written. [default: auto]",
 )  # fmt: skip
+_NAME_OPTION = click.option("--program", "name", metavar="NAME", help="The program in the file PROGRAM.")
 _INPUT_OPTION = click.option(
     "--input", "text", metavar="TOKENS", help="The input. [library without --vocab: an example]"
 )
@@ -169,13 +174,13 @@ def programs() -> None:
 
 @main.command(name="compile", help=f"Compile a program and save the model.\n\n{PROGRAM_HELP}", epilog=TOKENS_HELP)
 @click.argument("program")
-@_with_options(*_COMPILE_OPTIONS, _TOKENS_OPTION)
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
 @click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder to write the model into.")
-def compile_(program: str, kind: str, folder: str, **options: Any) -> None:
+def compile_(program: str, name: str | None, kind: str, folder: str, **options: Any) -> None:
     """Compile and save."""
     from tracrlab.cli.programs import find_program
 
-    found = find_program(program)
+    found = find_program(_in_file(program, name))
     compile_options = CompileOptions(**options)
     model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
     model.save_pretrained(folder)
@@ -184,13 +189,13 @@ def compile_(program: str, kind: str, folder: str, **options: Any) -> None:
 
 @main.command(help=f"Run a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
 @click.argument("program")
-@_with_options(_INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@_with_options(_NAME_OPTION, _INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
 @click.option("--interpreter", is_flag=True, help="Show what the interpreter says, too; status 1 if it differs.")
-def run(program: str, text: str | None, kind: str, interpreter: bool, **options: Any) -> None:
+def run(program: str, name: str | None, text: str | None, kind: str, interpreter: bool, **options: Any) -> None:
     """Run."""
     from tracrlab.cli import show
 
-    model, tokens, found = _model_and_input(program, text, kind, CompileOptions(**options))
+    model, tokens, found = _model_and_input(_in_file(program, name), text, kind, CompileOptions(**options))
     if interpreter and found is None:
         raise click.UsageError(f"--interpreter needs a program, but {program} is a saved model.")
     output = model(tokens)
@@ -204,14 +209,16 @@ def run(program: str, text: str | None, kind: str, interpreter: bool, **options:
 
 @main.command(help=f"Show what happens inside a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
 @click.argument("program")
-@_with_options(_INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@_with_options(_NAME_OPTION, _INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
 @click.option("--all", "everything", is_flag=True, help="Show variables that hold intermediate results, too.")
 @click.option("--patterns", is_flag=True, help="Show the attention pattern of every head.")
-def trace(program: str, text: str | None, kind: str, everything: bool, patterns: bool, **options: Any) -> None:
+def trace(
+    program: str, name: str | None, text: str | None, kind: str, everything: bool, patterns: bool, **options: Any
+) -> None:
     """Trace."""
     from tracrlab.cli import show
 
-    model, tokens, _ = _model_and_input(program, text, kind, CompileOptions(**options))
+    model, tokens, _ = _model_and_input(_in_file(program, name), text, kind, CompileOptions(**options))
     run_trace = model.trace(tokens)
     screen = show.console()
     screen.print(show.trace_tables(model, run_trace, screen.width, intermediate=everything))
@@ -230,6 +237,11 @@ def info(folder: str) -> None:
 
 
 # What the commands share ---------------------------------------------------------------------------------------------
+
+
+def _in_file(program: str, name: str | None) -> str:
+    """The program as it is written without --program."""
+    return program if name is None else f"{program}:{name}"
 
 
 def _model_and_input(
@@ -251,7 +263,7 @@ def _model_and_input(
             raise InputError(f"give the input for {name} with --input")
         return model, input_tokens(text, model.config.vocab, TokenKind(kind)), None
 
-    found = find_program(name)
+    found = find_program(name, text)
     vocabulary = _vocabulary(found, options, kind)
     if text is None and found.entry and options.vocab is None:
         text = found.entry.example_input

@@ -1,4 +1,4 @@
-"""Which program a name on the command line means: one of the library, or one in a Python file."""
+"""Which program a name on the command line means: one of the library, or one in a Python or RASP file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tracrlab.errors import ProgramError
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.library import PROGRAMS, Program
 
+PROGRAM_FILES = (".py", ".rasp")
 _MODEL_FILE = "config.json"
 _MODULE = "_tracrlab_program"  # what a program file is imported as: a name that nothing else has
 
@@ -36,12 +37,14 @@ def names_model_folder(name: str) -> bool:
     path = Path(name)
     if name in PROGRAMS:
         return (path / _MODEL_FILE).exists()
-    in_file = name.endswith(".py") or name.rpartition(":")[0].endswith(".py")
+    in_file = name.endswith(PROGRAM_FILES) or name.rpartition(":")[0].endswith(PROGRAM_FILES)
     return path.is_dir() or (not in_file and any(mark in name for mark in {os.sep, "/"}))
 
 
-def find_program(name: str) -> NamedProgram:
-    """The program called ``name``: of the library, or ``file.py:name``.
+def find_program(name: str, example: str | None = None) -> NamedProgram:
+    """The program called ``name``: of the library, ``file.py:name`` or ``file.rasp:name``.
+
+    A RASP file is run with ``example`` as its running example.
 
     Raises:
         ProgramError: there is none, or the file that should hold it fails.
@@ -51,7 +54,9 @@ def find_program(name: str) -> NamedProgram:
     file, colon, variable = name.rpartition(":")
     if colon and file.endswith(".py"):
         return NamedProgram(_program_in_file(Path(file), variable))
-    if name.endswith(".py"):
+    if colon and file.endswith(".rasp"):
+        return NamedProgram(_program_in_text(Path(file), variable, example))
+    if name.endswith(PROGRAM_FILES):
         raise ProgramError(f"{name} is a file: say which program in it, as in {name}:my_program")
     if Path(name).is_dir():
         raise ProgramError(f"{name} is a folder: give a program of the library or file.py:name")
@@ -78,6 +83,22 @@ def _program_in_file(path: Path, name: str) -> SOp:
     if not isinstance(found, SOp):
         raise ProgramError(f"{path}:{name} is not an s-op but {type(found).__name__} ({found!r:.60})")
     return found
+
+
+def _program_in_text(path: Path, name: str, example: str | None) -> SOp:
+    """An s-op of a textual RASP file, by the name that the file gives it."""
+    from tracrlab.rasp.textual.session import Session
+
+    words = example.split() if example else []
+    shown = words if len(words) > 1 else example or "hello"
+    session = Session(example=shown, write=lambda line: print(line, file=sys.stderr))
+    session.run_file(path)
+    names = session.environment.names
+    if not isinstance(names.get(name), SOp):
+        sops = [key for key, value in names.items() if isinstance(value, SOp)]
+        raise ProgramError(f"{path} defines no s-op {name!r}{_suggestion(name, sops)}")
+    program: SOp = names[name]
+    return program
 
 
 def _run_file(path: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from tracrlab.model.config import ModelConfig
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float, Int
 
-
 _NEGLIGIBLE = 1e-30
 
 

@@ -1,0 +1,194 @@
+"""Textual programs run as in the original language, and compile to transformers that do the same."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from expected import EXAMPLES, LIBRARY_ON_HELLO, ORACLES, VOCABULARIES
+
+import tracrlab
+from tracrlab.errors import RaspError
+from tracrlab.rasp import SOp
+from tracrlab.rasp.textual.session import Session
+
+PROGRAMS = Path(__file__).parents[3] / "examples" / "rasp"
+NAMES = sorted(EXAMPLES)
+
+
+def program(name: str) -> tuple[Session, SOp]:
+    session = Session()
+    session.run_file(PROGRAMS / f"{name}.rasp")
+    return session, session.value(name)
+
+
+def output_of(text: str) -> list[str]:
+    lines: list[str] = []
+    Session(write=lines.append).run_text(text, interactive=True)
+    return lines
+
+
+def value_of(expression: str) -> Any:
+    session = Session()
+    session.run_text(f"result = {expression};")
+    return session.value("result")
+
+
+def short_inputs(name: str, longest: int) -> list[list[str]]:
+    vocab = VOCABULARIES[name]
+    lengths = range(1, longest + 1)
+    everything = [list(tokens) for length in lengths for tokens in itertools.product(vocab, repeat=length)]
+    return random.Random(name).sample(everything, min(len(everything), 400))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_give_the_outputs_of_the_reference(name: str) -> None:
+    session, sop = program(name)
+    for text, expected in EXAMPLES[name]:
+        assert session.evaluate(sop, text) == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_equal_their_oracles_in_the_interpreter_and_compiled(name: str) -> None:
+    session, sop = program(name)
+    inputs = short_inputs(name, 5)
+    expected = [ORACLES[name](tokens) for tokens in inputs]
+    assert [session.evaluate(sop, tokens) for tokens in inputs] == expected
+    assert tracrlab.compile(sop, VOCABULARIES[name], 5).run_batch(inputs) == expected
+
+
+@pytest.mark.parametrize(("expression", "expected"), LIBRARY_ON_HELLO)
+def test_the_library_on_hello(expression: str, expected: list[Any]) -> None:
+    session = Session()
+    session.run_text(f"result = {expression};")
+    result = session.evaluate(session.value("result"), "hello")
+    assert result == pytest.approx(expected) if isinstance(expected[0], float) else result == expected
+    assert [isinstance(value, str) for value in result] == [isinstance(value, str) for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("-2^2", 4),
+        ("not 1 == 2", False),
+        ("2^3^2", 64),
+        ("7%2*3", 1),
+        ("True or True and False", False),
+        ("1 if True else 2 if False else 3", 3),
+        ("3 and 0", 0),
+        ("0 or 5", 5),
+        ("[1,2]+[3]", [1, 2, 3]),
+        ("2*[1]", [1, 1]),
+        ("[1,2,3][-1]", 3),
+        ('{"a":1}["a"]', 1),
+        ("[i*i for i in range(4)]", [0, 1, 4, 9]),
+        ("[a+b for a,b in zip([1,2],[3,4])]", [4, 6]),
+        ("{k: 2*k for k in [1,2]}", {1: 2, 2: 4}),
+        ("len([1,2])", 2),
+        ("round(2.5)", 2),
+        ('"x" in ["x","y"]', True),
+        ('tokens("hi")', ["h", "i"]),
+        ('(3*indices)("hello")', [0, 3, 6, 9, 12]),
+        ('indices[1]("a")', [0]),
+        ('indices[-1]("abc")', [2, 2, 2]),
+        ('(tokens in ["e","o"])("hey")', [False, True, False]),
+        ('("e" in tokens)("hey")', [True, True, True]),
+        ('([5,6,7,8,9][indices])("abc")', [5, 6, 7]),
+        ('(indices if tokens == "a" else 0-1)("aba")', [0, -1, 2]),
+        ('aggregate(select(indices, 9, ==), tokens, "-")("ab")', ["-", "-"]),
+        ('aggregate(select(indices, 9, ==), indices)("ab")', [0, 0]),
+        ('average(indices)("z")', [0]),
+        ('tokens_int("123")', [1, 2, 3]),
+    ],
+)
+def test_values_of_expressions(expression: str, expected: Any) -> None:
+    assert value_of(expression) == expected
+
+
+def test_functions_close_over_their_scope_and_recurse_over_atoms() -> None:
+    session = Session()
+    session.run_text(
+        """
+        a = 1;
+        def f(x) { return x + a; }
+        def g(a) { b = f(a); return b, a; }
+        x, y = g(10);
+        def factorial(n) { return 1 if n == 0 else n * factorial(n - 1); }
+        z = factorial(20);
+        total = 0;
+        for i, j in zip([1,2],[3,4]) { total = total + i * j; }
+        """
+    )
+    assert (session.value("x"), session.value("y")) == (11, 10)
+    assert session.value("z") == 2432902008176640000
+    assert session.value("total") == 11
+
+
+def test_several_equal_values_are_averaged_and_one_passes_unchanged() -> None:
+    session = Session()
+    session.run_text("ones = aggregate(full_s, indicator(indices >= 0));")
+    assert [type(value) is int for value in session.evaluate(session.value("ones"), "a")] == [True]
+    assert [isinstance(value, float) for value in session.evaluate(session.value("ones"), "ab")] == [True, True]
+    with pytest.raises(RaspError, match="only numbers have a mean"):
+        session.run_text("words = aggregate(full_s, tokens);")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = b;", "there is no 'b'"),
+        ("indices = 3;", "cannot be assigned"),
+        ("length = 3;", "cannot be assigned"),
+        ("x = [1][5];", "no element 5"),
+        ("x = 1/0;", "ZeroDivisionError"),
+        ("x = tokens_int;\ny = x + 1;", "tokens_int"),
+        ('x = "a" + indices;', "TypeError"),
+        ("x = full_s + 1;", "selector"),
+        ("def f(x) { return x; } y = f(1, 2);", "takes 1 argument, not 2"),
+        ("def f(x) { return f(x); } y = f(1);", "too deep"),
+        ("a, b = [1, 2, 3];", "cannot be unpacked into 2"),
+        ('load "nothing_like_it";', "cannot read"),
+        ('x = tokens if tokens == "h" else indices;', "one type"),
+    ],
+)
+def test_errors_say_what_and_where(text: str, message: str) -> None:
+    with pytest.raises(RaspError, match=message) as caught:
+        Session().run_text(text, "mine.rasp")
+    assert str(caught.value).startswith("mine.rasp:")
+    assert caught.value.line == text.count("\n") + 1
+
+
+def test_an_error_keeps_what_was_done_before_it() -> None:
+    session = Session()
+    with pytest.raises(RaspError):
+        session.run_text("a = 1; b = c; d = 2;")
+    assert session.value("a") == 1
+
+
+def test_what_the_prompt_shows() -> None:
+    assert output_of("indices;") == ["     s-op: indices", '     Example: indices("hello") = [0, 1, 2, 3, 4] (ints)']
+    assert output_of("x = 2 * indices;")[1] == '     Example: x("hello") = [0, 2, 4, 6, 8] (ints)'
+    assert output_of("length;")[1] == '     Example: length("hello") = [5]*5 (ints)'
+    assert output_of('tokens == "l";')[1] == '     Example: out("hello") = [F, F, T, T, F] (bools)'
+    assert output_of("aggregate(full_s, indices);")[1] == '     Example: out("hello") = [2.0]*5 (floats)'
+    assert output_of('set example "ab"\nindices + 1;')[1] == '     Example: out("ab") = [1, 2] (ints)'
+    assert len(output_of("examples off\nindices + 1;")) == 1
+    assert output_of("1 + 1;") == ["     value: 2"]
+
+
+def test_thousands_of_s_ops_built_in_a_loop() -> None:
+    session = Session()
+    session.run_text("x = indices; for i in range(3000) { x = (x + i) % 7; }")
+    expected = [0, 1, 2, 3, 4]
+    for step in range(3000):
+        expected = [(value + step) % 7 for value in expected]
+    assert session.evaluate(session.value("x"), "hello") == expected
+
+
+def test_expressions_know_their_place_in_the_text() -> None:
+    session = Session()
+    session.run_text("a = 1;\nx = indices / length;", "mine.rasp")
+    assert session.value("x").location == "mine.rasp:2"
