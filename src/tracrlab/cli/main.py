@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracrlab import __version__
-from tracrlab.errors import InputError, ProgramError, TracrLabError, VocabularyError
+from tracrlab.errors import InputError, ParseError, ProgramError, TracrLabError, VocabularyError
 
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
@@ -32,9 +32,9 @@ PROGRAM_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists
 run: file.rasp:name is an s-op of a RASP file, file.py:name an s-op of a Python file, or a function without arguments
 that returns one. --program may give the name instead."""
 
-MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a RASP or Python file, as
-in file.rasp:name or file.py:name, or a folder that 'tracrlab compile' wrote. A folder with the name of a library program
-comes first, unless options for compiling are given."""
+MODEL_HELP = """PROGRAM is a program of the library ('tracrlab programs' lists them), one in a RASP or Python file,
+as in file.rasp:name or file.py:name, or a folder that 'tracrlab compile' wrote. A folder with the name of a library
+program comes first, unless options for compiling are given."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,11 +60,12 @@ class OneLineErrors(click.Group):
             status = _report(error.format_message())
         except click.Abort:
             status = 130
-        except TracrLabError as error:
-            headline, *excerpt = str(error).split("\n")  # a parse error shows the line and a caret below
+        except ParseError as error:
+            headline, *excerpt = str(error).split("\n")  # the line, and a caret below it
             status = _report(headline)
-            for line in excerpt:
-                click.echo(line, err=True)
+            click.echo("\n".join(excerpt), err=True)
+        except TracrLabError as error:
+            status = _report(str(error))
         except MemoryError:
             status = _report("out of memory; try a smaller vocabulary or --max-len")
         except OSError as error:

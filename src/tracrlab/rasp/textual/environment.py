@@ -9,7 +9,9 @@ from typing import Any
 from tracrlab.rasp.textual.operators import RaspTypeError
 from tracrlab.rasp.textual.syntax import FunctionDef
 
-CONSTANTS = frozenset("tokens_asis tokens_str tokens_int tokens_float tokens_bool indices True False".split())
+CONSTANTS = frozenset(
+    {"tokens_asis", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "indices", "True", "False"}
+)
 KEYWORDS = frozenset(
     {"if", "else", "not", "and", "or", "out", "def", "return", "for", "in", "zip", "len", "get", "range"}
 )
