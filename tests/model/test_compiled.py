@@ -186,7 +186,7 @@ def test_a_long_vocabulary_is_abridged() -> None:
 
 
 @every_case
-@pytest.mark.parametrize("limit", [1, 500, 2000])
+@pytest.mark.parametrize("limit", [1, 500, 2000, 10**9])
 def test_a_batch_is_run_in_chunks_of_limited_size(name: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = model_of(name), inputs_of(name, seed=4, n_inputs=20)
     whole = model.run_batch(batch)
@@ -195,7 +195,8 @@ def test_a_batch_is_run_in_chunks_of_limited_size(name: str, limit: int, monkeyp
 
     def counting(config: tracrlab.model.ModelConfig, weights: object, ids: np.ndarray) -> np.ndarray:
         sizes.append(len(ids))
-        largest = len(ids) * ids.shape[1] * max(config.d_model, config.d_mlp, config.n_heads * ids.shape[1])
+        per_head = max(config.d_model, config.d_head, ids.shape[1])
+        largest = len(ids) * ids.shape[1] * max(config.d_model, config.d_mlp, config.n_heads * per_head)
         assert len(ids) == 1 or largest <= limit
         result: np.ndarray = forward(config, weights, ids)
         return result
@@ -208,6 +209,7 @@ def test_a_batch_is_run_in_chunks_of_limited_size(name: str, limit: int, monkeyp
         assert sizes == [1] * len(batch)
     else:
         assert max(sizes) == sizes[0]
+        assert limit < 10**9 or len(sizes) == 1
 
 
 @settings(max_examples=20)

@@ -93,6 +93,10 @@ def test_equal_numbers_of_different_types_are_different_tokens() -> None:
     assert sorted(map(repr, vocabulary([1, 1.0, True, 1, True]))) == ["1", "1.0", "True"]
 
 
+def test_signed_zeros_are_different_tokens_in_a_fixed_order() -> None:
+    assert str(vocabulary([0.0, -0.0])) == str(vocabulary([-0.0, 0.0])) == "(-0.0, 0.0)"
+
+
 def test_numpy_scalars_are_python_values() -> None:
     found = vocabulary([*np.array([2, 1]), np.float64(0.5), np.str_("a"), np.bool_(True)])
     assert [type(token) for token in found] == [float, bool, int, int, str]

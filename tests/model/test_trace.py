@@ -141,6 +141,13 @@ def test_a_trace_is_shown_in_a_line() -> None:
     assert repr(model_of("hist").trace("ab")) == "Trace of ['a', 'b']: 3 steps, output [1, 1]"
 
 
+def test_each_layer_has_its_own_pattern() -> None:
+    """Reversing ends with each position attending to the one opposite, and begins with counting all of them."""
+    patterns = [step.pattern for step in model_of("reverse").trace("abc").steps if step.pattern is not None]
+    assert np.allclose(patterns[0][0, 1:], 1 / 4, atol=1e-6)
+    assert np.allclose(patterns[-1][0, 1:, 1:], np.eye(3)[::-1], atol=1e-6)
+
+
 def test_an_attention_pattern_shows_what_is_selected() -> None:
     """Counting equal tokens attends BOS and every equal one alike."""
     pattern = model_of("hist").trace("aba").steps[1].pattern

@@ -84,7 +84,7 @@ class Session:
             raise KeyError(str(error)) from error
 
     def run_file(self, path: str | Path) -> None:
-        """Run a file in this session; nothing is printed but warnings.
+        """Run a file; nothing is printed but warnings.
 
         Raises:
             ParseError, RaspError: what is wrong, and where.
