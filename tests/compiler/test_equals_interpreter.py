@@ -131,3 +131,19 @@ def test_numbers_of_any_size_are_right_or_refused(vocab: set[float], dtype: str,
             continue
         inputs = list(product(vocab, repeat=3))
         assert model.run_batch(inputs) == rasp.evaluate_batch(program, inputs)
+
+
+@pytest.mark.parametrize("default", [None, 0, 2])
+def test_differences_of_means_that_take_a_table(default: float | None) -> None:
+    """Where a result may be None, or is wanted one-hot, an affine function of means is tabulated after all."""
+    before = rasp.select(indices, indices, Comparison.LT)
+    means = [rasp.aggregate(before, numerical(tokens == token), default) for token in "ab"]
+    difference = means[0] - means[1]
+    for found in (difference, rasp.categorical(difference), 2 * means[0] + 1):
+        for program in (
+            found,
+            found > 0,
+            found * found,
+            rasp.selector_width(rasp.select(found, found, Comparison.LEQ)),
+        ):
+            assert_equal(program, "abc", 4, list(every_input("abc", 4)))

@@ -146,7 +146,10 @@ def _lower_table(work: Workspace, node: Node) -> None:
     values = folded.values
     domain = Domain(tuple(values), analysis.domains[node.place].nullable)
     variable = new_variable(node, layout, domain)
-    slots = work.slots_in(variable, values)[folded.slots] if values else np.zeros(0, int)
+    slot_of = (
+        dict(zip(table.domain.places, work.slots_in(variable, values)[folded.slots], strict=True)) if values else {}
+    )
+    slots = np.array([slot_of.get(key, -1) for key in analysis.domains[node.place].places], int)
     results = np.array([*map(variable.vector, values), np.zeros(variable.width)])  # the last, at -1, is None
     neurons = _neurons(work, node, variable, folded.places, inputs, results)
     work.store(node, work.add_mlp(node, variable, neurons), slots)

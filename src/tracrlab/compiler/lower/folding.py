@@ -47,7 +47,7 @@ def fold_table(node: Node, table: Table, inputs: Sequence[Stored]) -> Folded:
     """
     places, leader = table.places, np.arange(len(table.domain))
     for axis, stored in enumerate(inputs):
-        places, conflicts = _fold_axis(places, axis, stored.slots)
+        places, conflicts = _fold_axis(places, axis, stored, never=-1)
         for one, other in conflicts.tolist():
             _merge(node, table.domain, leader, one, other)
     roots = [_root(leader, place) for place in range(len(leader))]
@@ -67,24 +67,31 @@ def fold_predicate(
     """
     folded = matrix.astype(int)
     for axis, stored in enumerate((queries, keys)):
-        folded, conflicts = _fold_axis(folded, axis, stored.slots)
+        folded, conflicts = _fold_axis(folded, axis, stored, never=0)
         if len(conflicts):
             raise _indistinguishable(node, "a selector tells them apart")
     return folded.astype(bool)
 
 
 def _fold_axis(
-    places: Int[np.ndarray, "..."], axis: int, slots: Int[np.ndarray, " value"]
+    places: Int[np.ndarray, "..."], axis: int, stored: Stored, never: int
 ) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "conflict 2"]]:
-    """Keep the first value of each slot; also the pairs of results that values of one slot disagree on."""
-    used, first = np.unique(slots, return_index=True)
-    if len(used) == len(slots) and (slots == np.arange(len(slots))).all():
+    """Keep the first value of each slot; also the pairs of results that values of one slot disagree on.
+
+    Values without a slot cannot occur, nor can slots without a value: these get the result ``never``.
+    """
+    n_slots = len(stored.variable.values)
+    if np.array_equal(stored.slots, np.arange(n_slots)):
         return places, np.zeros((0, 2), int)
+    possible = stored.slots >= 0
+    places, slots = np.compress(possible, places, axis=axis), stored.slots[possible]
+    used, first, which = np.unique(slots, return_index=True, return_inverse=True)
     kept = np.take(places, first, axis=axis)
-    implied = np.take(kept, np.searchsorted(used, slots), axis=axis)
-    disagree = implied != places
-    pairs = np.stack([implied[disagree], places[disagree]], axis=1)
-    return kept, np.unique(pairs, axis=0)
+    implied = np.take(kept, which.reshape(-1), axis=axis)
+    pairs = np.stack([implied[implied != places], places[implied != places]], axis=1)
+    folded = np.full((*places.shape[:axis], n_slots, *places.shape[axis + 1 :]), never)
+    folded[(slice(None),) * axis + (used,)] = kept
+    return folded, np.unique(pairs, axis=0)
 
 
 def _merge(node: Node, domain: Domain, leader: Int[np.ndarray, " value"], one: int, other: int) -> None:

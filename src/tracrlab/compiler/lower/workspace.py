@@ -30,7 +30,8 @@ MAX_ONE_HOT = 2**13
 class Stored:
     """Where the value of an s-op is kept: ``slots`` gives for each value of its domain the place in the variable.
 
-    Values that are the same number share a slot of a scalar, and of one-hots computed from one.
+    It is -1 for values of the domain that turn out not to occur. Values that are the same number share a slot of a
+    scalar, and of one-hots computed from one.
     """
 
     variable: Variable
