@@ -14,7 +14,7 @@ import tracrlab
 from benchmarks.fuzz import examine
 from tracrlab import rasp
 from tracrlab.errors import CausalError, MixedAggregateError, PrecisionError
-from tracrlab.rasp import Comparison, SOp, indices, numerical, tokens
+from tracrlab.rasp import Comparison, SOp, categorical, indices, numerical, tokens
 from tracrlab.rasp.library import PROGRAMS
 
 FUZZ_SEEDS = range(1000)
@@ -109,7 +109,11 @@ def test_noise_does_not_grow_with_depth() -> None:
     assert_equal(x, "abc", 7, [list("abcabca"), list("aab")])
 
 
-magnitudes = st.integers(-12, 60).map(lambda power: 2.0**power) | st.integers(0, 10**17)
+magnitudes = (
+    st.integers(-12, 60).map(lambda power: 2.0**power)
+    | st.integers(0, 10**17)
+    | st.sampled_from((5e-324, 1e-50, 2e-50, 1e-39, 2e-39, 1e-30, 1e30, 3e38, 1e39, 1.7e39, 1e300))
+)
 numbers = st.builds(lambda size, sign: sign * size, magnitudes, st.sampled_from((-1, 1)))
 
 
@@ -121,6 +125,8 @@ def test_numbers_of_any_size_are_right_or_refused(vocab: set[float], dtype: str,
         numerical(tokens),
         numerical(tokens * 1),
         numerical(tokens) + numerical(tokens),
+        categorical(numerical(tokens) + 0),
+        numerical(tokens) == data.draw(numbers),
         rasp.aggregate(everything, tokens),
         rasp.aggregate(everything, numerical(tokens)) > data.draw(numbers),
     )

@@ -363,6 +363,16 @@ def test_a_configuration_that_does_not_fit_is_refused(
     loader.refusal(with_config(damaged, replaced(good, path, value)))
 
 
+def test_variables_that_do_not_fit_the_residual_stream_are_refused(
+    loader: Loader, folder: Path, damaged: Path, good: dict[str, Any]
+) -> None:
+    shutil.copy(folder / WEIGHTS, damaged / WEIGHTS)
+    beyond = good["variables"][-1] | {"name": "beyond", "start": good["config"]["d_model"]}
+    loader.refusal(with_config(damaged, good | {"variables": [*good["variables"], beyond]}))
+    narrower = good["variables"][0] | {"values": ["x", "y"], "at_bos": [0, 0]}
+    loader.refusal(with_config(damaged, good | {"variables": [narrower, *good["variables"][1:]]}))
+
+
 def places_in(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The paths of everything below the root of a JSON document."""
     below = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()

@@ -73,7 +73,7 @@ def sharpness(n_positions: int, scores: Scores, dtype: np.dtype) -> float:
     Raises:
         NotSeparable: the scores are too noisy for any sharpness.
     """
-    if scores.error > 1 / 4:
+    if not scores.error <= 1 / 4:
         raise NotSeparable("selected", "not selected")
     needed = math.log(n_positions + 1) - math.log(unit_roundoff(dtype)) + 6 * math.log(2)
     return needed if scores.error == 0 else 2 * needed

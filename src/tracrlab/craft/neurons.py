@@ -110,7 +110,7 @@ def lookup_neurons(
         bias -= np.where(restricts, 1 - none_belongs, 0)
         masks.append((variable, np.where(restricts, sets[: variable.width] - none_belongs, 0)))
     error = sum(variable.noise.of_read(mask) for variable, mask in masks)
-    if error > 1 / 8:
+    if not error <= 1 / 8:
         raise NotSeparable(0, 1)
     slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
     reads = [
@@ -182,11 +182,11 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     base = results[0] + differences[falling].sum(axis=0)
     offsets = -signs * slopes * middles
     nearby = np.maximum(number.error[changes], number.error[changes + 1])
-    blurred = (slopes * nearby + np.abs(offsets) * number.constant_error > 1 / 4) | (
-        (np.abs(offsets) + 2) * unit_roundoff(dtype) * 8 > 1 / 8
+    clear = (slopes * nearby + np.abs(offsets) * number.constant_error <= 1 / 4) & (
+        (np.abs(offsets) + 2) * unit_roundoff(dtype) * 8 <= 1 / 8
     )
-    if blurred.any():
-        place = changes[int(np.flatnonzero(blurred)[0])]
+    if not clear.all():
+        place = changes[int(np.flatnonzero(~clear)[0])]
         raise NotSeparable(x[place], x[place + 1])
     slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
     offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])

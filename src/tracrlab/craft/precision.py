@@ -21,6 +21,25 @@ class NotSeparable(Exception):
     """The number format cannot tell two values apart; ``args`` are the two values."""
 
 
+def check_range(numbers: Float[np.ndarray, " number"], dtype: np.dtype) -> None:
+    """Refuse numbers that arithmetic in ``dtype`` could overflow or lose, and values as close together as that.
+
+    Nonzero numbers and the distances between them must stay within the square roots of the format's range or so
+    (2**-100 to 2**100 in float32), so that products with weights neither overflow nor become subnormal.
+
+    Raises:
+        NotSeparable: the two values, or the value and 0, that the format cannot hold apart.
+    """
+    exponent = np.finfo(dtype).maxexp * 25 // 32
+    ascending = np.unique(np.append(numbers, 0.0))
+    with np.errstate(over="ignore"):
+        distances = np.diff(ascending)
+    outside = ~((distances >= 2.0**-exponent) & (distances <= 2.0**exponent))
+    if outside.any():
+        place = int(outside.argmax())
+        raise NotSeparable(float(ascending[place]), float(ascending[place + 1]))
+
+
 def unit_roundoff(dtype: np.dtype) -> float:
     """The largest relative error of rounding a number to ``dtype``."""
     return float(np.finfo(dtype).eps) / 2

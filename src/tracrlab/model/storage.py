@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tempfile
@@ -45,6 +46,9 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
             (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
             (scratch / WEIGHTS_FILE).write_bytes(save(model.weights.as_dict(), metadata={"format": "np"}))
             folder.mkdir(exist_ok=True)
+            for name in (WEIGHTS_FILE, CONFIG_FILE):
+                if (folder / name).is_dir():
+                    raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
             for name in (WEIGHTS_FILE, CONFIG_FILE):
                 (scratch / name).replace(folder / name)
         finally:

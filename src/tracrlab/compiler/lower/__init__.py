@@ -13,7 +13,7 @@ from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable,
 from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.workspace import Placed, Workspace
 from tracrlab.craft.components import Embedding
-from tracrlab.craft.precision import NotSeparable, number_noise, unit_roundoff
+from tracrlab.craft.precision import NotSeparable, check_range, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import PrecisionError
 from tracrlab.rasp.expressions import (
@@ -95,6 +95,7 @@ def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
         return
     require_numbers(node, domain)
     variable = new_variable(node, Layout.SCALAR, domain)
+    check_range(variable.numbers, work.dtype)
     rounding = unit_roundoff(work.dtype) * float(np.abs(variable.numbers).max())
     variable = replace(variable, noise=number_noise(rounding))
     source = next(embedding for embedding in work.embeddings if embedding.writes is one_hot)
@@ -109,11 +110,11 @@ def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
     """The answer must be nearer to the right value than to any other, whatever the noise."""
     error = output.noise.of_read(np.eye(output.width))
     if output.layout is Layout.ONE_HOT:
-        if error > 1 / 4:
+        if not error <= 1 / 4:
             raise _too_fine(work, node, 0, 1)
         return
     gaps = np.diff(output.numbers)
-    if len(gaps) and error > 0.45 * gaps.min():
+    if len(gaps) and not error <= 0.45 * gaps.min():
         place = int(gaps.argmin())
         largest = max(output.values, key=lambda value: abs(value) if is_finite_number(value) else 0)
         raise _too_fine(work, node, output.values[place], output.values[place + 1], f" among numbers up to {largest}")

@@ -21,7 +21,7 @@ from tracrlab.craft.neurons import (
     lookup_neurons,
     step_neurons,
 )
-from tracrlab.craft.precision import SAFETY, NotSeparable, number_noise, unit_roundoff
+from tracrlab.craft.precision import SAFETY, NotSeparable, check_range, number_noise, unit_roundoff
 from tracrlab.craft.spaces import (
     Layout,
     Read,
@@ -131,6 +131,7 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
             size += float(np.abs(variable.table @ matrix).max(initial=0))
     if affine.offset:
         reads += work.constant_reads(np.array([float(affine.offset)]))
+    check_range(np.array([size, abs(float(affine.offset))]), work.dtype)
     rounding = (len(reads) + 4) * unit_roundoff(work.dtype) * (size + abs(float(affine.offset)))
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
@@ -218,6 +219,10 @@ def _linear_form(work: Workspace, places: Int[np.ndarray, "..."], variables: Seq
         return None
     codes = _codes(variables)
     if codes is None:
+        return None
+    try:
+        check_range(np.concatenate(codes), work.dtype)
+    except NotSeparable:
         return None
     forms = []
     for sign in (1.0, -1.0):

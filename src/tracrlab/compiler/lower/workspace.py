@@ -12,6 +12,7 @@ from tracrlab.compiler.graph import Node
 from tracrlab.craft.components import MLP, AttentionHead, Component, Embedding
 from tracrlab.craft.heads import Scores, sharpness
 from tracrlab.craft.neurons import Box, Neurons, Number, lookup_neurons, step_neurons
+from tracrlab.craft.precision import check_range
 from tracrlab.craft.spaces import (
     Dimension,
     Layout,
@@ -102,6 +103,7 @@ class Workspace:
         Without neurons (it is always zero, as ``None`` and the number 0 are) nothing is added.
         """
         one_hot = variable.layout is Layout.ONE_HOT or not variable.values
+        self._check_range(variable)
         noise = neurons.noise if one_hot else neurons.noise.absolute(np.abs(variable.table).max(axis=0))
         finished = replace(variable, noise=noise)
         if not len(neurons.output):
@@ -116,6 +118,7 @@ class Workspace:
 
         Where it attends BOS it writes ``at_bos``.
         """
+        self._check_range(variable)
         default = variable.vector(at_bos)
         reads = self.clear_of_bos(values)
         if default.any():
@@ -137,8 +140,14 @@ class Workspace:
 
     def embed(self, variable: Variable, by_position: Float[np.ndarray, "position width"]) -> Variable:
         """Put a function of the position into the position embedding."""
+        self._check_range(variable)
         self.embeddings.append(Embedding(variable, by_position=by_position))
         return variable
+
+    def _check_range(self, variable: Variable) -> None:
+        """A scalar's numbers must lie where the number format computes with them safely."""
+        if variable.layout is Layout.SCALAR:
+            check_range(variable.numbers, self.dtype)
 
     def clear_of_bos(self, reads: Sequence[Read]) -> tuple[Read, ...]:
         """The same reads, corrected to give zero at BOS where a variable holds something there.
