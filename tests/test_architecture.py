@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
-LAYERS = ("shapes", "errors", "rasp", "craft", "model", "compiler", "cli")  # each may import those before it
+LAYERS = (  # each may import those before it
+    ("shapes", "errors", "extras", "rasp", "craft", "model", "compiler", "viz", "cli")
+)
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
-HEAVY = {"click", "rich", "safetensors", "torch"}
+HEAVY = {"click", "matplotlib", "prompt_toolkit", "rich", "safetensors", "torch"}
 
 
 def rank(part: str) -> float:

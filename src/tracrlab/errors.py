@@ -6,6 +6,7 @@ fields carry the same facts for programs.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 
@@ -35,6 +36,10 @@ class EvaluationError(ExpressionError):
     """The interpreter cannot give the expression a value on this input."""
 
 
+class NotPrintableError(ExpressionError):
+    """Textual RASP has no form for the expression."""
+
+
 class CompileError(ExpressionError):
     """The compiler refuses the expression; no model is produced."""
 
@@ -43,8 +48,15 @@ class UndefinedValueError(CompileError):
     """A function of the program raises, or returns something unusable, on a value that it may be given."""
 
 
+@dataclass
+class TokenConversionError(UndefinedValueError):
+    """A textual program reads all tokens as ints or floats, and some of the vocabulary (``tokens``) are not such."""
+
+    tokens: tuple[Hashable, ...]
+
+
 class MixedAggregateError(CompileError):
-    """An aggregate might have to average values that have no mean, such as two different strings."""
+    """An aggregate might have to average values that have no mean, such as two strings."""
 
 
 class EncodingError(CompileError):
@@ -77,6 +89,14 @@ class ModelFileError(TracrLabError):
 
 class ProgramError(TracrLabError):
     """A program named on the command line cannot be found or loaded."""
+
+
+class DrawingError(TracrLabError):
+    """A drawing would be too large, or cannot be written to the path given."""
+
+
+class MissingDependencyError(TracrLabError):
+    """A package is needed that an extra of Tracr Lab installs."""
 
 
 @dataclass

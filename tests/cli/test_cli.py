@@ -183,9 +183,73 @@ class TestInfo:
         assert re.search(r"^smaller +select\(tokens, tokens, <\) +library.py:\d+", printed, re.MULTILINE)
         assert re.search(r"^attn 1 +head 0 +target_pos.attn +target_pos", printed, re.MULTILINE)
         assert re.search(r"^mlp 1 +neurons 0–\d+ +target_pos +target_pos", printed, re.MULTILINE)
-        start, width = model.output.start, model.output.variable.width
+        start, width = model.labels.variable(model.output_name).start, model.output.width
         assert re.search(rf"^{start}–{start + width - 1} +sort_unique +attn 2 +one-hot +a b c -", printed, re.MULTILINE)
         assert max(map(len, printed.splitlines())) <= 80
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("hist",), ("mine.py:hist", "--vocab", "cab"), ("mine.py", "--program", "hist", "--vocab", "c,a", "--causal")],
+    )
+    def test_of_a_program_is_that_of_its_model(self, arguments: tuple[str, ...]) -> None:
+        printed = output_of("info", *arguments, "--max-len", "5")
+        output_of("compile", *arguments, "--max-len", "5", "-o", "model")
+        assert printed == output_of("info", "model")
+
+    def test_program_in_a_file_without_a_vocabulary(self, folder: Path) -> None:
+        (folder / "mine.rasp").write_text(
+            'previous = aggregate(select(indices, indices - 1, ==), tokens, "-");\n'
+            "repeats = selector_width(select(previous == tokens, True, ==));\n"
+        )
+        printed = output_of("info", "mine.rasp:repeats")
+        assert re.search(r"^output +repeats *$", printed, re.MULTILINE)
+        assert re.search(r"^attention +2 layers at least, of at most 1 head *$", printed, re.MULTILINE)
+        for count in ("2 Map", "2 Select", "1 SelectorWidth", "1 MeanAggregate", "1 SequenceMap"):
+            assert re.search(rf"\b{count}\b", " ".join(printed.split()))
+        assert re.search(r"^previous +aggregate\(.* +mine.rasp:1", printed, re.MULTILINE)
+        assert re.search(r"^repeats +selector_width\(.* +mine.rasp:2", printed, re.MULTILINE)
+        assert "--vocab" in printed
+        assert max(map(len, printed.splitlines())) <= 80
+
+    def test_source_as_a_program(self, folder: Path) -> None:
+        (folder / "mine.rasp").write_text("p = tokens;\n")
+        assert "0 layers at least" in output_of("info", "mine.rasp:p")
+
+    def test_rasp_file_is_run_on_tokens_of_the_vocabulary(self, folder: Path) -> None:
+        (folder / "mine.rasp").write_text("p = 2 * tokens_int;\n")
+        assert "one-hot  2 4" in output_of("info", "mine.rasp:p", "--vocab", "12")
+        output_of("compile", "mine.rasp:p", "--vocab", "12", "-o", "model")
+        assert rows_of(output_of("run", "model", "--input", "211"))["p"] == ["4", "2", "2"]
+
+
+class TestPrint:
+    def test_python_program(self) -> None:
+        expected = "hist = selector_width(select(tokens_asis, tokens_asis, ==));\n"
+        assert output_of("print", "mine.py:hist") == output_of("print", "mine.py", "--program", "hist") == expected
+        assert output_of("print", "hist") == expected
+
+    def test_what_is_printed_runs(self, folder: Path) -> None:
+        (folder / "a.rasp").write_text('set example "12"\ndigit = tokens_int;\nx = digit + digit[0];\nx % 3;\n')
+        printed = invoke("print", "a.rasp:out").stdout_bytes
+        (folder / "b.rasp").write_bytes(printed)
+        assert printed.startswith(b'set example "12"\nx = tokens_int + ')
+        assert invoke("print", "b.rasp:out").stdout_bytes == printed
+        outputs = [output_of("run", f"{file}.rasp:out", "--vocab", "123", "--input", "312") for file in "ab"]
+        assert outputs[0] == outputs[1]
+
+    def test_running_example_of_the_command_line(self, folder: Path) -> None:
+        (folder / "a.rasp").write_text("x = tokens_int + 1;")
+        text = output_of("print", "a.rasp:x", "--input", "1 2")
+        assert text == output_of("print", "mine.py:double", "--input", "1 2").replace(
+            "double = tokens_asis * 2", "x = tokens_int + 1"
+        )
+        assert text == 'set example ["1", "2"]\nx = tokens_int + 1;\n'
+
+    def test_text_is_utf8_whatever_the_terminal(self, folder: Path) -> None:
+        (folder / "a.rasp").write_text('x = tokens == "§";', encoding="utf-8")
+        environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+        run = subprocess.run(python("print", "a.rasp:x"), capture_output=True, env=environment, check=True)
+        assert run.stdout == 'x = tokens == "§";\n'.encode()
 
 
 class TestTrace:
@@ -240,6 +304,10 @@ BAD = {
     "no such file": (("run", "nofile.py:x"), r"cannot read nofile\.py: No such file"),
     "no such folder": (("run", "./nothing"), r"cannot read config\.json in nothing"),
     "folder without a model": (("info", "."), r"cannot read config\.json in \."),
+    "folder with options": (("info", "./nothing", "--max-len", "3"), "leave out --max-len"),
+    "program without a vocabulary": (("info", "mine.py:first", "--max-len", "3"), "--vocab"),
+    "no program to describe": (("info", "sortt"), "did you mean sort"),
+    "refused program to describe": (("info", "mine.py:mixed", "--vocab", "abc"), r"mine\.py:5.*no mean"),
     "folder to compile": (("compile", ".", "-o", "out"), "is a folder"),
     "selector": (("run", "mine.py:same"), "is a selector"),
     "function with arguments": (("run", "mine.py:greeting"), "takes arguments"),
@@ -263,6 +331,9 @@ BAD = {
     "folder is a file": (("compile", "sort", "-o", "mine.py"), r"cannot write a model to mine\.py"),
     "folder in a file": (("compile", "sort", "-o", "mine.py/model"), "cannot write a model"),
     "no folder to write": (("compile", "sort"), "--output"),
+    "program without a text": (("print", "mine.py:first"), r"first = aggregate.*mine\.py:2.*Use rasp"),
+    "example without a text": (("print", "mine.py:hist", "--input", '"'), "running example"),
+    "empty example": (("print", "mine.py:hist", "--input", ""), "running example is empty"),
     "unknown command": (("foo",), "'foo'"),
     "unknown option": (("run", "sort", "--foo"), "--foo"),
     "no program": (("trace",), "PROGRAM"),
@@ -273,6 +344,16 @@ BAD = {
 @pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
 def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], message: str) -> None:
     assert re.search(message, error_of(*arguments))
+
+
+def test_tokens_that_do_not_convert(folder: Path) -> None:
+    (folder / "mine.rasp").write_text("n = tokens_int;\np = n + 1;\n")
+    for options in ((), ("--max-len", "1")):  # met by the running example, and by the compiler alone
+        arguments = ("compile", "mine.rasp:p", "--vocab", "1ab", "-o", "out", *options)
+        error = error_of(*arguments, files={"mine.py", "mine.rasp"})
+        assert re.search(r"mine\.rasp:2.*tokens_int|tokens_int.*mine\.rasp:2", error)
+        assert "'a'" in error
+        assert "dictionary" in error
 
 
 FILES = {

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -73,10 +73,9 @@ class OneLineErrors(click.Group):
         except Exception as error:
             if os.environ.get("TRACRLAB_DEBUG"):
                 raise
-            _report(
-                f"internal error: {type(error).__name__}: {error}; please report it, "
-                "with what TRACRLAB_DEBUG=1 in the environment shows"
-            )
+            from tracrlab.cli.show import internal_error
+
+            _report(internal_error(error))
             status = 1
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -179,10 +178,8 @@ def programs() -> None:
 @click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder to write the model into.")
 def compile_(program: str, name: str | None, kind: str, folder: str, **options: Any) -> None:
     """Compile and save."""
-    from tracrlab.cli.programs import find_program
-
-    found = find_program(_in_file(program, name))
     compile_options = CompileOptions(**options)
+    found = _program_to_compile(_in_file(program, name), compile_options, kind)
     model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
     model.save_pretrained(folder)
     click.echo(f"{model!r}\nsaved in {folder}")
@@ -228,13 +225,70 @@ def trace(
 
 
 @main.command()
-@click.argument("folder", metavar="DIR")
-def info(folder: str) -> None:
-    """Describe the model saved in DIR: shape, program, layers, dimensions."""
-    from tracrlab import load
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option(
+    "--dialect", default="original", type=click.Choice(["original", "python"]),
+    help="Whose precedence operators have. [default: original]",
+)  # fmt: skip
+@click.option(
+    "--example", metavar="TEXT", default="hello",
+    help="The running example: several words, or else characters. [default: hello]",
+)  # fmt: skip
+def repl(file: str | None, dialect: Literal["original", "python"], example: str) -> None:
+    """Type textual RASP and see what it computes.
+
+    FILE is run first. Where the input is no terminal, statements are read from it; the status is 2 if one was wrong.
+    """
+    from tracrlab.cli.repl.start import run_repl
+
+    raise click.exceptions.Exit(run_repl(file, dialect, example))
+
+
+@main.command(
+    help=f"Describe a model: shape, program, layers, dimensions.\n\n{MODEL_HELP} Of a program in a file, without "
+    "options for compiling, the expressions are described.",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+def info(program: str, name: str | None, kind: str, **options: Any) -> None:
+    """Describe."""
     from tracrlab.cli import show
 
-    show.console().print(show.model_description(load(folder)))
+    program, compile_options = _in_file(program, name), CompileOptions(**options)
+    model = _saved_model(program, compile_options)
+    if model is None:
+        found = _program_to_compile(program, compile_options, kind)
+        if found.entry is None and not compile_options.given:
+            show.console().print(show.program_description(found.program))
+            return
+        model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    show.console().print(show.model_description(model))
+
+
+@main.command(name="print", help=f"Write a program as textual RASP.\n\n{PROGRAM_HELP}")
+@click.argument("program")
+@_with_options(_NAME_OPTION)
+@click.option(
+    "--input", "text", metavar="TOKENS",
+    help="The running example that the text sets, and on which a RASP file is run. [RASP file: its own]",
+)  # fmt: skip
+def print_(program: str, name: str | None, text: str | None) -> None:
+    """Print."""
+    from tracrlab.cli.programs import find_program, running_example
+    from tracrlab.rasp.textual.printer import is_assignable, program_text
+    from tracrlab.rasp.textual.session import Examples
+
+    full_name = _in_file(program, name)
+    found = find_program(full_name, text)
+    example = found.example or (None if text is None else running_example(text))
+    variable = full_name.rpartition(":")[2]
+    written = program_text(
+        found.program,
+        name=variable if is_assignable(variable) else "out",
+        example=None if example == Examples().sop else example,
+    )
+    click.echo(written.encode(), nl=False)  # RASP files are UTF-8, whatever the terminal is
 
 
 # What the commands share ---------------------------------------------------------------------------------------------
@@ -249,17 +303,11 @@ def _model_and_input(
     name: str, text: str | None, kind: str, options: CompileOptions
 ) -> tuple[CompiledModel, list[Value], NamedProgram | None]:
     """The model to run, its input, and the program it was compiled from, if not loaded."""
-    from tracrlab import load
-    from tracrlab.cli.programs import find_program, names_model_folder
+    from tracrlab.cli.programs import find_program
     from tracrlab.cli.tokens import TokenKind, input_tokens
-    from tracrlab.rasp.library import PROGRAMS
 
-    if names_model_folder(name) and not (name in PROGRAMS and options.given):
-        if options.given:
-            raise click.UsageError(
-                f"{name} is a folder with a saved model: leave out {', '.join(options.given)}, for compiling a program."
-            )
-        model = load(name)
+    model = _saved_model(name, options)
+    if model is not None:
         if text is None:
             raise InputError(f"give the input for {name} with --input")
         return model, input_tokens(text, model.config.vocab, TokenKind(kind)), None
@@ -275,6 +323,32 @@ def _model_and_input(
         raise InputError(f"the input has {len(tokens)} tokens, but --max-len is {options.max_len}")
     model = _compiled(found, vocabulary, max(len(tokens), DEFAULT_MAX_LEN), options)
     return model, tokens, found
+
+
+def _saved_model(name: str, options: CompileOptions) -> CompiledModel | None:
+    """The model saved in the folder ``name``, unless that means a program."""
+    from tracrlab import load
+    from tracrlab.cli.programs import names_model_folder
+    from tracrlab.rasp.library import PROGRAMS
+
+    if not names_model_folder(name) or (name in PROGRAMS and options.given):
+        return None
+    if options.given:
+        raise click.UsageError(
+            f"{name} is a folder with a saved model: leave out {', '.join(options.given)}, for compiling a program."
+        )
+    return load(name)
+
+
+def _program_to_compile(name: str, options: CompileOptions, kind: str) -> NamedProgram:
+    """The program; one in a RASP file has tokens of the vocabulary for its running example, if there is one."""
+    from tracrlab.cli.programs import find_program
+    from tracrlab.cli.tokens import TokenKind, vocabulary_tokens
+
+    if options.vocab is None:
+        return find_program(name)
+    tokens = vocabulary_tokens(options.vocab, TokenKind(kind))[: options.max_len or DEFAULT_MAX_LEN]
+    return find_program(name, " ".join(map(str, tokens)).strip() or None)
 
 
 def _vocabulary(found: NamedProgram, options: CompileOptions, kind: str) -> list[Value]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tracrlab.errors import ProgramError
+from tracrlab.errors import InputError, ProgramError
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.library import PROGRAMS, Program
+from tracrlab.rasp.values import Value
 
 PROGRAM_FILES = (".py", ".rasp")
 _MODEL_FILE = "config.json"
@@ -26,10 +27,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class NamedProgram:
-    """A program that was found, and its entry in the library if it comes from there."""
+    """A program that was found, its entry in the library if it comes from there, a RASP file's running example."""
 
     program: SOp
     entry: Program | None = None
+    example: str | list[Value] | None = None
 
 
 def names_model_folder(name: str) -> bool:
@@ -55,7 +57,7 @@ def find_program(name: str, example: str | None = None) -> NamedProgram:
     if colon and file.endswith(".py"):
         return NamedProgram(_program_in_file(Path(file), variable))
     if colon and file.endswith(".rasp"):
-        return NamedProgram(_program_in_text(Path(file), variable, example))
+        return _program_in_text(Path(file), variable, example)
     if name.endswith(PROGRAM_FILES):
         raise ProgramError(f"{name} is a file: say which program in it, as in {name}:my_program")
     if Path(name).is_dir():
@@ -85,20 +87,29 @@ def _program_in_file(path: Path, name: str) -> SOp:
     return found
 
 
-def _program_in_text(path: Path, name: str, example: str | None) -> SOp:
+def running_example(text: str) -> str | list[str]:
+    """The running example that a text on the command line means: several words, or else characters.
+
+    Raises:
+        InputError: it is empty.
+    """
+    if not text:
+        raise InputError("the running example is empty; give at least one token")
+    words = text.split()
+    return words if len(words) > 1 else text
+
+
+def _program_in_text(path: Path, name: str, example: str | None) -> NamedProgram:
     """An s-op of a textual RASP file, by the name that the file gives it."""
     from tracrlab.rasp.textual.session import Session
 
-    words = example.split() if example else []
-    shown = words if len(words) > 1 else example or "hello"
-    session = Session(example=shown, write=lambda line: print(line, file=sys.stderr))
+    session = Session(example=running_example(example or "hello"), write=lambda line: print(line, file=sys.stderr))
     session.run_file(path)
     names = session.environment.names
     if not isinstance(names.get(name), SOp):
         sops = [key for key, value in names.items() if isinstance(value, SOp)]
         raise ProgramError(f"{path} defines no s-op {name!r}{_suggestion(name, sops)}")
-    program: SOp = names[name]
-    return program
+    return NamedProgram(names[name], example=session.examples.sop)
 
 
 def _run_file(path: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ Names and tokens are shown as text, never as markup or control codes, whatever t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,8 +20,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.rasp.expressions import SOp
+from tracrlab.rasp.flow import flow_of
 from tracrlab.rasp.library import Program
 from tracrlab.rasp.values import Value
 
@@ -35,7 +39,20 @@ def console(*, stderr: bool = False) -> Console:
 
 def printable(text: str) -> str:
     """The text on one line, with control characters escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+    return escaped(" ".join(text.split()))
+
+
+def escaped(line: str) -> str:
+    """The line with control characters escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+
+
+def internal_error(error: Exception) -> str:
+    """What to say of an exception that nobody meant to happen."""
+    return (
+        f"internal error: {type(error).__name__}: {error}; please report it, "
+        "with what TRACRLAB_DEBUG=1 in the environment shows"
+    )
 
 
 def value_text(value: Value) -> str:
@@ -184,19 +201,34 @@ def _weight_cell(weight: float) -> Text:
 def model_description(model: CompiledModel) -> Group:
     """What a model is: its shape, its program, and what its heads, neurons and dimensions are for."""
     return Group(
-        _facts(model), "", *_titled("program", _program(model)), "", *_titled("layers", _layers(model)), "",
-        *_titled("residual stream", _dimensions(model)),
+        _facts(_model_facts(model)), "", *_titled("program", _expressions(model.program)), "",
+        *_titled("layers", _layers(model)), "", *_titled("residual stream", _dimensions(model)),
     )  # fmt: skip
+
+
+def program_description(program: SOp) -> Group:
+    """What a program is before it is compiled: its expressions, and the layers that they need at least."""
+    graph, flow = trace_graph(program), flow_of(program)
+    operations = Counter(type(node.expression).__name__ for node in graph.nodes if node.expression.children)
+    counts = ", ".join(f"{count} {name}" for name, count in operations.most_common())
+    facts = {
+        "output": graph.output.name,
+        "operations": counts or "none",
+        "attention": f"{_counted(flow.depth, 'layer')} at least, of at most {_counted(flow.max_heads, 'head')}",
+    }
+    expressions = [(node.name, node.text, node.expression.location) for node in graph.nodes]
+    note = Text("--vocab, with the tokens that inputs may contain, describes the compiled model", "dim")
+    return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
 def _titled(title: str, table: Table) -> tuple[Text, Table]:
     return Text(title, "bold"), table
 
 
-def _facts(model: CompiledModel) -> Table:
+def _model_facts(model: CompiledModel) -> dict[str, str]:
     config = model.config
-    facts = {
-        "output": f"{model.output_name}, {model.output.variable.layout.value}",
+    return {
+        "output": f"{model.output_name}, {model.output.layout.value}",
         "shape": f"{_counted(config.n_layers, 'layer')}, d_model {config.d_model}, {_counted(config.n_heads, 'head')} "
         f"of d_head {config.d_head}, d_mlp {config.d_mlp}",
         "attention": "causal" if config.causal else "bidirectional",
@@ -205,6 +237,9 @@ def _facts(model: CompiledModel) -> Table:
         "special": f"BOS {value_text(config.bos)}, PAD {value_text(config.pad)}",
         "input": f"at most {_counted(config.max_seq_len, 'token')}",
     }
+
+
+def _facts(facts: Mapping[str, str]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
@@ -213,9 +248,10 @@ def _facts(model: CompiledModel) -> Table:
     return table
 
 
-def _program(model: CompiledModel) -> Table:
+def _expressions(expressions: Iterable[tuple[str, str, str | None]]) -> Table:
+    """The name, text and source line of each."""
     table = _listing("name", "expression", "source")
-    for name, text, location in model.program:
+    for name, text, location in expressions:
         source = (location or "").replace("\\", "/").rpartition("/")[2]
         expression = text.removeprefix(f"{name} = ")
         table.add_row(*(Text(printable(part)) for part in (name, expression)), Text(printable(source), "dim"))

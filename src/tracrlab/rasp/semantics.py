@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracrlab.rasp.operations import CONVERSIONS
 from tracrlab.rasp.values import Value, plain_value
+
+_REMEDY = "Guard the function against this value"
+CONVERSION_REMEDY = (
+    "Leave such tokens out, or look all tokens up in a dictionary of the program, such as "
+    '{"1": 1, "+": 0}[tokens_str]; a conditional does not help, because it computes both sides'
+)
 
 
 class FunctionFailure(Exception):
     """A function of the program has no usable value for these operands; the message says why, ``remedy`` what to do."""
 
-    def __init__(self, reason: str, remedy: str = "Guard the function against this value") -> None:
+    def __init__(self, reason: str, remedy: str = _REMEDY) -> None:
         super().__init__(reason)
         self.remedy = remedy
 
@@ -22,13 +29,15 @@ def apply_function(function: Callable[..., Any], operands: Sequence[Value]) -> V
     Raises:
         FunctionFailure: the function raises, or returns something that is not hashable.
     """
-    if any(operand is None for operand in operands):
-        return None
+    for operand in operands:
+        if operand is None:
+            return None
     try:
         value = plain_value(function(*operands))
         hash(value)
     except Exception as error:
-        raise FunctionFailure(_failure(operands, error)) from error
+        remedy = CONVERSION_REMEDY if function in CONVERSIONS else _REMEDY
+        raise FunctionFailure(_failure(operands, error), remedy) from error
     return value
 
 

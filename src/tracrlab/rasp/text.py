@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tracrlab.rasp.expressions import (
@@ -24,6 +26,7 @@ from tracrlab.rasp.operations import Operation, PartialOperation
 from tracrlab.rasp.values import Value
 
 _MAX_DEPTH = 4
+_NO_NAMES: Mapping[int, str] = MappingProxyType({})
 _example: Sequence[Value] = "hello"
 
 
@@ -38,21 +41,30 @@ def example() -> Sequence[Value]:
     return _example
 
 
-def expression_text(expression: Expression, *, depth: int = _MAX_DEPTH, expand_name: bool = True) -> str:
+def expression_text(
+    expression: Expression,
+    *,
+    depth: int = _MAX_DEPTH,
+    expand_name: bool = True,
+    names: Mapping[int, str] = _NO_NAMES,
+) -> str:
     """The expression in RASP notation.
 
     Named subexpressions appear as their names, and what lies deeper than ``depth`` operations as ``…``, so the text
-    stays short for graphs of any size. ``expand_name=False`` lets the expression itself appear as its name.
+    stays short for graphs of any size. ``expand_name=False`` lets the expression itself appear as its name. ``names``
+    gives other names to some subexpressions, by their ``id``.
     """
     if not expression.children:
-        return repr(expression.fill) if isinstance(expression, Full) else str(expression.name)
+        return constant_text(expression.fill) if isinstance(expression, Full) else str(expression.name)
     if expression.name and not expand_name:
         return expression.name
     if depth == 0:
         return "…"
 
     def operand(child: Expression, grouped: bool = False) -> str:
-        text = expression_text(child, depth=depth - 1, expand_name=False)
+        if id(child) in names:
+            return names[id(child)]
+        text = expression_text(child, depth=depth - 1, expand_name=False, names=names)
         return f"({text})" if grouped and _is_compound(child) else text
 
     match expression:
@@ -76,16 +88,17 @@ def expression_text(expression: Expression, *, depth: int = _MAX_DEPTH, expand_n
         case SelectorWidth():
             return f"selector_width({operand(expression.selector)})"
         case Aggregate():
-            default = "" if expression.default is None else f", {expression.default!r}"
+            default = "" if expression.default is None else f", {constant_text(expression.default)}"
             return f"aggregate({operand(expression.selector)}, {operand(expression.sop)}{default})"
         case _:
             return f"{type(expression).__name__}({', '.join(map(operand, expression.children))})"
 
 
 def titled_text(expression: Expression) -> str:
-    """The expression's text, with its name in front if it has one of its own."""
-    title = f"{expression.name} = " if expression.name and expression.children else ""
-    return title + expression_text(expression)
+    """The expression's text, with its name in front if it has another one of its own."""
+    text = expression_text(expression)
+    is_titled = expression.name and expression.children and expression.name != text
+    return f"{expression.name} = {text}" if is_titled else text
 
 
 def describe(expression: Expression) -> str:
@@ -100,6 +113,14 @@ def describe(expression: Expression) -> str:
         rows = ["".join(".#"[cell] for cell in row) for row in value] if isinstance(expression, Selector) else None
         shown = "".join(f"\n    {row}" for row in rows) if rows is not None else repr(value)
     return f"{titled_text(expression)}\n  on {_example!r}: {shown}"
+
+
+def constant_text(value: Value) -> str:
+    """A constant as Python writes it, which refuses to write very long ints."""
+    try:
+        return repr(value)
+    except ValueError:
+        return f"(an int of more than {sys.get_int_max_str_digits()} digits)"
 
 
 def function_name(function: Callable[..., Any]) -> str:
@@ -117,7 +138,7 @@ def _operation_text(function: Operation | PartialOperation, operands: list[str])
     parts = list(operands)
     if isinstance(function, PartialOperation):
         for place, value in function.fixed:
-            parts.insert(place, repr(value))
+            parts.insert(place, constant_text(value))
     return _operation(function).template.format(*parts)
 
 

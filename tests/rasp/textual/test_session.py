@@ -11,7 +11,7 @@ import pytest
 from expected import EXAMPLES, LIBRARY_ON_HELLO, ORACLES, VOCABULARIES
 
 import tracrlab
-from tracrlab.errors import RaspError
+from tracrlab.errors import ParseError, RaspError
 from tracrlab.rasp import SOp
 from tracrlab.rasp.textual.session import Session
 
@@ -152,6 +152,14 @@ def test_several_equal_values_are_averaged_and_one_passes_unchanged() -> None:
         ("a, b = [1, 2, 3];", "cannot be unpacked into 2"),
         ('load "nothing_like_it";', "cannot read"),
         ('x = tokens if tokens == "h" else indices;', "one type"),
+        ("x = tokens([[1]]);", "list of atoms"),
+        ("x = tokens([]);", "not empty"),
+        ("draw(3);", "draw needs an s-op or a selector, not an int"),
+        ("draw(tokens, 3);", "list of atoms, not an int"),
+        ("x = 9^(9^9);", "4,300 digits"),
+        ("x = (indices + 9)^5000;", "4,300 digits"),
+        ("x = [1] * 10^1000;", "OverflowError"),
+        ('load "no\0thing";', "cannot be the name of a file"),
     ],
 )
 def test_errors_say_what_and_where(text: str, message: str) -> None:
@@ -177,6 +185,31 @@ def test_what_the_prompt_shows() -> None:
     assert output_of('set example "ab"\nindices + 1;')[1] == '     Example: out("ab") = [1, 2] (ints)'
     assert len(output_of("examples off\nindices + 1;")) == 1
     assert output_of("1 + 1;") == ["     value: 2"]
+
+
+def test_the_longest_number_is_one_that_python_prints() -> None:
+    assert value_of("10^4299 * 9") == 9 * 10**4299
+    with pytest.raises(RaspError, match="too long"):
+        value_of("10^4299 * 10")
+
+
+def test_an_example_is_something_that_s_ops_can_be_run_on() -> None:
+    session = Session()
+    for wrong in ("3", '""', "[]", "[[1]]", "[tokens]", "tokens"):
+        with pytest.raises(RaspError, match="an example is"):
+            session.run_text(f"set example {wrong}", "mine.rasp")
+    assert session.examples.sop == session.examples.selector == "hello"
+
+
+def test_the_value_of_an_expression_is_not_kept() -> None:
+    session = Session()
+    session.run_text("a = 3; 1;")
+    assert session.value_of("[a, 2 * a] # both") == [3, 6]
+    assert session.value("out") == 1
+    for wrong, error in (("a = 4", RaspError), ("a; b = 2", ParseError), ("", ParseError), ("b", RaspError)):
+        with pytest.raises(error):
+            session.value_of(wrong)
+    assert session.value("a") == 3
 
 
 def test_thousands_of_s_ops_built_in_a_loop() -> None:

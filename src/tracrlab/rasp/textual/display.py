@@ -38,7 +38,7 @@ def shown_value(value: Any, name: str | None, examples: Examples, evaluate: Eval
 
 def sequence_text(values: list[Any]) -> str:
     """A sequence with its type, ``[v]*n`` if it is the same everywhere: ``[0, 1, 2] (ints)``."""
-    shown = [_element_text(value) for value in values]
+    shown = [element_text(value) for value in values]
     elements = f"[{shown[0]}]*{len(shown)}" if len(shown) > 1 and len(set(shown)) == 1 else f"[{', '.join(shown)}]"
     return f"{elements} ({_type_name(values)})"
 
@@ -53,7 +53,7 @@ def atom_text(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, Expression | Function | NativeFunction):
         return value.name or "out"
-    return _element_text(value)
+    return element_text(value)
 
 
 def shown_input(sequence: Any) -> str:
@@ -63,7 +63,7 @@ def shown_input(sequence: Any) -> str:
 
 def selector_lines(tokens: list[Any], rows: list[list[bool]]) -> Iterator[str]:
     """The matrix of a selector: a row for each query token, a column for each key token, ``1`` where selected."""
-    names = [_element_text(token) for token in tokens]
+    names = [element_text(token) for token in tokens]
     width = max(map(len, names))
     yield " " * 13 + " " * (width + 3) + " ".join(name.rjust(width) for name in names)
     for name, row in zip(names, rows, strict=True):
@@ -74,13 +74,14 @@ def selector_lines(tokens: list[Any], rows: list[list[bool]]) -> Iterator[str]:
 
 def aligned_lines(tokens: list[Any], values: list[Any]) -> Iterator[str]:
     """Input and output one above the other."""
-    pairs = [(_element_text(token), _element_text(value)) for token, value in zip(tokens, values, strict=True)]
+    pairs = [(element_text(token), element_text(value)) for token, value in zip(tokens, values, strict=True)]
     widths = [max(map(len, pair)) for pair in pairs]
     for title, row in (("input ", 0), ("output", 1)):
         yield f"     {title}  " + "  ".join(pair[row].rjust(width) for pair, width in zip(pairs, widths, strict=True))
 
 
-def _element_text(value: Any) -> str:
+def element_text(value: Any) -> str:
+    """One value of a sequence: floats to three places, bools as ``T`` and ``F``."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, float):

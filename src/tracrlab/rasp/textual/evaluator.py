@@ -46,7 +46,9 @@ class Evaluator:
         self.name = name
 
     def execute(self, statement: syntax.Statement) -> Any:
-        """Carry out a statement that is not about the session itself; the value of an expression or assignment.
+        """Carry out a statement that is not about the session itself.
+
+        Returns the value of an expression or assignment, or the names and values that a ``load`` brings.
 
         Raises:
             RaspError: what went wrong, with its position.
@@ -75,11 +77,15 @@ class Evaluator:
                     for inner in statement.body:
                         self._execute(inner, scope)
             case syntax.Load():
-                scope.names |= self.hooks.load(statement.path)
+                loaded = self.hooks.load(statement.path)
+                scope.names |= loaded
+                return loaded
             case syntax.Draw():
                 drawn = self._evaluate(statement.expression, scope)
+                if not isinstance(drawn, Expression):
+                    raise RaspTypeError(f"draw needs an s-op or a selector, not {ops.kind(drawn)}")
                 shown = None if statement.input is None else self._evaluate(statement.input, scope)
-                self.hooks.draw(drawn, shown)
+                self.hooks.draw(drawn, None if shown is None else ops.checked_input("an input", shown))
             case _:
                 raise RaspTypeError("this only makes sense in an interactive session")
         return None
@@ -190,7 +196,7 @@ class Evaluator:
                 arguments = [self._evaluate(argument, scope) for argument in expression.arguments]
                 if not 1 <= len(arguments) <= 3 or not all(type(argument) is int for argument in arguments):
                     raise RaspTypeError("range takes one to three ints")
-                return list(ops.apply_to_atoms("range", range, *arguments))
+                return list(ops.apply_to_atoms("range", lambda *ends: [*range(*ends)], *arguments))
             case syntax.Zip():
                 lists = [self._evaluate(argument, scope) for argument in expression.arguments]
                 if not all(isinstance(each, list) for each in lists) or len({len(each) for each in lists}) > 1:
@@ -233,9 +239,8 @@ class Evaluator:
         function = self._evaluate(expression.function, scope)
         arguments = [self._evaluate(argument, scope) for argument in expression.arguments]
         if isinstance(function, Expression):
-            if len(arguments) != 1 or not isinstance(arguments[0], str | list) or not arguments[0]:
-                raise RaspTypeError(f"{ops.kind(function)} is applied to one input, a string or list that is not empty")
-            return self.hooks.run(function, arguments[0])
+            self._check_arity(ops.kind(function), 1, len(arguments))
+            return self.hooks.run(function, ops.checked_input("an input", arguments[0]))
         if isinstance(function, NativeFunction):
             self._check_arity(function.name, function.arity, len(arguments))
             return function.apply(*arguments)

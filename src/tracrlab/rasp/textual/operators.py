@@ -17,6 +17,8 @@ from tracrlab.rasp.functions import indices, length
 from tracrlab.rasp.values import Value, value_key
 
 ATOM_TYPES = (int, float, str, bool)
+_DIGITS = 4300  # of an int that Python prints
+_TOO_LONG = 10**_DIGITS
 
 
 class RaspTypeError(Exception):
@@ -30,7 +32,7 @@ INDICATOR = op.Operation("indicator({})", lambda x: 1 if x else 0)
 ROUND = op.Operation("round({})", round)
 PLUS = op.Operation("+{}", operator.pos)
 
-_BINARY: dict[str, op.Operation] = {
+BINARY: dict[str, op.Operation] = {
     "+": op.ADD,
     "-": op.SUBTRACT,
     "*": op.MULTIPLY,
@@ -43,7 +45,8 @@ _BINARY: dict[str, op.Operation] = {
     ">": op.GREATER,
     ">=": op.GREATER_EQUAL,
 }
-_LOGIC = {"and": BOTH, "or": EITHER}
+LOGIC = {"and": BOTH, "or": EITHER}
+UNARY = {"not": NEITHER, "-": op.NEGATE, "+": PLUS}
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,21 @@ def is_atom(value: object) -> bool:
     return isinstance(value, ATOM_TYPES)
 
 
+def checked_input(role: str, value: Any) -> str | list[Any]:
+    """The value, which s-ops and selectors are to run on; ``role`` is what it is called if it is wrong.
+
+    Raises:
+        RaspTypeError: it is no string and no list of atoms, or empty.
+    """
+    if not isinstance(value, str | list):
+        raise RaspTypeError(f"{role} is a string or a list of atoms, not {kind(value)}")
+    if not value:
+        raise RaspTypeError(f"{role} is not empty")
+    if not all(map(is_atom, value)):
+        raise RaspTypeError(f"{role} is a string or a list of atoms; this list holds something else")
+    return value
+
+
 def kind(value: object) -> str:
     """What a value is, in a word, for messages."""
     if isinstance(value, SOp):
@@ -89,19 +107,19 @@ def kind(value: object) -> str:
 
 def binary(symbol: str, left: Any, right: Any) -> Any:
     """``left symbol right``: elementwise if either is an s-op; ``and`` and ``or`` also combine selectors."""
-    if symbol in _LOGIC:
+    if symbol in LOGIC:
         return _logic(symbol, left, right)
-    operation = _BINARY[symbol]
+    operation = BINARY[symbol]
     if isinstance(left, SOp) or isinstance(right, SOp):
         _require_elementwise(symbol, left, right)
         return elementwise(operation, left, right)
     if isinstance(left, list) and isinstance(right, list) and symbol == "+":
         return left + right
     if symbol == "*" and {type(left), type(right)} == {int, list}:
-        return left * right
+        return apply_to_atoms(symbol, operation, left, right)
     if not (is_atom(left) and is_atom(right)):
         raise RaspTypeError(f"{symbol} does not apply to {kind(left)} and {kind(right)}")
-    return apply_to_atoms(symbol, operation, left, right)
+    return apply_to_atoms(symbol, _power if symbol == "^" else operation, left, right)
 
 
 def unary(symbol: str, operand: Any) -> Any:
@@ -110,7 +128,7 @@ def unary(symbol: str, operand: Any) -> Any:
         if symbol == "not":
             return ~operand
         raise RaspTypeError(f"{symbol} does not apply to a selector")
-    operation = {"not": NEITHER, "-": op.NEGATE, "+": PLUS}[symbol]
+    operation = UNARY[symbol]
     if isinstance(operand, SOp):
         return elementwise(operation, operand)
     if not is_atom(operand):
@@ -121,10 +139,31 @@ def unary(symbol: str, operand: Any) -> Any:
 def apply_to_atoms(name: str, function: Callable[..., Any], *atoms: Any) -> Any:
     """The value of a function of atoms, Python's errors turned into RASP's."""
     try:
-        return function(*atoms)
+        result = function(*atoms)
     except (TypeError, ValueError, ArithmeticError) as error:
         shown = ", ".join(map(repr, atoms))
         raise RaspTypeError(f"{name} fails on {shown} ({type(error).__name__}: {error})") from error
+    require_printable(result)
+    return result
+
+
+def require_printable(value: object) -> None:
+    """Refuse an int that Python does not print.
+
+    Raises:
+        RaspTypeError: it has more than 4,300 digits.
+    """
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
+        raise RaspTypeError(f"a number of more than {_DIGITS:,} digits is too long")
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """``base ^ exponent``; an int that is far too long is not computed first."""
+    if isinstance(base, int) and isinstance(exponent, int):
+        bits_at_least = (base.bit_length() - 1) * exponent
+        if bits_at_least >= _TOO_LONG.bit_length():
+            require_printable(_TOO_LONG)
+    return op.POWER(base, exponent)
 
 
 def select(keys: Any, queries: Any, comparison: str) -> Selector:
@@ -212,7 +251,7 @@ def _logic(symbol: str, left: Any, right: Any) -> Any:
         raise RaspTypeError(f"{symbol!r} does not apply to {kind(left)} and {kind(right)}")
     if isinstance(left, SOp) or isinstance(right, SOp):
         _require_elementwise(symbol, left, right)
-        return elementwise(_LOGIC[symbol], left, right)
+        return elementwise(LOGIC[symbol], left, right)
     if not (is_atom(left) and is_atom(right)):
         raise RaspTypeError(f"{symbol!r} does not apply to {kind(left)} and {kind(right)}")
     return (left and right) if symbol == "and" else (left or right)

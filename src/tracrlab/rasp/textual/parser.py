@@ -23,7 +23,17 @@ from tracrlab.rasp.textual.syntax import Expression, Position, Program, ReadingW
 if TYPE_CHECKING:
     from lark import Lark
 
-__all__ = ["Dialect", "Program", "ReadingWarning", "is_complete", "parse_program", "parse_statement"]
+__all__ = [
+    "PRECEDENCE",
+    "Dialect",
+    "Precedence",
+    "Program",
+    "ReadingWarning",
+    "is_complete",
+    "keywords",
+    "parse_program",
+    "parse_statement",
+]
 
 Dialect: TypeAlias = Literal["original", "python"]
 
@@ -68,10 +78,15 @@ def is_complete(text: str) -> bool:
     return True
 
 
+def keywords() -> frozenset[str]:
+    """The words that would be names if the grammar did not use them."""
+    return frozenset(_grammar().keywords)
+
+
 # Precedence
 
 
-class _Precedence(NamedTuple):
+class Precedence(NamedTuple):
     """How tightly each operator binds (a larger number: tighter), and the tiers that are grouped from the right."""
 
     prefix: dict[str, int]
@@ -79,7 +94,7 @@ class _Precedence(NamedTuple):
     from_right: frozenset[int]
 
 
-def _precedence(*tiers: str) -> _Precedence:
+def _precedence(*tiers: str) -> Precedence:
     """A table of operators, a tier a row, tightest first; ``-x`` is a prefix, ``<-`` a tier grouped from the right."""
     prefix, infix, from_right = {}, {}, set()
     for binding, tier in enumerate(reversed(tiers)):
@@ -90,10 +105,10 @@ def _precedence(*tiers: str) -> _Precedence:
                 prefix[symbol.removesuffix("x").removesuffix("_")] = binding
             else:
                 infix[symbol] = binding
-    return _Precedence(prefix, infix, frozenset(from_right))
+    return Precedence(prefix, infix, frozenset(from_right))
 
 
-_PRECEDENCE: dict[Dialect, _Precedence] = {
+PRECEDENCE: dict[Dialect, Precedence] = {
     "original": _precedence(
         "not_x -x +x",
         "^",
@@ -137,7 +152,7 @@ _Row: TypeAlias = list[Any]  # operators: _Word or _Choice, and operands: Expres
 _Order: TypeAlias = list[tuple[int, int]]  # places in a row, each after its operands, with their number
 
 
-def _order(row: _Row, precedence: _Precedence) -> _Order:
+def _order(row: _Row, precedence: Precedence) -> _Order:
     """The grouping of a row of operands and operators, in postfix order (Dijkstra's shunting-yard algorithm).
 
     An operator waits until one that binds less tightly follows. Before a prefix operator all go on waiting, since its
@@ -488,8 +503,8 @@ class _TreeBuilder:
 
     def begin(self, dialect: Dialect) -> None:
         """Forget the last text."""
-        self.precedence = _PRECEDENCE[dialect]
-        self.other = _PRECEDENCE["python"] if dialect == "original" else None
+        self.precedence = PRECEDENCE[dialect]
+        self.other = PRECEDENCE["python"] if dialect == "original" else None
         self.warnings: list[ReadingWarning] = []
 
     def program(self, parts: list[Any]) -> Program:

@@ -6,6 +6,7 @@ where it is made.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from tracrlab.rasp.textual import syntax
 from tracrlab.rasp.textual.display import shown_value
 from tracrlab.rasp.textual.environment import Environment
 from tracrlab.rasp.textual.evaluator import Evaluator, Hooks, base_environment
-from tracrlab.rasp.textual.operators import RaspTypeError, kind
-from tracrlab.rasp.textual.parser import parse_program
+from tracrlab.rasp.textual.operators import RaspTypeError, checked_input, require_printable
+from tracrlab.rasp.textual.parser import parse_program, parse_statement
 from tracrlab.rasp.values import Value
 
 Dialect = Literal["original", "python"]
@@ -105,6 +106,17 @@ class Session:
         """
         self._run(text, name, self.environment, interactive=interactive)
 
+    def value_of(self, text: str, name: str = "<text>") -> Any:
+        """The value of an expression, which ``out`` does not become.
+
+        Raises:
+            ParseError, RaspError: what is wrong, and where.
+        """
+        statement = parse_statement(f"{text}\n;", dialect=self.dialect, name=name)
+        if not isinstance(statement, syntax.ExpressionStatement):
+            raise RaspError(name, *statement.position, "this is a statement, not an expression")
+        return self._evaluator(self.environment, name).execute(statement)
+
     def evaluate(self, expression: Expression, sequence: Any) -> list[Any]:
         """The value of an s-op or selector on an input, checked for being of one type.
 
@@ -121,13 +133,15 @@ class Session:
         program = parse_program(text, dialect=self.dialect, name=name)
         for warning in program.warnings:
             self._write(f"{name}:{warning.position.line}:{warning.position.column}: warning: {warning.message}")
-        hooks = Hooks(self._created, self._load, self._applied, self._draw)
-        evaluator = Evaluator(environment, hooks, name)
+        evaluator = self._evaluator(environment, name)
         for statement in program.statements:
             if not self._manage(statement, evaluator):
                 self._execute(statement, evaluator, interactive=interactive)
             if self.finished:
                 return
+
+    def _evaluator(self, environment: Environment, name: str) -> Evaluator:
+        return Evaluator(environment, Hooks(self._created, self._load, self._applied, self._draw), name)
 
     def _execute(self, statement: syntax.Statement, evaluator: Evaluator, *, interactive: bool) -> None:
         value = evaluator.execute(statement)
@@ -140,6 +154,9 @@ class Session:
                 self._show(evaluator.environment.names[target], target)
         elif interactive and isinstance(statement, syntax.FunctionDef):
             self._write(f"     console function: {statement.name}({', '.join(statement.parameters)})")
+        elif interactive and isinstance(statement, syntax.Load):
+            for name, loaded in value.items():
+                self._show(loaded, name)
 
     def _manage(self, statement: syntax.Statement, evaluator: Evaluator) -> bool:
         """Carry out a statement about the session itself; whether it was one."""
@@ -147,10 +164,10 @@ class Session:
         match statement:
             case syntax.SetExample():
                 value = evaluator.execute(syntax.ExpressionStatement(statement.position, statement.expression))
-                if not isinstance(value, str | list) or not value:
-                    position = statement.position
-                    message = f"an example is a string or list that is not empty, not {kind(value)}"
-                    raise RaspError(evaluator.name, position.line, position.column, message)
+                try:
+                    checked_input("an example", value)
+                except RaspTypeError as error:
+                    raise RaspError(evaluator.name, *statement.position, str(error)) from error
                 if statement.which != "selector":
                     examples.sop = value
                 if statement.which != "s-op":
@@ -203,17 +220,20 @@ class Session:
         """The file of a load statement: from the working directory, or else beside the file that loads it."""
         name = Path(f"{path}.rasp")
         beside = self._loading[-1].parent / name if self._loading else name
-        return beside if not name.exists() and beside.exists() else name
+        return beside if not os.path.exists(name) and os.path.exists(beside) else name
 
     @contextmanager
     def _loaded_from(self, path: Path) -> Iterator[str]:
-        if path.resolve() in [loading.resolve() for loading in self._loading]:
-            raise RaspTypeError(f"{path} loads itself")
         try:
+            if path.resolve() in [loading.resolve() for loading in self._loading]:
+                raise RaspTypeError(f"{path} loads itself")
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise RaspTypeError(f"cannot read {path}: {reason}") from error
+        except UnicodeDecodeError as error:
+            raise RaspTypeError(f"cannot read {path}: it is no text") from error
+        except OSError as error:
+            raise RaspTypeError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise RaspTypeError(f"{str(path)!r} cannot be the name of a file") from error
         self._loading.append(path)
         try:
             yield text
@@ -223,6 +243,8 @@ class Session:
 
 def _check_one_type(values: list[Value]) -> None:
     """An s-op holds strings, bools, ints (and bools), or floats (and ints)."""
+    for value in values:
+        require_printable(value)
     kinds = {type(value) for value in values}
     kinds = {float if issubclass(each, float) else each for each in kinds}
     if not (kinds <= {str} or kinds <= {bool, int} or kinds <= {int, float}):
