@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import track
@@ -26,6 +28,8 @@ from tracrlab.errors import CompileError
 from tracrlab.rasp.values import Value
 
 MAX_INPUTS = 60
+
+Mode = Literal["faithful", "compact"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ def inputs_of(case: RandomProgram, seed: int) -> list[list[Value]]:
     return [[], *([rng.choice(case.vocabulary) for _ in range(rng.randint(1, longest))] for _ in range(MAX_INPUTS - 1))]
 
 
-def examine(seed: int) -> Outcome:
+def examine(seed: int, mode: Mode = "faithful") -> Outcome:
     """Compile the program of a seed and compare it with the interpreter."""
     case = random_program(seed)
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal)
+        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
     except CompileError as error:
         return Outcome(seed, refusal=type(error).__name__)
     except Exception as error:
@@ -87,11 +91,12 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=20000, help="how many programs")
     parser.add_argument("--first-seed", type=int, default=0, help="the seed of the first one")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes")
+    parser.add_argument("--mode", choices=["faithful", "compact"], default="faithful", help="how to compile")
     options = parser.parse_args()
     console = Console()
     seeds = range(options.first_seed, options.first_seed + options.programs)
     with ProcessPoolExecutor(options.jobs) as pool:
-        results = pool.map(examine, seeds, chunksize=50)
+        results = pool.map(partial(examine, mode=options.mode), seeds, chunksize=50)
         progress = track(results, "comparing", total=len(seeds), console=console, disable=not console.is_terminal)
         return 1 if report(progress, console) else 0
 

@@ -113,10 +113,11 @@ def test_a_variable_is_found_by_name() -> None:
 @every_case
 def test_the_output_variable_holds_the_answer(name: str) -> None:
     model = model_of(name)
-    assert model.output is model.labels.variable(model.output_name)
-    assert model.output.is_value
-    extra = model.output.variable.layout is Layout.ONE_HOT and model.output.variable.nullable
-    assert model.config.d_vocab_out == model.output.variable.width + extra
+    held = model.labels.variable(model.output_name)
+    assert held.variable is model.output
+    assert held.is_value
+    extra = model.output.layout is Layout.ONE_HOT and model.output.nullable
+    assert model.config.d_vocab_out == model.output.width + extra
 
 
 # Program and repr ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import pickle
@@ -266,6 +267,38 @@ def test_a_failure_while_writing_leaves_the_folder_as_it_was(
         assert tracrlab.load(path)("aab") == [2, 2, 1]
 
 
+_CRASHING_SAVE = """
+import os, pathlib, sys, tracrlab
+from tracrlab.rasp.library import hist
+rename, allowed = pathlib.Path.replace, int(sys.argv[2])
+def crashing(self, target):
+    global allowed
+    if not allowed:
+        os._exit(3)
+    allowed -= 1
+    return rename(self, target)
+pathlib.Path.replace = crashing
+tracrlab.compile(hist(), "abc", 6).save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_crash_while_a_model_is_replaced_leaves_the_old_one_the_new_one_or_a_refusal(
+    renames: int, loader: Loader, tmp_path: Path
+) -> None:
+    """A crash is the end of the process, after which nothing tidies up."""
+    path = tmp_path / "model"
+    old = replace(model_of("hist"), weights=replace(model_of("hist").weights, W_U=model_of("hist").weights.W_U * 2))
+    old.save_pretrained(path)  # of the same shape and labels as the new one: only the weights tell them apart
+    run = subprocess.run([sys.executable, "-c", _CRASHING_SAVE, str(path), str(renames)], check=False)
+    assert run.returncode == (0 if renames == 2 else 3)
+    if renames == 1:
+        assert "model.safetensors is not the one saved with config.json" in loader.refusal(path)
+        model_of("hist").save_pretrained(path)
+    expected = old if renames == 0 else model_of("hist")
+    assert np.array_equal(tracrlab.load(path).weights.W_U, expected.weights.W_U)
+
+
 def test_a_goal_that_is_a_file_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -319,7 +352,7 @@ def replaced(config: Any, path: tuple[str | int, ...], value: Any) -> Any:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("format",), 2),
+        (("format",), 1),
         (("format",), "1"),
         (("config", "d_model"), 12),
         (("config", "n_heads"), 2),
@@ -410,7 +443,6 @@ def test_a_changed_configuration_is_refused_or_harmless(
 def test_weights_that_do_not_fit_are_refused(
     damage: str, loader: Loader, damaged: Path, folder: Path, good: dict[str, Any]
 ) -> None:
-    with_config(damaged, good)
     arrays = load_file(folder / WEIGHTS)
     if damage == "shape":
         arrays["W_U"] = arrays["W_U"].T.copy()
@@ -425,6 +457,19 @@ def test_weights_that_do_not_fit_are_refused(
     else:
         arrays = dict(model_of("hist").weights.as_dict())
     save_file(arrays, damaged / WEIGHTS)
+    digest = hashlib.sha256((damaged / WEIGHTS).read_bytes()).hexdigest()
+    assert "not the one saved" not in loader.refusal(with_config(damaged, good | {"weights_sha256": digest}))
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_a_changed_byte_of_the_weights_is_noticed(
+    loader: Loader, folder: Path, damaged: Path, data: st.DataObject
+) -> None:
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    shutil.copy(folder / CONFIG, damaged / CONFIG)
+    (damaged / WEIGHTS).write_bytes(content)
     loader.refusal(damaged)
 
 
@@ -482,4 +527,4 @@ def test_pickles_are_refused(name: str, loader: Loader, folder: Path, tmp_path: 
 
 
 def test_the_format_has_a_number(good: dict[str, Any]) -> None:
-    assert good["format"] == storage.FORMAT == 1
+    assert good["format"] == storage.FORMAT == 2

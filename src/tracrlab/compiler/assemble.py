@@ -15,7 +15,7 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.craft.components import MLP, AttentionHead
-from tracrlab.craft.spaces import Layout, Read, Variable
+from tracrlab.craft.spaces import Read
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -45,7 +45,7 @@ def assemble_model(
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
     """
     layers = _layers(analysis, lowered, schedule)
-    config = _with_shape(config, layers, allocation, lowered.output)
+    config = _with_shape(config, layers, allocation, lowered.readout)
     if config.n_parameters > MAX_PARAMETERS:
         raise DomainTooLargeError(
             analysis.graph.output.title,
@@ -60,7 +60,7 @@ def assemble_model(
             _fill_head(weights, layer, number, head, allocation, config.d_head)
     for layer, mlps in enumerate(layers.mlps):
         _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
-    _fill_unembedding(weights, lowered.output, allocation)
+    _add_reads(weights.W_U, lowered.readout, allocation)
     labels = Labels(
         variables=tuple(_variable_labels(analysis, lowered, schedule, allocation)),
         heads=tuple(tuple(HeadLabel(head.writes.name, node) for head, node in heads) for heads in layers.heads),
@@ -69,7 +69,7 @@ def assemble_model(
         ),
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
-    return CompiledModel(config, weights, labels, lowered.output.name, program)
+    return CompiledModel(config, weights, labels, lowered.output, program)
 
 
 def _file_and_line(node: Node) -> str | None:
@@ -89,16 +89,26 @@ def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule) -> _Layers
     return layers
 
 
-def _with_shape(config: ModelConfig, layers: _Layers, allocation: Allocation, output: Variable) -> ModelConfig:
+def _with_shape(config: ModelConfig, layers: _Layers, allocation: Allocation, readout: tuple[Read, ...]) -> ModelConfig:
     all_heads = [head for heads in layers.heads for head, _ in heads]
     return config.with_shape(
         d_model=allocation.d_model,
         n_layers=len(layers.heads),
         n_heads=max(1, *(len(heads) for heads in layers.heads)),
-        d_head=max([1, *(head.head_width for head in all_heads)]),
+        d_head=d_head(all_heads, round_up=config.mode == "compact"),
         d_mlp=max([1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
-        d_vocab_out=output.width + (output.layout is Layout.ONE_HOT and output.nullable),
+        d_vocab_out=readout[0].matrix.shape[1],
     )
+
+
+def d_head(heads: Iterable[AttentionHead], *, round_up: bool) -> int:
+    """The width that holds all heads.
+
+    A small one may be rounded up to a power of four: then the division of scores by its square root is exact.
+    """
+    width = max([1, *(head.head_width for head in heads)])
+    rounded = 4 ** math.ceil(math.log(width, 4))
+    return rounded if round_up and rounded <= 16 else width
 
 
 def _fill_embeddings(weights: Weights, lowered: Lowered, allocation: Allocation) -> None:
@@ -115,12 +125,13 @@ def _fill_head(
 ) -> None:
     """Scores become logits here, where the division by the square root of ``d_head`` is known.
 
-    The factor is an integer, so that all scores times it are exact and equal scores give equal logits.
+    The factor is a power of two, so that all scores times it are exact and equal scores give equal logits.
     """
-    scale = math.ceil(head.sharpness * math.sqrt(d_head))
+    scale = 2.0 ** math.ceil(math.log2(head.sharpness * math.sqrt(d_head)))
     _add_reads(weights.W_Q[layer, number], head.queries, allocation, scale)
     _add_reads(weights.W_K[layer, number], head.keys, allocation)
-    _add_reads(weights.W_V[layer, number], head.values, allocation)
+    gain = math.exp(head.excess * scale / math.sqrt(d_head))
+    _add_reads(weights.W_V[layer, number], head.values, allocation, gain)
     rows, columns = head.output.shape
     weights.W_O[layer, number, :rows, allocation.dimensions(head.writes)] = head.output.reshape(rows, columns)
 
@@ -140,14 +151,6 @@ def _add_reads(
     for read in reads:
         features = read.matrix.shape[1]
         matrix[allocation.dimensions(read.variable), :features] += scale * read.matrix
-
-
-def _fill_unembedding(weights: Weights, output: Variable, allocation: Allocation) -> None:
-    """A logit a value, for a one-hot output; ``None``, the last class, wins with 1/2 where all others are 0."""
-    weights.W_U[allocation.dimensions(output), : output.width] = np.eye(output.width)
-    if weights.W_U.shape[1] > output.width:
-        one = next(variable for variable in allocation.starts if variable.name == "one")
-        weights.W_U[allocation.dimensions(one), -1] = 0.5
 
 
 def _variable_labels(

@@ -24,7 +24,13 @@ from tracrlab.compiler.value_sets import (
     mean_domain,
     tabulate,
 )
-from tracrlab.errors import CausalError, DomainTooLargeError, MixedAggregateError, UndefinedValueError
+from tracrlab.errors import (
+    CausalError,
+    DomainTooLargeError,
+    MixedAggregateError,
+    TokenConversionError,
+    UndefinedValueError,
+)
 from tracrlab.rasp.expressions import (
     Aggregate,
     Full,
@@ -37,8 +43,8 @@ from tracrlab.rasp.expressions import (
     SequenceMap,
     Tokens,
 )
-from tracrlab.rasp.operations import Affine, affine_function
-from tracrlab.rasp.semantics import FunctionFailure, apply_function
+from tracrlab.rasp.operations import CONVERSIONS, Affine, affine_function
+from tracrlab.rasp.semantics import CONVERSION_REMEDY, FunctionFailure, apply_function
 from tracrlab.rasp.values import Value, exact_number, is_finite_number, is_number
 
 
@@ -46,7 +52,8 @@ from tracrlab.rasp.values import Value, exact_number, is_finite_number, is_numbe
 class Mean:
     """An s-op that is the mean, over what ``selector`` selects, of numbers taken from a finite set.
 
-    ``native`` are the values it takes when all selected values are the same, ``default`` when none is selected.
+    ``native`` are the values it takes when all selected values are the same, ``default`` when none is selected
+    (``None`` if that cannot happen).
     """
 
     selector: int
@@ -90,7 +97,7 @@ class Analysis:
             try:
                 self._tables[node.place] = tabulate(expression.f, node.inputs, self.domains)
             except FunctionFailure as failure:
-                raise undefined_value(node, failure) from failure
+                raise _undefined_value(self, node, failure) from failure
             except TooManyValues as error:
                 raise too_many_values(node, error) from error
         return self._tables[node.place]
@@ -100,8 +107,9 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
     """Find the domain of every s-op of the graph, for inputs of 1 to ``max_length`` tokens of the vocabulary.
 
     Raises:
-        UndefinedValueError: a function or predicate of the program fails on a value it may meet.
-        MixedAggregateError: an aggregate may select different values that have no mean.
+        UndefinedValueError: a function or predicate of the program fails on a value it may meet; a
+            TokenConversionError where that is a conversion of tokens.
+        MixedAggregateError: an aggregate may select several values that have no mean.
         DomainTooLargeError: an s-op has too many values, or a function too many combinations of inputs.
         CausalError: the program reads the length of the input, and ``causal`` is true.
     """
@@ -114,16 +122,47 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
             domains[node.place] = _domain(analysis, node)
             uniqueness.learn(node, analysis._tables.get(node.place))
         except FunctionFailure as failure:
-            raise undefined_value(node, failure) from failure
+            raise _undefined_value(analysis, node, failure) from failure
         except TooManyValues as error:
             raise too_many_values(node, error) from error
     return analysis
 
 
-def undefined_value(node: Node, failure: FunctionFailure) -> UndefinedValueError:
+def _undefined_value(analysis: Analysis, node: Node, failure: FunctionFailure) -> UndefinedValueError:
     """The error for a function of this node that has no value for something it may meet."""
+    expression = node.expression
+    if isinstance(expression, Map) and expression.f in CONVERSIONS and isinstance(expression.inner, Tokens):
+        return _token_conversion(analysis, node, expression)
     remedy = "Guard it, or leave the tokens out that lead there"
-    return UndefinedValueError(node.title, node.expression.location, str(failure), remedy)
+    return UndefinedValueError(node.title, expression.location, str(failure), remedy)
+
+
+def _token_conversion(analysis: Analysis, node: Node, conversion: Map) -> TokenConversionError:
+    """The error for tokens that the program reads as numbers and that are none.
+
+    The conversion belongs to the language, so its place in the program is that of the first expression that reads it.
+    """
+    tokens = tuple(token for token in analysis.vocabulary if not _is_defined(conversion, token))
+    readers = (reader.expression.location for reader in analysis.graph.nodes if node.place in reader.inputs)
+    return TokenConversionError(
+        node.title,
+        node.expression.location or next(filter(None, readers), None),
+        f"tokens of the vocabulary do not convert: {_abridged(tokens)}",
+        CONVERSION_REMEDY,
+        tokens,
+    )
+
+
+def _is_defined(elementwise: Map, value: Value) -> bool:
+    try:
+        apply_function(elementwise.f, [value])
+    except FunctionFailure:
+        return False
+    return True
+
+
+def _abridged(values: Sequence[Value], limit: int = 12) -> str:
+    return ", ".join(map(repr, values[:limit])) + (f", … ({len(values)})" if len(values) > limit else "")
 
 
 def too_many_values(node: Node, error: TooManyValues) -> DomainTooLargeError:
@@ -210,12 +249,15 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
     defaults = [expression.default] if 0 in widths else []
     if selection.is_empty:
         return domain_of(defaults)
-    averages_equals = isinstance(expression, MeanAggregate) and values.is_numeric
+    averages_equals = isinstance(expression, MeanAggregate)
     if widths[-1] <= 1 or (not averages_equals and analysis.uniqueness.selects_one_value(selection, value)):
         return domain_of([*values.values, *defaults], nullable=values.nullable)
-    _check_averageable(node, values)
+    if averages_equals:
+        _check_only_numbers(node, values)
+    else:
+        _check_averageable(node, values)
     numbers = [exact for number in values.values if (exact := exact_number(number)) is not None]
-    mean = Mean(selector, tuple(sorted(set(numbers))), values.values, expression.default)
+    mean = Mean(selector, tuple(sorted(set(numbers))), values.values, defaults[0] if defaults else None)
     analysis.means[node.place] = mean
     return _mean_values(analysis, mean)
 
@@ -229,19 +271,32 @@ def _mean_values(analysis: Analysis, mean: Mean) -> Domain:
 def _check_averageable(node: Node, values: Domain) -> None:
     """Refuse an aggregate that might have to average different values which are not all finite numbers."""
     odd = None if values.nullable else next((value for value in values.values if not is_finite_number(value)), ...)
-    if odd is ...:
-        return
-    other = next(value for value in values.values if value is not odd)
-    if odd is not None and is_number(odd):
-        reason = f"a row may select {odd!r} and {other!r} together, and the model cannot hold their mean"
-    else:
-        reason = f"a row may select {odd!r} and {other!r} together, and they have no mean"
-    remedy = (
-        "Give the aggregate that makes the None a default"
-        if odd is None
-        else "Select by something that tells positions apart, such as indices, or aggregate numbers"
-    )
-    raise MixedAggregateError(node.title, node.expression.location, reason, remedy)
+    if odd is not ...:
+        other = next(value for value in values.values if value is not odd)
+        raise _no_mean(node, odd, f"a row may select {odd!r} and {other!r} together")
+
+
+def _check_only_numbers(node: Node, values: Domain) -> None:
+    """Refuse an aggregate of the original language that might select several values, even equal ones, but numbers."""
+    odd = None if values.nullable else next((value for value in values.values if not _is_plain_number(value)), ...)
+    if odd is not ...:
+        raise _no_mean(node, odd, f"a row may select several positions that hold {odd!r}")
+
+
+def _is_plain_number(value: Value) -> bool:
+    return is_finite_number(value) and not isinstance(value, bool)
+
+
+def _no_mean(node: Node, odd: Value, selected: str) -> MixedAggregateError:
+    """The error for values, ``odd`` among them, that can be selected together and not be averaged."""
+    is_infinite = is_number(odd) and not is_finite_number(odd)
+    reason = "the model cannot hold their mean" if is_infinite else "they have no mean"
+    remedy = "Select by something that tells positions apart, such as indices, or aggregate numbers"
+    if odd is None:
+        remedy = "Give the aggregate that makes the None a default"
+    elif isinstance(odd, bool):
+        remedy += ", which indicator makes of bools"
+    return MixedAggregateError(node.title, node.expression.location, f"{selected}, and {reason}", remedy)
 
 
 def _widths(analysis: Analysis, node: Node) -> range:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
+from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
@@ -27,7 +28,7 @@ def compile_program(
     max_seq_len: int,
     *,
     causal: bool = False,
-    mode: Literal["faithful"] = "faithful",
+    mode: Literal["faithful", "compact"] = "faithful",
     bos: str = "bos",
     pad: str = "pad",
     dtype: Literal["float32", "float64"] = "float32",
@@ -39,7 +40,8 @@ def compile_program(
         vocab: the tokens that inputs may contain, any hashable values (a string: its characters).
         max_seq_len: the number of tokens of the longest input, without BOS.
         causal: compile for causal attention; the model equals ``program(tokens, causal=True)``.
-        mode: ``"faithful"``, one variable and component for each s-op of the program.
+        mode: ``"faithful"``, one variable and component for each s-op of the program, or ``"compact"``, the same
+            function in a far smaller model.
         bos, pad: the special tokens, which must not be in the vocabulary.
         dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
 
@@ -54,8 +56,8 @@ def compile_program(
     """
     if isinstance(program, Selector) or not isinstance(program, SOp):
         raise TypeError(f"a program is an s-op, not {type(program).__name__}: aggregate a selector or take its width")
-    if mode != "faithful":
-        raise ValueError(f'mode must be "faithful", not {mode!r}')
+    if mode not in ("faithful", "compact"):
+        raise ValueError(f'mode must be "faithful" or "compact", not {mode!r}')
     if dtype not in ("float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", not {dtype!r}')
     if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
@@ -64,7 +66,10 @@ def compile_program(
 
     graph = trace_graph(program)
     analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal)
-    lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
+    if mode == "faithful":
+        lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
+    else:
+        lowered = lower_compact(analysis, bos, np.dtype(dtype), Passes())
     schedule = layer_schedule(lowered.components)
     allocation = allocate_dimensions(lowered)
     config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tracrlab.rasp.expressions import Expression, Selector, SOp
 from tracrlab.rasp.functions import indices as rasp_indices
 from tracrlab.rasp.functions import tokens as rasp_tokens
+from tracrlab.rasp.identity import structure
 from tracrlab.rasp.text import expression_text, titled_text
 from tracrlab.rasp.traversal import children_first
 
@@ -81,17 +82,8 @@ def trace_graph(program: SOp) -> Graph:
 
 
 def _identity(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
-    parameters = tuple(_hashable(parameter) for parameter in expression.parameters)
     name = None if isinstance(expression, Selector) else expression.name
-    return type(expression), parameters, inputs, name, expression.encoding
-
-
-def _hashable(parameter: object) -> Hashable:
-    try:
-        hash(parameter)
-    except TypeError:
-        return id(parameter)
-    return parameter
+    return structure(expression, inputs), name, expression.encoding
 
 
 def _unique_names(expressions: list[Expression]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tracrlab.compiler.lower import Placed
+from tracrlab.compiler.construction import Placed
 from tracrlab.craft.components import AttentionHead
 from tracrlab.craft.spaces import Variable
 

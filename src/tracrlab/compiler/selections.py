@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,17 @@ class Selection:
         if len(self.terms) == 1 and self.terms[0][0] == 1:
             return self.terms[0][1]
         return None
+
+    @cached_property
+    def implied(self) -> Conjunction:
+        """Predicates that hold for every pair selected: what the terms that add to the sum have in common."""
+        first, *others = [conjunction for coefficient, conjunction in self.terms if coefficient > 0]
+        predicates = dict(first.predicates)
+        for other in others:
+            predicates = {
+                pair: matrix | other.predicates[pair] for pair, matrix in predicates.items() if pair in other.predicates
+            }
+        return Conjunction(predicates)
 
     @property
     def is_empty(self) -> bool:

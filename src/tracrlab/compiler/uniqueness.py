@@ -7,7 +7,7 @@ from ranks: the number of positions that precede a position in a strict total or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 
 import numpy as np
@@ -29,6 +29,7 @@ from tracrlab.shapes import Bool, Int
 Fact = tuple[frozenset[int], int]
 
 _MAX_ORDER_COMPONENTS = 3
+_MAX_CELLS = 2**22  # of a predicate traced back to what its keys are computed from
 _WEAK_ORDERS = [ranks for ranks in product(range(3), repeat=3) if set(ranks) == set(range(max(ranks) + 1))]
 
 
@@ -77,25 +78,39 @@ class Uniqueness:
     def pinned(self, conjunction: Conjunction) -> set[int]:
         """S-ops on which all the positions agree that one query selects."""
         return self.determined(
-            keys for (keys, _), matrix in conjunction.predicates.items() if (matrix.sum(axis=1) <= 1).all()
+            place for (keys, _), matrix in conjunction.predicates.items() for place in self._fixed_by(matrix, keys)
         )
+
+    def _fixed_by(self, matrix: PredicateMatrix, keys: int) -> Iterator[int]:
+        """S-ops of which each query selects one value at most: the keys, or what they are maps of.
+
+        That the key is ``indices == 3``, say, leaves many positions open where it is false, but one where it is true.
+        """
+        while True:
+            if (matrix.sum(axis=1) <= 1).all():
+                yield keys
+            node = self._graph.nodes[keys]
+            if not isinstance(node.expression, Map) or keys not in self._tables:
+                return
+            places = self._tables[keys].places
+            if len(matrix) * len(places) > _MAX_CELLS:
+                return
+            matrix = np.where(places < 0, False, matrix[:, places])
+            (keys,) = node.inputs
 
     def selects_one_value(self, selection: Selection, value: int) -> bool:
         """Whether all the positions that one query selects are sure to hold the same value of the s-op ``value``."""
         domain = self._domains[value]
         if len(domain) + domain.nullable <= 1 or value in self._uniform or selection.is_empty:
             return True
-        conjunction = selection.conjunction
-        if conjunction is None:
-            return False
-        return value in self.pinned(conjunction) or any(
-            self._rows_agree(matrix, keys, value) for (keys, _), matrix in conjunction.predicates.items()
+        implied = selection.implied
+        return value in self.pinned(implied) or any(
+            self._rows_agree(matrix, keys, value) for (keys, _), matrix in implied.predicates.items()
         )
 
     def selects_one_position(self, selection: Selection) -> bool:
         """Whether no query selects two positions."""
-        conjunction = selection.conjunction
-        return conjunction is not None and self._graph.indices in self.pinned(conjunction)
+        return selection.is_empty or self._graph.indices in self.pinned(selection.implied)
 
     def _rows_agree(self, matrix: PredicateMatrix, keys: int, value: int) -> bool:
         """Whether ``value`` is a chain of maps of the key s-op that is constant over what each query selects."""

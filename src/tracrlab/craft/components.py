@@ -35,6 +35,9 @@ class AttentionHead:
     The attention logit of a query and a key position is ``sharpness * (query features @ key features)``; queries and
     keys hold small integers, so that equal scores are equal floats. What it writes is the average of the value
     features under the attention pattern, times ``output``.
+
+    A head that counts gives BOS ``excess`` more than a match scores. BOS then takes nearly all attention, each selected
+    position gets the share ``exp(-logit of the excess)``, and the value features are multiplied by the inverse.
     """
 
     writes: Variable
@@ -43,6 +46,7 @@ class AttentionHead:
     values: tuple[Read, ...]
     output: Float[np.ndarray, "value width"]
     sharpness: float
+    excess: float = 0.0
 
     @property
     def reads(self) -> tuple[Read, ...]:

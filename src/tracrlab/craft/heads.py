@@ -64,19 +64,19 @@ def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Vari
     )
 
 
-def sharpness(n_positions: int, scores: Scores, dtype: np.dtype) -> float:
+def sharpness(n_positions: int, scores: Scores, dtype: np.dtype, *, leak: float | None = None) -> float:
     """How much a score of 1 must weigh in the logits, so that what is not selected gets no attention that matters.
 
-    What scores 1 less gets ``exp(-sharpness)`` as much; all ``n_positions`` of that kind together must stay 2**-6 below
-    the format's rounding. Noisy scores may eat up to half of the distance, so it is doubled for them.
+    What scores 1 less gets ``exp(-sharpness)`` as much; all ``n_positions`` of that kind together must stay below
+    ``leak``, which is 2**-6 of the format's rounding unless given. Noisy scores may eat up to half of the distance.
 
     Raises:
         NotSeparable: the scores are too noisy for any sharpness.
     """
     if not scores.error <= 1 / 4:
         raise NotSeparable("selected", "not selected")
-    needed = math.log(n_positions + 1) - math.log(unit_roundoff(dtype)) + 6 * math.log(2)
-    return needed if scores.error == 0 else 2 * needed
+    needed = math.log(n_positions + 1) - math.log(leak or unit_roundoff(dtype) / 64)
+    return needed / (1 - 2 * scores.error)
 
 
 @dataclass(frozen=True, eq=False)

@@ -234,3 +234,34 @@ def side_by_side(parts: Sequence[Neurons]) -> Neurons:
     samples = [len(parts) * part.noise.samples for part in parts if part.noise.samples is not None]
     noise = Noise(sum(part.noise.relative for part in parts), np.concatenate(samples) if samples else None)
     return Neurons(tuple(reads), np.concatenate([part.output for part in parts]), noise)
+
+
+def interpolation_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+    """A function of a number as a polygon through its points: a neuron ``relu(x - x_i)`` for each bend.
+
+    Half as many neurons as steps where the function is different at every value, but errors of the number are not
+    stopped: they come out multiplied with the slope. Neurons are turned towards the side on which values are nearer, so
+    that no large terms cancel: for widths, a convex function of ``1 / (1 + w)``, all of them have the same sign.
+    """
+    x = number.values
+    if len(x) < 2:
+        return step_neurons(number, results, dtype)
+    slopes = np.diff(results, axis=0) / np.diff(x)[:, None]
+    falling = bool(np.median(x) - x[0] < x[-1] - np.median(x))
+    if falling:
+        bends = np.diff(np.concatenate([slopes, np.zeros((1, slopes.shape[1]))]), axis=0)
+        knots, base, sign = x[1:], results[-1], -1.0
+    else:
+        bends = np.diff(np.concatenate([np.zeros((1, slopes.shape[1])), slopes]), axis=0)
+        knots, base, sign = x[:-1], results[0], 1.0
+    size = np.abs(slopes).max(axis=0, initial=1e-300)
+    bends = np.where(np.abs(bends) > 1e-9 * size, bends, 0.0)
+    slope_in = np.append(np.full(len(knots), sign), 0.0)
+    offset_in = np.append(-sign * knots, 1.0)
+    output = np.concatenate([bends, base[None, :]])
+    used = output.any(axis=1)
+    slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
+    reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
+    reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
+    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
+    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))

@@ -1,8 +1,8 @@
 """Labelled pieces of the residual stream: variables, their dimensions, and linear reads of them.
 
 A *variable* owns an orthogonal block of dimensions. It is laid out one-hot (a dimension a value; all zero means
-``None``) or as a scalar (one dimension holding the number, and, if it can be ``None``, a second one holding 1 where
-there is a value).
+``None``), as a scalar (one dimension holding the number, and, if it can be ``None``, a second one holding 1 where
+there is a value), or as a code (a few dimensions holding numbers that depend on the value, ``None`` being a value too).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Layout(enum.Enum):
 
     ONE_HOT = "one-hot"
     SCALAR = "scalar"
+    CODE = "code"
 
 
 class Mark(enum.Enum):
@@ -34,11 +35,31 @@ class Mark(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Feature:
+    """What a dimension of a code holds: a number that depends on the value, such as ``code²``."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several values that a code does not tell apart, because nobody asks which."""
+
+    values: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        return "|".join(map(str, self.values))
+
+
+@dataclass(frozen=True)
 class Dimension:
     """The label of one residual-stream dimension; prints as ``is_x:True``, or as ``is_x`` for a number."""
 
     variable: str
-    value: Value | Mark = Mark.NUMBER
+    value: Value | Mark | Feature = Mark.NUMBER
 
     def __str__(self) -> str:
         if self.value is Mark.NUMBER:
@@ -52,7 +73,8 @@ class Variable:
 
     Attributes: ``values`` the values it can take, in dimension order (one-hot) or ascending with equal numbers merged
     (scalar); ``nullable`` whether it can be ``None``; ``dimensions`` one label a dimension; ``at_bos`` the vector that
-    stands in its dimensions at the BOS position; ``noise`` a bound on how far the stored vector is from the ideal one.
+    stands in its dimensions at the BOS position; ``noise`` a bound on how far the stored vector is from the ideal one;
+    ``codes``, for a code, the ideal vector of each value.
     """
 
     name: str
@@ -62,6 +84,7 @@ class Variable:
     dimensions: tuple[Dimension, ...]
     at_bos: Float[np.ndarray, " width"]
     noise: Noise = field(default_factory=Noise)
+    codes: Float[np.ndarray, "values width"] | None = None
 
     @property
     def width(self) -> int:
@@ -80,6 +103,9 @@ class Variable:
 
     def vector(self, value: Value) -> Float[np.ndarray, " width"]:
         """The ideal encoding of a value; all zero for ``None``."""
+        if self.codes is not None:
+            code: np.ndarray = self.codes[self.places[value_key(value)]]
+            return code
         vector = np.zeros(self.width)
         if value is None:
             return vector
@@ -93,6 +119,8 @@ class Variable:
     @property
     def table(self) -> Float[np.ndarray, "values width"]:
         """The ideal encodings of all values, in order."""
+        if self.codes is not None:
+            return self.codes
         if self.layout is Layout.ONE_HOT:
             return np.eye(self.width)
         table = np.ones((len(self.values), self.width))
@@ -103,6 +131,9 @@ class Variable:
         """The value nearest to each stored vector."""
         if not self.values:
             return [None] * len(vectors)
+        if self.codes is not None:
+            distances = ((vectors[:, None, :] - self.codes) ** 2).sum(axis=2)
+            return [self.values[place] for place in distances.argmin(axis=1).tolist()]
         if self.layout is Layout.ONE_HOT:
             places, present = vectors.argmax(axis=1), vectors.max(axis=1) > 0.5
         else:
@@ -151,6 +182,24 @@ def scalar_variable(
     dimensions = (Dimension(name), Dimension(name, Mark.PRESENT)) if nullable else (Dimension(name),)
     variable = Variable(name, Layout.SCALAR, ordered, nullable, dimensions, np.zeros(len(dimensions)))
     return _finished(variable, at_bos, noise)
+
+
+def code_variable(
+    name: str,
+    values: Sequence[Value],
+    codes: Float[np.ndarray, "values width"],
+    labels: Sequence[Value | Mark | Feature],
+    at_bos: Float[np.ndarray, " width"],
+    noise: Noise | None = None,
+) -> Variable:
+    """A variable that stores a row of ``codes`` for each value; values with equal rows become :class:`OneOf`."""
+    rows, first, which = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    members: list[list[Value]] = [[] for _ in rows]
+    for value, row in zip(values, which.reshape(-1).tolist(), strict=True):
+        members[row].append(value)
+    merged = tuple(each[0] if len(each) == 1 else OneOf(tuple(each)) for each in members)
+    dimensions = tuple(Dimension(name, label) for label in labels)
+    return Variable(name, Layout.CODE, merged, False, dimensions, at_bos, noise or Noise(), codes[first])
 
 
 def _finished(variable: Variable, at_bos: Value, noise: Noise | None) -> Variable:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from os import PathLike
 
 import numpy as np
 
-from tracrlab.craft.spaces import Layout
+from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.forward import forward, forward_with_activations
-from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.model.labels import Labels
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.model.weights import Weights
@@ -27,20 +26,20 @@ _BATCH_ELEMENTS = 2**25  # floats of the largest intermediate array of a batch
 class CompiledModel:
     """A transformer compiled from a RASP program.
 
-    Attributes: ``config``; ``weights``; ``labels`` of dimensions, heads and neurons; ``output_name`` the variable that
-    holds the answer; ``program`` name, text and source line of each expression, sources first.
+    Attributes: ``config``; ``weights``; ``labels`` of dimensions, heads and neurons; ``output`` says how an answer is
+    decoded from the logits; ``program`` name, text and source line of each expression, sources first.
     """
 
     config: ModelConfig
     weights: Weights
     labels: Labels
-    output_name: str
+    output: Variable
     program: tuple[tuple[str, str, str | None], ...]
 
-    @cached_property
-    def output(self) -> ModelVariable:
-        """The variable that holds the answer."""
-        return self.labels.variable(self.output_name)
+    @property
+    def output_name(self) -> str:
+        """The name of the program's value."""
+        return self.output.name
 
     def __call__(self, tokens: Sequence[Value]) -> list[Value]:
         """The program's value at each token. BOS is handled inside.
@@ -99,7 +98,7 @@ class CompiledModel:
         save_model(self, path)
 
     def _decode(self, logits: Float[np.ndarray, "position d_vocab_out"]) -> list[Value]:
-        variable = self.output.variable
+        variable = self.output
         if variable.layout is Layout.SCALAR or not variable.nullable:
             return variable.decode(logits)
         values = (*variable.values, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,6 @@ import numpy as np
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float, Int
-
-_NEGLIGIBLE = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +29,32 @@ def forward(
     config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
 ) -> Float[np.ndarray, "batch position d_vocab_out"]:
     """The unembedded output for a batch of token ids."""
-    residual, mask = _embed(weights, ids), _visible(config, ids)
-    for layer in range(config.n_layers):
-        residual = residual + _attend(weights, layer, residual, _pattern(config, weights, layer, residual, mask))
-        residual = residual + _mlp(weights, layer, residual)
-    return _project(residual, weights.W_U)
+    for residual, _ in _sublayers(config, weights, ids):
+        last = residual
+    return _project(last, weights.W_U)
 
 
 def forward_with_activations(
     config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
 ) -> Activations:
     """The same forward pass, keeping every intermediate result."""
-    residuals, patterns = [_embed(weights, ids)], []
-    mask = _visible(config, ids)
+    residuals, patterns = zip(*_sublayers(config, weights, ids), strict=True)
+    attended = tuple(pattern for pattern in patterns if pattern is not None)
+    return Activations(residuals, attended, _project(residuals[-1], weights.W_U))
+
+
+def _sublayers(
+    config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
+) -> Iterator[tuple[Float[np.ndarray, "batch position d_model"], Float[np.ndarray, "batch head query key"] | None]]:
+    """The residual stream after the embedding and after every sublayer, with the attention pattern that made it."""
+    residual, mask = _embed(weights, ids), _visible(config, ids)
+    yield residual, None
     for layer in range(config.n_layers):
-        patterns.append(_pattern(config, weights, layer, residuals[-1], mask))
-        residuals.append(residuals[-1] + _attend(weights, layer, residuals[-1], patterns[-1]))
-        residuals.append(residuals[-1] + _mlp(weights, layer, residuals[-1]))
-    return Activations(tuple(residuals), tuple(patterns), _project(residuals[-1], weights.W_U))
+        pattern = _pattern(config, weights, layer, residual, mask)
+        residual = residual + _attend(weights, layer, residual, pattern)
+        yield residual, pattern
+        residual = residual + _mlp(weights, layer, residual)
+        yield residual, None
 
 
 def _embed(weights: Weights, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_model"]:
@@ -75,7 +82,6 @@ def _pattern(
     scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(config.d_head).astype(residual.dtype)
     scores = np.where(mask, scores, -np.inf)
     weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weight[weight < _NEGLIGIBLE] = 0  # products with what is left of these would be subnormal, and very slow
     pattern: np.ndarray = weight / weight.sum(axis=-1, keepdims=True)
     return pattern
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tracrlab.compiler.construction import Placed
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
 from tracrlab.compiler.lower.widths import lower_length, lower_width
-from tracrlab.compiler.lower.workspace import Placed, Workspace
+from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.precision import NotSeparable, check_range, number_noise, unit_roundoff
-from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.craft.spaces import Layout, Read, Variable
 from tracrlab.errors import PrecisionError
 from tracrlab.rasp.expressions import (
     Aggregate,
@@ -29,22 +30,22 @@ from tracrlab.rasp.expressions import (
 )
 from tracrlab.rasp.values import is_finite_number
 
-__all__ = ["Lowered", "Placed", "lower_graph"]
+__all__ = ["Lowered", "lower_graph", "too_fine"]
 
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
     """The program in Craft: what the embeddings hold, and components in an order that respects their reads.
 
-    ``variables`` gives for each s-op, by its place in the graph, the variable that holds its value.
+    ``variables`` gives for each s-op, by its place in the graph, the variable that holds its value; ``output`` says how
+    an answer is decoded, from the features that ``readout`` reads.
     """
 
     embeddings: tuple[Embedding, ...]
     components: tuple[Placed, ...]
     variables: dict[int, Variable]
     output: Variable
-    bos: Variable
-    pad: Variable
+    readout: tuple[Read, ...]
 
 
 def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowered:
@@ -60,11 +61,20 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowe
         try:
             _lower(work, node)
         except NotSeparable as error:
-            raise _too_fine(work, node, *error.args) from error
+            raise too_fine(node, work.dtype, *error.args) from error
     output = work.stored[analysis.graph.output.place].variable
     _check_decodable(work, analysis.graph.output, output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, work.bos, work.pad)
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output))
+
+
+def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:
+    """The output as it is; ``None``, the last class of a one-hot, wins with 1/2 where all others are 0."""
+    if output.layout is Layout.SCALAR or not output.nullable:
+        return (Read(output, np.eye(output.width)),)
+    none = np.zeros((1, output.width + 1))
+    none[0, -1] = 0.5
+    return Read(output, np.eye(output.width, output.width + 1)), Read(work.one, none)
 
 
 def _lower(work: Workspace, node: Node) -> None:
@@ -111,20 +121,23 @@ def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
     error = output.noise.of_read(np.eye(output.width))
     if output.layout is Layout.ONE_HOT:
         if not error <= 1 / 4:
-            raise _too_fine(work, node, 0, 1)
+            raise too_fine(node, work.dtype, 0, 1)
         return
     gaps = np.diff(output.numbers)
     if len(gaps) and not error <= 0.45 * gaps.min():
         place = int(gaps.argmin())
         largest = max(output.values, key=lambda value: abs(value) if is_finite_number(value) else 0)
-        raise _too_fine(work, node, output.values[place], output.values[place + 1], f" among numbers up to {largest}")
+        raise too_fine(
+            node, work.dtype, output.values[place], output.values[place + 1], f" among numbers up to {largest}"
+        )
 
 
-def _too_fine(work: Workspace, node: Node, one: object, other: object, where: str = "") -> PrecisionError:
-    finer = 'Compile with dtype="float64", use' if work.dtype == np.float32 else "Use"
+def too_fine(node: Node, dtype: np.dtype, one: object, other: object, where: str = "") -> PrecisionError:
+    """The error for values of a node, or of what it reads, that the weights cannot hold apart."""
+    finer = 'Compile with dtype="float64", use' if dtype == np.float32 else "Use"
     return PrecisionError(
         node.title,
         node.expression.location,
-        f"{work.dtype} weights cannot reliably tell {one} from {other}{where}",
+        f"{dtype} weights cannot reliably tell {one} from {other}{where}",
         f"{finer} a smaller length, or round to fewer values",
     )

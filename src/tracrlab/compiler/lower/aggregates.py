@@ -68,14 +68,14 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
             for column, size in enumerate(sizes)
         ]
         target = replace(target, noise=number_noise(*errors))
-        work.store(node, work.add_head(node, target, scores, reads, default))
+        work.store(node, work.add_head(node.place, target, scores, reads, target.vector(default)))
         return
     variable = work.one_hot(node, variable)
     own_default = [] if default is None or value_key(default) in variable.places else [default]
     target = one_hot_variable(node.name, [*variable.values, *own_default], nullable=domain.nullable, at_bos=default)
     matrix = np.eye(variable.width, target.width)
     target = replace(target, noise=variable.noise.through(matrix, averaging))
-    work.add_head(node, target, scores, [Read(variable, matrix)], default)
+    work.add_head(node.place, target, scores, [Read(variable, matrix)], target.vector(default))
     work.store(node, target, _copied_slots(work, node, stored, target))
 
 
@@ -119,7 +119,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
         at_bos=number_default,
         noise=number_noise(error, spread) if nullable else number_noise(error),
     )
-    work.add_head(node, mean, scores, _number_and_presence(work, variable, mean), number_default)
+    work.add_head(node.place, mean, scores, _number_and_presence(work, variable, mean), mean.vector(number_default))
     if direct:
         work.store(node, mean)
     else:
@@ -150,7 +150,7 @@ def _store_one_hot_mean(work: Workspace, node: Node, mean: Variable, default: Va
     if odd_default:
         absent = [*work.constant_reads(np.ones(1)), Read(mean, np.array([[0.0], [-1.0]]))]
         neurons = side_by_side([neurons, Neurons(tuple(absent), target.vector(default)[None, :], Noise())])
-    target = work.add_mlp(node, target, neurons)
+    target = work.add_mlp(node.place, target, neurons)
     places = [
         target.places[value_key(value)] if value in odd_default else int(work.slots_in(mean, [value])[0])
         for value in domain.values

@@ -80,7 +80,7 @@ def _with_none(
 ) -> Bool[np.ndarray, "query_slot key_slot"]:
     """The predicate over slots, with a last row and column for ``None`` where it can occur: never selected."""
     keys, queries = (_one_hot(work, node, place) for place in pair)
-    folded = fold_predicate(node, matrix, queries, keys)
+    folded = fold_predicate(node, matrix, queries.merged, keys.merged)
     return np.pad(folded, ((0, int(queries.variable.nullable)), (0, int(keys.variable.nullable))))
 
 
@@ -102,5 +102,5 @@ def _classes(
     shape = [each.width + each.nullable for each in variables]
     boxes = box_cover(number[which].reshape(shape))
     neurons = lookup_neurons(variables, boxes, np.eye(n_classes), work.constant, work.dtype)
-    variable = work.add_mlp(node, variable, neurons)
+    variable = work.add_mlp(node.place, variable, neurons)
     return Stored(variable, np.arange(n_classes)), first[filled]

@@ -135,7 +135,7 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     rounding = (len(reads) + 4) * unit_roundoff(work.dtype) * (size + abs(float(affine.offset)))
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
-    work.store(node, work.add_mlp(node, variable, neurons))
+    work.store(node, work.add_mlp(node.place, variable, neurons))
 
 
 def _lower_table(work: Workspace, node: Node) -> None:
@@ -143,7 +143,7 @@ def _lower_table(work: Workspace, node: Node) -> None:
     table = analysis.table(node)
     layout = chosen_layout(work, node)
     inputs = [work.stored[place] for place in table.inputs]
-    folded = fold_table(node, table, inputs)
+    folded = fold_table(node, table, [stored.merged for stored in inputs])
     values = folded.values
     domain = Domain(tuple(values), analysis.domains[node.place].nullable)
     variable = new_variable(node, layout, domain)
@@ -153,7 +153,7 @@ def _lower_table(work: Workspace, node: Node) -> None:
     slots = np.array([slot_of.get(key, -1) for key in analysis.domains[node.place].places], int)
     results = np.array([*map(variable.vector, values), np.zeros(variable.width)])  # the last, at -1, is None
     neurons = _neurons(work, node, variable, folded.places, inputs, results)
-    work.store(node, work.add_mlp(node, variable, neurons), slots)
+    work.store(node, work.add_mlp(node.place, variable, neurons), slots)
 
 
 def _neurons(

@@ -13,11 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.compiler.graph import Node
-from tracrlab.compiler.lower.workspace import Stored
 from tracrlab.compiler.value_sets import Domain, Table
 from tracrlab.errors import PrecisionError
 from tracrlab.rasp.values import Value, is_number
 from tracrlab.shapes import Bool, Int
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """Where the values of a domain are kept: the place of each among ``count`` slots, -1 for values that cannot occur.
+
+    Values that are the same number may share a slot.
+    """
+
+    of_value: Int[np.ndarray, " value"]
+    count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,26 +49,26 @@ class Folded:
         return [self.domain.values[place] for place in self.representatives]
 
 
-def fold_table(node: Node, table: Table, inputs: Sequence[Stored]) -> Folded:
+def fold_table(node: Node, table: Table, inputs: Sequence[Slots]) -> Folded:
     """Fold a table onto the slots of the variables that hold its inputs.
 
     Raises:
         PrecisionError: inputs that share a slot have results that are not the same number.
     """
     places, leader = table.places, np.arange(len(table.domain))
-    for axis, stored in enumerate(inputs):
-        places, conflicts = _fold_axis(places, axis, stored, never=-1)
+    for axis, slots in enumerate(inputs):
+        places, conflicts = _fold_axis(places, axis, slots, never=-1)
         for one, other in conflicts.tolist():
             _merge(node, table.domain, leader, one, other)
     roots = [_root(leader, place) for place in range(len(leader))]
     representatives = sorted(set(roots))
-    slots = np.searchsorted(representatives, roots).astype(int)
-    folded = np.where(places < 0, -1, slots[places]) if len(slots) else places
-    return Folded(folded, representatives, slots, table.domain)
+    slot_of = np.searchsorted(representatives, roots).astype(int)
+    folded = np.where(places < 0, -1, slot_of[places]) if len(slot_of) else places
+    return Folded(folded, representatives, slot_of, table.domain)
 
 
 def fold_predicate(
-    node: Node, matrix: Bool[np.ndarray, "query key"], queries: Stored, keys: Stored
+    node: Node, matrix: Bool[np.ndarray, "query key"], queries: Slots, keys: Slots
 ) -> Bool[np.ndarray, "query_slot key_slot"]:
     """Fold a predicate onto the slots of the variables that hold its queries and keys.
 
@@ -66,30 +76,29 @@ def fold_predicate(
         PrecisionError: it tells values apart that share a slot.
     """
     folded = matrix.astype(int)
-    for axis, stored in enumerate((queries, keys)):
-        folded, conflicts = _fold_axis(folded, axis, stored, never=0)
+    for axis, slots in enumerate((queries, keys)):
+        folded, conflicts = _fold_axis(folded, axis, slots, never=0)
         if len(conflicts):
             raise _indistinguishable(node, "a selector tells them apart")
     return folded.astype(bool)
 
 
 def _fold_axis(
-    places: Int[np.ndarray, "..."], axis: int, stored: Stored, never: int
+    places: Int[np.ndarray, "..."], axis: int, slots: Slots, never: int
 ) -> tuple[Int[np.ndarray, "..."], Int[np.ndarray, "conflict 2"]]:
     """Keep the first value of each slot; also the pairs of results that values of one slot disagree on.
 
     Values without a slot cannot occur, nor can slots without a value: these get the result ``never``.
     """
-    n_slots = len(stored.variable.values)
-    if np.array_equal(stored.slots, np.arange(n_slots)):
+    if np.array_equal(slots.of_value, np.arange(slots.count)):
         return places, np.zeros((0, 2), int)
-    possible = stored.slots >= 0
-    places, slots = np.compress(possible, places, axis=axis), stored.slots[possible]
-    used, first, which = np.unique(slots, return_index=True, return_inverse=True)
+    possible = slots.of_value >= 0
+    places = np.compress(possible, places, axis=axis)
+    used, first, which = np.unique(slots.of_value[possible], return_index=True, return_inverse=True)
     kept = np.take(places, first, axis=axis)
     implied = np.take(kept, which.reshape(-1), axis=axis)
     pairs = np.stack([implied[implied != places], places[implied != places]], axis=1)
-    folded = np.full((*places.shape[:axis], n_slots, *places.shape[axis + 1 :]), never)
+    folded = np.full((*places.shape[:axis], slots.count, *places.shape[axis + 1 :]), never)
     folded[(slice(None),) * axis + (used,)] = kept
     return folded, np.unique(pairs, axis=0)
 

@@ -50,9 +50,9 @@ def head_scores(work: Workspace, node: Node, matches: Sequence[Match], *, attend
 def logit_error(work: Workspace, scores: Scores) -> float:
     """How far the logits of two positions with the same score can be apart.
 
-    The factor from scores to logits is rounded up when the width of the heads is known, by less than a tenth.
+    The factor from scores to logits is rounded up to a power of two when the width of the heads is known.
     """
-    return 2 * 1.1 * work.sharpness(scores) * scores.error
+    return 2 * 2 * work.sharpness(scores) * scores.error
 
 
 def weight_error(work: Workspace, scores: Scores) -> float:
@@ -64,7 +64,7 @@ def _scores(work: Workspace, node: Node, matches: Sequence[Match], *, attend_bos
     predicates = []
     for match in matches:
         keys, queries = (_as_one_hot(work, node, stored, exact) for stored in (match.keys, match.queries))
-        folded = fold_predicate(node, match.matrix, queries, keys)
+        folded = fold_predicate(node, match.matrix, queries.merged, keys.merged)
         predicates.append(Predicate(queries.variable, keys.variable, folded))
     return conjunction_scores(predicates, work.one, work.bos, attend_bos=attend_bos)
 

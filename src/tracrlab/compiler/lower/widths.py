@@ -62,7 +62,7 @@ def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numb
     name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
     shares = [1 / (1 + width) for width in widths.tolist()]
     share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
-    work.add_head(node, share, scores, [Read(work.bos, np.ones((1, 1)))], None)
+    work.add_head(node.place, share, scores, [Read(work.bos, np.ones((1, 1)))], np.zeros(1))
     reads = (Read(share, np.ones((1, 1))),)
     return _Count(Number(reads, work.constant_columns, share.numbers, share.numbers * error), widths)
 
@@ -74,7 +74,7 @@ def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _C
         step_neurons(count.number, (coefficient * count.widths)[:, None], work.dtype) for coefficient, count in counts
     ]
     total = scalar_variable(f"{node.name}.sum", domain.values, nullable=False)
-    total = work.add_mlp(node, total, side_by_side(parts))
+    total = work.add_mlp(node.place, total, side_by_side(parts))
     return _Count(work.number(total), total.numbers)
 
 
@@ -88,8 +88,8 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
     neurons = step_neurons(number, target.table[places], work.dtype)
     if layout is Layout.SCALAR and neurons.noise.of_read(np.ones((1, 1))) > 1 / 16:
         counted = one_hot_variable(f"{node.name}.onehot", target.values, nullable=False)
-        counted = work.add_mlp(node, counted, step_neurons(number, counted.table[places], work.dtype))
+        counted = work.add_mlp(node.place, counted, step_neurons(number, counted.table[places], work.dtype))
         reads = numeric_reads(counted)
         error = counted.noise.of_read(reads[0].matrix) + 4 * unit_roundoff(work.dtype) * target.numbers[-1]
         neurons = linear_neurons(reads, noise=number_noise(float(error)))
-    work.store(node, work.add_mlp(node, target, neurons))
+    work.store(node, work.add_mlp(node.place, target, neurons))

@@ -1,0 +1,364 @@
+"""From plans to Craft components, inputs first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tracrlab.compiler.compact.affine import affine_read
+from tracrlab.compiler.compact.demands import Carrier, Feature
+from tracrlab.compiler.compact.ir import Copied, Count, IRNode, Mean, Source
+from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
+from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.planning import Attended, Digitised, Embedded, LookedUp, Plan, Plans, Stepped
+from tracrlab.compiler.construction import Construction
+from tracrlab.craft.components import Embedding
+from tracrlab.craft.heads import Scores
+from tracrlab.craft.neurons import Neurons, Number, interpolation_neurons, step_neurons
+from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, unit_roundoff
+from tracrlab.craft.spaces import Feature as Label
+from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
+from tracrlab.rasp.values import Value, is_finite_number
+from tracrlab.shapes import Float
+
+_LEAK = 1 / 64  # how much all that is not selected may add to a count
+_EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
+_QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A carrier's variable and what it holds for each value of the node."""
+
+    variable: Variable
+    table: Float[np.ndarray, "value width"]
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """Reads of features, and bounds on their errors."""
+
+    reads: list[Read]
+    offset: Float[np.ndarray, " feature"]
+
+    def error_of(self, matrix: Float[np.ndarray, "feature other"]) -> float:
+        """The largest error of the features times a matrix."""
+        return sum(read.variable.noise.of_read(read.matrix @ matrix) for read in self.reads)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether whole numbers are read without any error."""
+        whole = all((read.matrix == np.round(read.matrix)).all() for read in self.reads)
+        return whole and all(read.variable.noise.is_exact for read in self.reads)
+
+
+@dataclass(eq=False)
+class Builder:
+    """Builds carriers one after another into a construction."""
+
+    work: Construction
+    plans: Plans
+    passes: Passes
+    vocabulary_size: int
+    stored: dict[Carrier, Stored] = field(default_factory=dict)
+
+    def build(self, carrier: Carrier) -> None:
+        """Build what stores a carrier.
+
+        Raises:
+            NotSeparable: rounding errors are too large for what reads it.
+        """
+        plan = self.plans.carriers[carrier]
+        if carrier.raw:
+            assert isinstance(plan, Attended)
+            self._build_raw(carrier, plan)
+        else:
+            self._build_code(carrier, plan)
+
+    def resolve(self, feature: Feature) -> Resolved:
+        """The reads that give features."""
+        parts = self.plans.demands.parts(feature)
+        reads, offset = [], np.array(parts.offset, float)
+        for carrier, columns in parts.terms:
+            stored = self.stored[carrier]
+            solved = affine_read(stored.table, columns)
+            assert solved is not None, f"{carrier.node.name} does not hold what is read from it"
+            matrix, constant = solved
+            reads.append(Read(stored.variable, matrix))
+            offset = offset + constant
+        return Resolved(reads, offset)
+
+    def complete(self, resolved: Resolved) -> list[Read]:
+        """The reads with the constant added."""
+        if not resolved.offset.any():
+            return list(resolved.reads)
+        return [*resolved.reads, *self.work.constant_reads(resolved.offset)]
+
+    # Codes ------------------------------------------------------------------------------------------------------------
+
+    def _build_code(self, carrier: Carrier, plan: Plan) -> None:
+        node, table = carrier.node, self.plans.demands.table(carrier)
+        match plan:
+            case Embedded():
+                assert isinstance(node, Source)
+                self._embed(carrier, node, table)
+            case Attended():
+                assert isinstance(node, Copied)
+                self._copy(carrier, node, plan, table)
+            case Digitised():
+                self._digitise(carrier, table)
+            case Stepped():
+                number = self._number(plan)
+                self._finish_mlp(carrier, table, self._function(number, table[plan.form.places]))
+            case LookedUp():
+                self._finish_mlp(carrier, table, self._lookup(plan, table))
+
+    def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
+        variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())
+        if node.by_token:
+            special = np.zeros((2, table.shape[1]))
+            embedding = Embedding(variable, by_token=np.concatenate([table, special]))
+        else:
+            embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), table]))
+        self.work.embeddings.append(embedding)
+        self.stored[carrier] = Stored(variable, table)
+
+    def _copy(self, carrier: Carrier, node: Copied, plan: Attended, table: Float[np.ndarray, "value width"]) -> None:
+        assert plan.value is not None
+        default = table[node.default] if node.default is not None else np.zeros(table.shape[1])
+        value, scores = self.resolve(plan.value), self._scores(plan.pattern)
+        averaging = (2 if node.pattern.longest <= 1 else self.work.max_length + 4) * unit_roundoff(self.work.dtype)
+        errors = averaging * np.abs(table).max(axis=0) + [
+            value.error_of(column[:, None]) for column in np.eye(table.shape[1])
+        ]
+        variable = self._variable(node, table, default, Noise(0.0, np.diag(errors) / SAFETY))
+        self.work.add_head(node.place, variable, scores, self.complete(value), default)
+        self.stored[carrier] = Stored(variable, table)
+
+    def _digitise(self, carrier: Carrier, table: Float[np.ndarray, "value width"]) -> None:
+        """Steps on what attention leaves; an odd default is where there is no number, and is stored as zero."""
+        node = carrier.node
+        raw = self.stored[Carrier(node, raw=True)]
+        if isinstance(node, Mean) and node.odd_default:
+            table = table - table[-1]
+            number = self.work.number(raw.variable)
+            self._finish_mlp(carrier, table, self._function(number, table[: node.n_numbers]))
+            return
+        number = self.work.number(raw.variable)
+        self._finish_mlp(carrier, table, self._function(number, table))
+
+    def _number(self, plan: Stepped) -> Number:
+        form = plan.form
+        reads: list[Read] = []
+        error = 0.0
+        for feature in form.features:
+            resolved = self.resolve(feature)
+            reads += self.complete(resolved)
+            size = float(np.abs(feature.columns).max(initial=0))
+            error += resolved.error_of(np.ones((1, 1))) + SAFETY * unit_roundoff(self.work.dtype) * size
+        return Number(tuple(reads), self.work.constant_columns, form.numbers, np.full(len(form.numbers), error))
+
+    def _function(self, number: Number, results: Float[np.ndarray, "value width"]) -> Neurons:
+        """Steps, or a polygon where that takes fewer neurons and is quiet enough."""
+        polygon = interpolation_neurons(number, results, self.work.dtype) if self.passes.bends else None
+        if polygon is not None and not _is_quiet(polygon, results):
+            polygon = None
+        try:
+            steps = step_neurons(number, results, self.work.dtype)
+        except NotSeparable:
+            if polygon is None:
+                raise
+            return polygon
+        return polygon if polygon is not None and len(polygon.output) < len(steps.output) else steps
+
+    def _lookup(self, plan: LookedUp, table: Float[np.ndarray, "value width"]) -> Neurons:
+        """A neuron for each box, 1 inside and 0 outside; a pair, flat around both, where inputs are noisy."""
+        resolved = [self.resolve(feature) for feature in plan.memberships]
+        n_boxes = len(plan.results)
+        each = np.eye(n_boxes)
+        error = sum(max((part.error_of(each[:, [box]]) for box in range(n_boxes)), default=0.0) for part in resolved)
+        results = table[list(plan.results)]
+        if not error <= 1 / 8:
+            raise NotSeparable(0, 1)
+        exact = error == 0 and all(part.is_exact for part in resolved)
+        slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+        bias = plan.bias + sum((part.offset for part in resolved), np.zeros(n_boxes))
+        reads = [
+            Read(read.variable, np.concatenate([slope * read.matrix] * len(shifts), axis=1))
+            for part in resolved
+            for read in part.reads
+        ]
+        reads += self.work.constant_reads(np.concatenate([slope * bias - shift for shift in shifts]))
+        whole = exact and bool((results == np.round(results)).all())
+        noise = Noise() if whole else Noise(relative=(2 if exact else 16) * unit_roundoff(self.work.dtype))
+        return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
+
+    def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> None:
+        variable = self._variable(carrier.node, table, np.zeros(table.shape[1]), Noise())
+        variable = self.work.add_mlp(carrier.node.place, variable, neurons)
+        self.stored[carrier] = Stored(variable, table)
+
+    def _variable(
+        self, node: IRNode, table: Float[np.ndarray, "value width"], at_bos: Float[np.ndarray, " width"], noise: Noise
+    ) -> Variable:
+        return code_variable(node.name, node.values, table, _labels(node, table), at_bos, noise)
+
+    # What attention leaves --------------------------------------------------------------------------------------------
+
+    def _build_raw(self, carrier: Carrier, plan: Attended) -> None:
+        node = carrier.node
+        scores = self._scores(plan.pattern)
+        if isinstance(node, Count):
+            self._count(carrier, node, scores)
+        else:
+            assert isinstance(node, Mean) and plan.value is not None
+            self._mean(carrier, node, plan.value, scores)
+
+    def _count(self, carrier: Carrier, node: Count, scores: Scores) -> None:
+        """Each selected position gets exp(-excess) of the attention, nearly all of which goes to BOS.
+
+        Values of exp(excess) then add up to ``w / (1 + w exp(-excess))``, the count w but for a relative error of
+        w exp(-excess).
+        """
+        longest = self.work.max_length
+        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK)))
+        excess = math.ceil(_EXCESS / sharpness)
+        logits = 2 * 2 * sharpness * scores.error
+        relative = math.expm1(logits) + longest * math.exp(-excess * sharpness) + 16 * unit_roundoff(self.work.dtype)
+        count = scalar_variable(
+            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.count",
+            node.values,
+            nullable=False,
+            at_bos=0,
+            noise=number_noise(relative * longest + _LEAK),
+        )
+        ahead = Read(self.work.one, np.array([[float(excess)]]))
+        raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
+        self.work.add_head(
+            node.place,
+            count,
+            replace(scores, queries=raised),
+            self.work.constant_reads(np.ones(1)),
+            np.zeros(1),
+            sharpness=sharpness,
+            excess=excess,
+        )
+        self.stored[carrier] = Stored(count, node.raw_table())
+
+    def _mean(self, carrier: Carrier, node: Mean, feature: Feature, scores: Scores) -> None:
+        weights = math.expm1(2 * 2 * self.work.sharpness(scores) * scores.error) if scores.error else 0.0
+        value = self.resolve(feature)
+        spread = (self.work.max_length + 4) * unit_roundoff(self.work.dtype) + 2 * weights
+        size = max(float(np.abs(feature.columns).max(initial=0)), 1.0)
+        error = value.error_of(np.ones((1, 1))) + spread * size
+        number_default: Value = node.default if is_finite_number(node.default) else None
+        mean = scalar_variable(
+            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.mean",
+            node.values[: node.n_numbers],
+            nullable=node.odd_default,
+            at_bos=number_default,
+            noise=number_noise(error, spread) if node.odd_default else number_noise(error),
+        )
+        reads = self.complete(value)
+        if node.odd_default:
+            reads = [Read(read.variable, np.pad(read.matrix, ((0, 0), (0, 1)))) for read in reads]
+            reads += self.work.constant_reads(np.array([0.0, 1.0]))
+        self.work.add_head(node.place, mean, scores, reads, mean.vector(number_default))
+        self.stored[carrier] = Stored(mean, node.raw_table())
+
+    # Scores -----------------------------------------------------------------------------------------------------------
+
+    def _scores(self, pattern: PatternFeatures) -> Scores:
+        """The features of all comparisons beside each other, and last that of BOS.
+
+        At the BOS position itself a query gives BOS 4 and everything else nothing, so nothing else is read there.
+        """
+        queries: list[Read] = []
+        keys: list[Read] = []
+        ends = np.cumsum([0, *(match.keys.columns.shape[1] for match in pattern.comparisons)])
+        width = max(int(ends[-1]), 1)
+        error = largest = 0.0
+        exact = True
+        for match, start in zip(pattern.comparisons, ends.tolist(), strict=False):
+            query, key = self.resolve(match.queries), self.resolve(match.keys)
+            queries += [_placed(read, start, width + 1) for read in self.complete(query)]
+            keys += [_placed(read, start, width + 1) for read in self.complete(key)]
+            if match.bos is not None:
+                bos = self.resolve(match.bos)
+                queries += [_placed(read, width, width + 1) for read in self.complete(bos)]
+                error += bos.error_of(np.ones((1, 1)))
+                exact &= bos.is_exact
+                largest += float(np.abs(match.bos.columns).max())
+            error += _score_error(match, query, key)
+            exact &= query.is_exact and key.is_exact
+            largest += float((np.abs(match.queries.columns).max(axis=0) * np.abs(match.keys.columns).max(axis=0)).sum())
+        if not pattern.comparisons:  # everything is selected, with a score of 2
+            queries += [_placed(read, 0, 2) for read in self.work.constant_reads(np.array([2.0]))]
+            keys += [_placed(read, 0, 2) for read in self.work.constant_reads(np.array([1.0]))]
+        queries += [_placed(read, width, width + 1) for read in self.work.constant_reads(np.array([pattern.bos]))]
+        queries.append(_placed(Read(self.work.bos, np.array([[4.0]])), width, width + 1))
+        keys.append(_placed(Read(self.work.bos, np.ones((1, 1))), width, width + 1))
+        roundoff = unit_roundoff(self.work.dtype)
+        # sums of whole numbers, times a power of two, are exact as long as they fit the format
+        if not exact or largest >= 1 / roundoff:
+            error += 4 * roundoff * largest
+        return Scores(tuple(queries), tuple(keys), error)
+
+
+def _last(scores: Scores) -> int:
+    """The place of BOS's own feature."""
+    width: int = scores.keys[0].matrix.shape[1]
+    return width - 1
+
+
+def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
+    """How far the dot product of one comparison can be off, apart from what all keys have in common.
+
+    Where no score of BOS is at stake, an error of a query's code only moves the parabola: what is d away from the match
+    gains 4 d times that of the code, where it is 2 d² behind.
+    """
+    queries, keys = match.queries.columns, match.keys.columns
+    parabola = match.score == 0
+    if parabola and match.bos is None:
+        from_queries = query.error_of(np.array([[1.0], [0.0]]))
+    else:
+        from_queries = query.error_of(keys.T)
+    from_keys = key.error_of(queries.T)
+    both: float = query.error_of(np.eye(queries.shape[1])) * key.error_of(np.eye(keys.shape[1])) * keys.shape[1]
+    return from_queries + from_keys + both
+
+
+def _placed(read: Read, start: int, total: int) -> Read:
+    matrix = np.zeros((read.matrix.shape[0], total))
+    matrix[:, start : start + read.matrix.shape[1]] = read.matrix
+    return Read(read.variable, matrix)
+
+
+def _is_quiet(neurons: Neurons, results: Float[np.ndarray, "value width"]) -> bool:
+    """Whether errors stay far below the distances between different values, in every column."""
+    for place, column in enumerate(results.T):
+        gaps = np.diff(np.unique(column))
+        unit = np.zeros((results.shape[1], 1))
+        unit[place] = 1
+        if neurons.noise.absolute(np.abs(results).max(axis=0)).of_read(unit) > _QUIET * float(gaps.min(initial=np.inf)):
+            return False
+    return True
+
+
+def _labels(node: IRNode, table: Float[np.ndarray, "value column"]) -> Sequence[Value | Mark | Label]:
+    """What to call the columns of a code: a value if it marks one, the number itself, or what is stored."""
+    labels: list[Value | Mark | Label] = []
+    for place, column in enumerate(table.T):
+        marked = np.flatnonzero(column)
+        if node.numbers is not None and (column == node.numbers).all():
+            labels.append(Mark.NUMBER)
+        elif len(marked) == 1 and column[marked[0]] == 1:
+            labels.append(node.values[marked[0]])
+        elif np.isin(column, (0, 1)).all():
+            labels.append(Label("|".join(str(node.values[each]) for each in marked[:8])))
+        else:
+            labels.append(Label(f"code{place + 1}" if table.shape[1] > 1 else "code"))
+    return labels

@@ -1,0 +1,182 @@
+"""The program as compact mode sees it: values by number, tables over them, and patterns of attention.
+
+Every node has a finite list of values, ``None`` among them where it can occur, and speaks of them by their places in
+the list. Names and functions are gone, so two nodes that mean the same are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from tracrlab.compiler.compact.affine import in_span
+from tracrlab.rasp.values import Value, is_finite_number
+from tracrlab.shapes import Bool, Float, Int
+
+IMPOSSIBLE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class IRNode:
+    """A value at every position.
+
+    Attributes: ``place`` of the expression it serves in the program's graph; ``name``; ``values`` it can take.
+    """
+
+    place: int
+    name: str
+    values: tuple[Value, ...]
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        """The nodes it is computed from."""
+        return ()
+
+    @cached_property
+    def numbers(self) -> Float[np.ndarray, " value"] | None:
+        """The values as numbers, if all of them are finite numbers."""
+        if not all(map(is_finite_number, self.values)):
+            return None
+        return np.array([float(value) for value in self.values])  # type: ignore[arg-type]
+
+    def raw_table(self) -> Float[np.ndarray, "value width"] | None:
+        """What attention leaves for each value, for nodes whose values come out as quantities and not as codes."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Source(IRNode):
+    """The tokens (``by_token``) or the positions."""
+
+    by_token: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Elementwise(IRNode):
+    """A function of other nodes: ``places[i, j, …]`` is the place of the result, ``IMPOSSIBLE`` if it cannot occur."""
+
+    operands: tuple[IRNode, ...]
+    places: Int[np.ndarray, "..."]
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return self.operands
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(IRNode):
+    """A sum of numbers with factors, plus an offset."""
+
+    operands: tuple[IRNode, ...]
+    factors: tuple[Fraction, ...]
+    offset: Fraction
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return self.operands
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A predicate between the values of two nodes."""
+
+    queries: IRNode
+    keys: IRNode
+    matrix: Bool[np.ndarray, "query key"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """What a head attends: the positions that satisfy all ``matches``, or BOS if none does; to count, both.
+
+    ``never_empty``: every position is sure to select some position. ``longest``: how many it can select at most.
+    """
+
+    matches: tuple[Match, ...]
+    counts: bool
+    never_empty: bool
+    longest: int
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        """The nodes that are compared."""
+        return tuple(node for match in self.matches for node in (match.queries, match.keys))
+
+
+@dataclass(frozen=True, eq=False)
+class Copied(IRNode):
+    """The one value that is selected.
+
+    ``slots`` are the places of the source's values among this node's; ``default`` is the place of the default, if
+    nothing can be selected.
+    """
+
+    pattern: Pattern
+    source: IRNode
+    slots: Int[np.ndarray, " value"]
+    default: int | None
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return (*self.pattern.inputs, self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Mean(IRNode):
+    """The mean of the numbers selected.
+
+    ``values`` are numbers in ascending order, and then the default if it is no number (``odd_default``).
+    """
+
+    pattern: Pattern
+    source: IRNode
+    default: Value
+    odd_default: bool
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return (*self.pattern.inputs, self.source)
+
+    @property
+    def n_numbers(self) -> int:
+        """The number of values that are numbers."""
+        return len(self.values) - self.odd_default
+
+    def raw_table(self) -> Float[np.ndarray, "value width"]:
+        """The number, and, beside an odd default, whether there is one."""
+        table = np.zeros((len(self.values), 1 + self.odd_default))
+        table[: self.n_numbers, 0] = [float(value) for value in self.values[: self.n_numbers]]  # type: ignore[arg-type]
+        table[: self.n_numbers, 1:] = 1
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Count(IRNode):
+    """How many positions are selected; ``values`` are widths in ascending order."""
+
+    pattern: Pattern
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return self.pattern.inputs
+
+    def raw_table(self) -> Float[np.ndarray, "value width"]:
+        """The count itself, to which the attention that BOS leaves to the selected positions is proportional."""
+        return np.array([[float(width)] for width in self.values])  # type: ignore[arg-type]
+
+
+def is_raw(node: IRNode, features: Float[np.ndarray, "value feature"]) -> bool:
+    """Whether these features of a node are linear in what attention leaves for it."""
+    table = node.raw_table()
+    return table is not None and in_span(table, features)
+
+
+@dataclass(frozen=True, eq=False)
+class IR:
+    """The nodes of a program, inputs first, and the one that is its value."""
+
+    nodes: tuple[IRNode, ...]
+    output: IRNode

@@ -1,0 +1,128 @@
+"""Attention scores from features of codes.
+
+A head that compares m pairs of nodes scores an even number where all match, and at least 2 less elsewhere; BOS scores 1
+less than a match, so that it is attended where nothing is selected, or as much as one, to be counted with them. Two
+ways to compare:
+
+- *classes*: a feature for each class of keys, or of queries, that the predicate tells apart: 2 where it holds, 0
+  elsewhere (Tracr paper, appendix D.1);
+- *parabola*: where every query selects at most one class of keys, classes have integer codes c, and
+  ``4 q c - 2 c² = 2 q² - 2 (q - c)²`` is 2 q² where the codes are equal and at most 2 q² - 2 elsewhere. This needs two
+  features whatever the number of classes; the row's own 2 q² only matters to BOS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.compiler.compact.demands import Feature
+from tracrlab.compiler.compact.ir import Match, Pattern
+from tracrlab.craft.neurons import distinct_rows
+from tracrlab.shapes import Bool, Float
+
+_FEW = 3  # classes for which features of their own are no more than those of a parabola
+
+
+@dataclass(frozen=True, eq=False)
+class MatchFeatures:
+    """One comparison: features of queries and keys, whose product is ``score`` plus that of ``bos`` for a match.
+
+    ``bos`` is a feature of the query, or ``None``.
+    """
+
+    queries: Feature
+    keys: Feature
+    score: float
+    bos: Feature | None
+
+
+@dataclass(frozen=True, eq=False)
+class PatternFeatures:
+    """All comparisons of a pattern, and the score of BOS apart from the comparisons' ``bos`` features."""
+
+    comparisons: tuple[MatchFeatures, ...]
+    bos: float
+
+    @property
+    def features(self) -> list[Feature]:
+        """Everything that is read."""
+        each = [(match.queries, match.keys, match.bos) for match in self.comparisons]
+        return [feature for three in each for feature in three if feature is not None]
+
+
+def pattern_features(pattern: Pattern, *, parabolas: bool) -> PatternFeatures:
+    """The features that a pattern's head reads."""
+    measured = pattern.counts or not pattern.never_empty
+    comparisons = tuple(_match_features(match, measured, parabolas) for match in pattern.matches)
+    score = sum(match.score for match in comparisons) if comparisons else 2.0
+    return PatternFeatures(comparisons, score if pattern.counts else score - 1 if measured else score - 2)
+
+
+def _match_features(match: Match, measured: bool, parabolas: bool) -> MatchFeatures:
+    codes = equality_codes(match) if parabolas else None
+    if codes is None:
+        return _class_features(match)
+    query, key = codes
+    bos = Feature(match.queries, 2 * (query * query)[:, None]) if measured else None
+    return MatchFeatures(
+        Feature(match.queries, np.stack([4 * query, np.full(len(query), -2.0)], axis=1), exact=measured),
+        Feature(match.keys, np.stack([key, key * key], axis=1)),
+        0.0,
+        bos,
+    )
+
+
+def _class_features(match: Match) -> MatchFeatures:
+    columns, key_class = _classes(match.matrix.T)
+    rows, query_class = _classes(match.matrix)
+    if len(columns) <= len(rows):
+        queries, keys = 2.0 * columns.T, key_class
+    else:
+        queries, keys = 2.0 * query_class, rows.T.astype(float)
+    return MatchFeatures(Feature(match.queries, queries), Feature(match.keys, keys), 2.0, None)
+
+
+def _classes(
+    rows: Bool[np.ndarray, "row column"],
+) -> tuple[Bool[np.ndarray, "class column"], Float[np.ndarray, "row class"]]:
+    """The distinct rows that are not empty, and which row is which."""
+    first, which = distinct_rows(rows)
+    filled = rows[first].any(axis=1)
+    member = (which[:, None] == np.arange(len(first))).astype(float)
+    return rows[first][filled], member[:, filled]
+
+
+def equality_codes(match: Match) -> tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]] | None:
+    """Integer codes of queries and keys that are equal exactly where the predicate holds, if there are any.
+
+    Numbers are their own codes where the predicate is that they are equal. Otherwise classes of keys are numbered; keys
+    of no class are put 2 below, queries that select nothing 2 above. Codes are centred, which keeps squares small.
+    """
+    matrix = match.matrix
+    first, which = distinct_rows(np.ascontiguousarray(matrix.T))
+    class_of = np.full(len(first), -2.0)
+    filled = matrix[:, first].any(axis=0)
+    if filled.sum() <= _FEW:
+        return None
+    class_of[filled] = np.arange(filled.sum())
+    by_class = matrix[:, first[filled]]
+    if (by_class.sum(axis=1) > 1).any():
+        return None
+    codes = _equal_numbers(match)
+    if codes is None:
+        highest = float(filled.sum() - 1)
+        codes = np.where(by_class.any(axis=1), by_class.argmax(axis=1), highest + 2), class_of[which]
+    queries, keys = codes
+    middle = np.round((keys.min() + keys.max()) / 2)
+    return queries - middle, keys - middle
+
+
+def _equal_numbers(match: Match) -> tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]] | None:
+    queries, keys = match.queries.numbers, match.keys.numbers
+    if queries is None or keys is None or (queries != np.round(queries)).any() or (keys != np.round(keys)).any():
+        return None
+    if max(np.ptp(queries), np.ptp(keys)) > 4 * max(len(queries), len(keys)):
+        return None
+    return (queries, keys) if ((queries[:, None] == keys[None, :]) == match.matrix).all() else None

@@ -1,0 +1,29 @@
+"""The passes of compact mode, each of which can be switched off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Which passes are on.
+
+    Attributes: ``codes`` integer codes compared by parabolas, instead of a feature a class; ``factor`` variables store
+    the fewest features that are read, instead of one-hots; ``neurons`` functions of one number instead of lookups where
+    that takes fewer neurons; ``bends`` polygons instead of steps where rounding allows; ``bold`` codes with rounding
+    errors are compared by parabolas where several positions with equal values are selected; ``reuse`` dimensions of
+    variables that nothing reads any more are used again.
+    """
+
+    codes: bool = True
+    factor: bool = True
+    neurons: bool = True
+    bends: bool = True
+    bold: bool = True
+    reuse: bool = True
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of all passes."""
+        return tuple(field.name for field in fields(cls))
