@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,20 +95,16 @@ def _with_shape(config: ModelConfig, layers: _Layers, allocation: Allocation, re
         d_model=allocation.d_model,
         n_layers=len(layers.heads),
         n_heads=max(1, *(len(heads) for heads in layers.heads)),
-        d_head=d_head(all_heads, round_up=config.mode == "compact"),
+        d_head=d_head(all_heads),
         d_mlp=max([1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
         d_vocab_out=readout[0].matrix.shape[1],
     )
 
 
-def d_head(heads: Iterable[AttentionHead], *, round_up: bool) -> int:
-    """The width that holds all heads.
-
-    A small one may be rounded up to a power of four: then the division of scores by its square root is exact.
-    """
+def d_head(heads: Sequence[AttentionHead]) -> int:
+    """The width that holds all heads, a power of four where the division by its square root must be exact."""
     width = max([1, *(head.head_width for head in heads)])
-    rounded = 4 ** math.ceil(math.log(width, 4))
-    return rounded if round_up and rounded <= 16 else width
+    return 4 ** math.ceil(math.log(width, 4)) if any(head.needs_exact_logits for head in heads) else width
 
 
 def _fill_embeddings(weights: Weights, lowered: Lowered, allocation: Allocation) -> None:

@@ -73,10 +73,11 @@ class Construction:
         *,
         sharpness: float | None = None,
         excess: float = 0.0,
+        needs_exact_logits: bool = False,
     ) -> Variable:
         """Add an attention head that writes the attended ``values`` (a feature a dimension) to ``variable``.
 
-        Where it attends BOS it writes ``default``. ``sharpness`` is what the format needs unless given; for ``excess``
+        Where it attends BOS it writes ``default``. ``sharpness`` is what the format needs unless given; for the rest
         see :class:`AttentionHead`.
         """
         self._check_range(variable)
@@ -91,6 +92,7 @@ class Construction:
             np.eye(variable.width),
             sharpness or self.sharpness(scores),
             excess,
+            needs_exact_logits,
         )
         self.components.append(Placed(place, head))
         return variable

@@ -37,7 +37,8 @@ class AttentionHead:
     features under the attention pattern, times ``output``.
 
     A head that counts gives BOS ``excess`` more than a match scores. BOS then takes nearly all attention, each selected
-    position gets the share ``exp(-logit of the excess)``, and the value features are multiplied by the inverse.
+    position gets the share ``exp(-logit of the excess)``, and the value features are multiplied by the inverse. Where
+    ``needs_exact_logits``, scores are so large that the division by the square root of ``d_head`` must not round.
     """
 
     writes: Variable
@@ -47,6 +48,7 @@ class AttentionHead:
     output: Float[np.ndarray, "value width"]
     sharpness: float
     excess: float = 0.0
+    needs_exact_logits: bool = False
 
     @property
     def reads(self) -> tuple[Read, ...]:

@@ -31,11 +31,12 @@ class Predicate:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Query and key reads whose features' dot product is the score, and how far a score can be off."""
+    """Query and key reads whose features' dot product is the score, how far it can be off, and how large it can be."""
 
     queries: tuple[Read, ...]
     keys: tuple[Read, ...]
     error: float
+    size: float = 0.0
 
 
 def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Variable, *, attend_bos: bool) -> Scores:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from tracrlab.compiler.compact.build import Builder, Resolved
-from tracrlab.compiler.compact.demands import Carrier
+from tracrlab.compiler.compact.ir import Carrier
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Output, plan_carriers
@@ -47,8 +47,8 @@ def lower_compact(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes)
 
 
 def _lowered(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:
-    ir = normalise(analysis)
-    plans = plan_carriers(ir, passes, precision=1 / (512 * unit_roundoff(dtype)))
+    ir = normalise(analysis, passes)
+    plans = plan_carriers(ir, passes, 1 / (512 * unit_roundoff(dtype)), causal=analysis.causal)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)
     marks = np.zeros((size + 2, 1))

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_read
-from tracrlab.compiler.compact.demands import Carrier, Feature
-from tracrlab.compiler.compact.ir import Copied, Count, IRNode, Mean, Source
+from tracrlab.compiler.compact.ir import Carrier, Copied, Feature, IRNode, Mean, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Attended, Digitised, Embedded, LookedUp, Plan, Plans, Stepped
@@ -24,7 +23,7 @@ from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_va
 from tracrlab.rasp.values import Value, is_finite_number
 from tracrlab.shapes import Float
 
-_LEAK = 1 / 64  # how much all that is not selected may add to a count
+_LEAK = 2.0**-10  # how much all that is not selected may add to a count
 _EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
@@ -211,42 +210,49 @@ class Builder:
     def _build_raw(self, carrier: Carrier, plan: Attended) -> None:
         node = carrier.node
         scores = self._scores(plan.pattern)
-        if isinstance(node, Count):
-            self._count(carrier, node, scores)
+        if isinstance(node, Total):
+            self._total(carrier, node, plan.value, scores)
         else:
             assert isinstance(node, Mean) and plan.value is not None
             self._mean(carrier, node, plan.value, scores)
 
-    def _count(self, carrier: Carrier, node: Count, scores: Scores) -> None:
+    def _total(self, carrier: Carrier, node: Total, feature: Feature | None, scores: Scores) -> None:
         """Each selected position gets exp(-excess) of the attention, nearly all of which goes to BOS.
 
-        Values of exp(excess) then add up to ``w / (1 + w exp(-excess))``, the count w but for a relative error of
-        w exp(-excess).
+        Values v exp(excess) then add up to their sum over ``1 + w exp(-excess)`` for w selected positions, which is the
+        sum but for a relative error of w exp(-excess).
         """
-        longest = self.work.max_length
-        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK)))
+        value = Resolved([], np.ones(1)) if feature is None else self.resolve(feature)
+        longest, size = self.work.max_length, 1.0 if feature is None else float(np.abs(feature.columns).max(initial=0))
+        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
         excess = math.ceil(_EXCESS / sharpness)
-        logits = 2 * 2 * sharpness * scores.error
-        relative = math.expm1(logits) + longest * math.exp(-excess * sharpness) + 16 * unit_roundoff(self.work.dtype)
-        count = scalar_variable(
-            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.count",
+        relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
+        roundoff = unit_roundoff(self.work.dtype)
+        relative += (longest + 16 if feature else 16) * roundoff
+        rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
+        must_be_exact = longest * rounding > 1 / 64
+        relative += 0.0 if must_be_exact else rounding
+        error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
+        total = scalar_variable(
+            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.total",
             node.values,
             nullable=False,
             at_bos=0,
-            noise=number_noise(relative * longest + _LEAK),
+            noise=number_noise(error),
         )
         ahead = Read(self.work.one, np.array([[float(excess)]]))
         raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
         self.work.add_head(
             node.place,
-            count,
+            total,
             replace(scores, queries=raised),
-            self.work.constant_reads(np.ones(1)),
+            self.complete(value),
             np.zeros(1),
             sharpness=sharpness,
             excess=excess,
+            needs_exact_logits=must_be_exact,
         )
-        self.stored[carrier] = Stored(count, node.raw_table())
+        self.stored[carrier] = Stored(total, node.raw_table())
 
     def _mean(self, carrier: Carrier, node: Mean, feature: Feature, scores: Scores) -> None:
         weights = math.expm1(2 * 2 * self.work.sharpness(scores) * scores.error) if scores.error else 0.0
@@ -305,7 +311,7 @@ class Builder:
         # sums of whole numbers, times a power of two, are exact as long as they fit the format
         if not exact or largest >= 1 / roundoff:
             error += 4 * roundoff * largest
-        return Scores(tuple(queries), tuple(keys), error)
+        return Scores(tuple(queries), tuple(keys), error, largest)
 
 
 def _last(scores: Scores) -> int:
@@ -323,7 +329,7 @@ def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
     queries, keys = match.queries.columns, match.keys.columns
     parabola = match.score == 0
     if parabola and match.bos is None:
-        from_queries = query.error_of(np.array([[1.0], [0.0]]))
+        from_queries = query.error_of(np.array([[1.0], [0.0]] * (queries.shape[1] // 2)))
     else:
         from_queries = query.error_of(keys.T)
     from_keys = key.error_of(queries.T)

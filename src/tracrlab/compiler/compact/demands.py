@@ -13,28 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_basis
-from tracrlab.compiler.compact.expand import Expansion, Expansions, node_numbers
-from tracrlab.compiler.compact.ir import Affine, Elementwise, IRNode, is_raw
+from tracrlab.compiler.compact.expand import Expansion, node_numbers
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, is_raw
+from tracrlab.compiler.compact.layers import Layers
 from tracrlab.shapes import Bool, Float
 
 _TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A node that is stored, as a code or as what attention leaves for it."""
-
-    node: IRNode
-    raw: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Feature:
-    """Features of a node, a column each; ``exact``: clean values are wanted, not quantities with rounding errors."""
-
-    node: IRNode
-    columns: Float[np.ndarray, "value feature"]
-    exact: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +33,7 @@ class Parts:
 class Demands:
     """What is asked of each carrier so far."""
 
-    expansions: Expansions
+    layers: Layers
     one_hot_codes: bool = False
     _columns: dict[Carrier, list[Float[np.ndarray, "value feature"]]] = field(default_factory=dict)
     _tables: dict[Carrier, Float[np.ndarray, "value column"]] = field(default_factory=dict)
@@ -81,10 +65,10 @@ class Demands:
         node, columns = feature.node, feature.columns
         if not columns.shape[1] or (columns == columns[:1]).all():
             return Parts((), columns[0] if len(columns) else np.zeros(columns.shape[1]))
-        if isinstance(node, Affine) and (slope := _slopes(node, columns)) is not None:
-            return self._affine_parts(node, slope, columns, exact=feature.exact)
+        if isinstance(node, Affine) and (slopes := _slopes(node, columns)) is not None:
+            return self._affine_parts(node, slopes, columns, exact=feature.exact)
         if isinstance(node, Elementwise | Affine):
-            expansion = self.expansions.of(node)
+            expansion = self.layers.expansion(node)
             if expansion.atoms != (node,):
                 return self._elementwise_parts(node, expansion, columns, exact=feature.exact)
             return Parts(((Carrier(node), columns),), np.zeros(columns.shape[1]))
@@ -109,19 +93,19 @@ class Demands:
     def _elementwise_parts(
         self, node: IRNode, expansion: Expansion, columns: Float[np.ndarray, "value feature"], *, exact: bool
     ) -> Parts:
-        tensor = columns[expansion.places]  # what is impossible counts as the last value
+        tensor = columns[expansion.places]
+        if not expansion.atoms:
+            return Parts((), tensor)
         if len(expansion.atoms) == 1:
-            return self.parts(Feature(expansion.atoms[0], tensor, exact))
-        addends, separable = _separated(tensor)
-        own = np.where(separable, 0.0, columns)
+            return self.parts(Feature(expansion.atoms[0], tensor[expansion.classes[0]], exact))
+        addends, separable = _separated(tensor, expansion.places != IMPOSSIBLE)
+        if not separable:  # what is stored anyway serves for all
+            return Parts(((Carrier(node), columns),), np.zeros(columns.shape[1]))
         features = [
-            Feature(atom, np.where(separable, addend, 0.0), exact)
-            for atom, addend in zip(expansion.atoms, addends, strict=True)
+            Feature(atom, addend[classes], exact)
+            for atom, classes, addend in zip(expansion.atoms, expansion.classes, addends, strict=True)
         ]
-        parts = _sum([self.parts(each) for each in features], np.zeros(columns.shape[1]))
-        if separable.all():
-            return parts
-        return Parts((*parts.terms, (Carrier(node), own)), parts.offset)
+        return _sum([self.parts(each) for each in features], np.zeros(columns.shape[1]))
 
 
 def _slopes(node: Affine, columns: Float[np.ndarray, "value feature"]) -> Float[np.ndarray, " feature"] | None:
@@ -135,21 +119,27 @@ def _slopes(node: Affine, columns: Float[np.ndarray, "value feature"]) -> Float[
 
 
 def _separated(
-    tensor: Float[np.ndarray, "... feature"],
-) -> tuple[list[Float[np.ndarray, "value feature"]], Bool[np.ndarray, " feature"]]:
-    """Functions of each axis whose sum is the tensor, and for which features they are."""
+    tensor: Float[np.ndarray, "... feature"], possible: Bool[np.ndarray, "..."]
+) -> tuple[list[Float[np.ndarray, "class feature"]], bool]:
+    """Functions of each axis whose sum is the tensor wherever possible, and whether there are any.
+
+    They are read off the lines through the origin, the entry with the most possible ones in line with it.
+    """
     n_axes = tensor.ndim - 1
-    origin = tensor[(0,) * n_axes]
-    addends, total = [], np.broadcast_to(origin, tensor.shape)
+    counts = [possible.sum(axis=tuple(other for other in range(n_axes) if other != axis)) for axis in range(n_axes)]
+    origin = tuple(int(count.argmax()) for count in counts)
+    middle = tensor[origin]
+    addends, total = [], np.broadcast_to(middle, tensor.shape)
     for axis in range(n_axes):
-        line = tensor[tuple(slice(None) if other == axis else 0 for other in range(n_axes))]
+        line = tensor[tuple(slice(None) if other == axis else origin[other] for other in range(n_axes))]
         shape = [1] * n_axes
         shape[axis] = len(line)
-        total = total + (line - origin).reshape(*shape, -1)
-        addends.append(line - origin if axis else line)
+        total = total + (line - middle).reshape(*shape, -1)
+        addends.append(line - middle if axis else line)
     axes = tuple(range(n_axes))
     size = np.maximum(1.0, np.abs(tensor).max(axis=axes))
-    return addends, np.abs(total - tensor).max(axis=axes) <= _TOLERANCE * size
+    off = np.abs(total - tensor) * possible[..., None]
+    return addends, bool((off.max(axis=axes) <= _TOLERANCE * size).all())
 
 
 def _sum(parts: list[Parts], offset: Float[np.ndarray, " feature"]) -> Parts:

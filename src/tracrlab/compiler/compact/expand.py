@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Elementwise, IRNode
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Elementwise, IRNode, Source, Total
 from tracrlab.shapes import Float, Int
 
 MAX_EXPANDED = 2**20
@@ -16,73 +17,121 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Expansion:
-    """A node as a function of ``atoms``; ``places`` has an axis for each, and the places of the node's values."""
+    """A node as a function of ``atoms``.
+
+    ``places`` has an axis for each atom and holds places of the node's values; along an axis stand classes of the
+    atom's values, which ``classes`` gives, that make no difference.
+    """
 
     atoms: tuple[IRNode, ...]
+    classes: tuple[Int[np.ndarray, " value"], ...]
     places: Int[np.ndarray, "..."]
 
 
-class Expansions:
-    """Expansions of nodes, and the layer that can compute each; every one is found once."""
-
-    def __init__(self) -> None:
-        self._expansions: dict[IRNode, Expansion] = {}
-        self._levels: dict[IRNode, int] = {}
-
-    def add(self, node: IRNode) -> None:
-        """Expand a node whose inputs have been added.
-
-        An input is seen through where that saves a layer or costs nothing: it depends on a single atom, or it could not
-        be ready before the others.
-        """
-        ready = max((self._levels[each] for each in node.inputs), default=0)
-        if not isinstance(node, Elementwise | Affine):
-            self._expansions[node] = _itself(node)
-            self._levels[node] = ready + bool(node.inputs)
-            return
-        late = [each for each in node.inputs if self._levels[each] == ready or len(self.of(each).atoms) <= 1]
-        inner = [self.of(each) if each in late else _itself(each) for each in node.inputs]
-        expansion = _composed(node, inner)
-        if expansion is None:
-            inner = [self.of(each) if len(self.of(each).atoms) <= 1 else _itself(each) for each in node.inputs]
-            expansion = _composed(node, inner) or _composed(node, [_itself(each) for each in node.inputs])
-        self._expansions[node] = expansion or _itself(node)
-        self._levels[node] = max(ready, 1) if len(self._expansions[node].atoms) > 1 or expansion is None else ready
-
-    def of(self, node: IRNode) -> Expansion:
-        """The expansion of a node."""
-        return self._expansions[node]
-
-    def level(self, node: IRNode) -> int:
-        """The layer whose MLP can have computed the node; 0: the embedding holds it."""
-        return self._levels[node]
+def expansion_of_itself(node: IRNode) -> Expansion:
+    """A node as a function of nothing but itself."""
+    return Expansion((node,), (np.arange(len(node.values)),), np.arange(len(node.values)))
 
 
-def _itself(node: IRNode) -> Expansion:
-    return Expansion((node,), np.arange(len(node.values)))
-
-
-def _composed(node: Elementwise | Affine, inner: list[Expansion]) -> Expansion | None:
-    """The function of all the inner atoms; ``None`` if it is too large."""
+def composed(node: Elementwise | Affine, inner: Sequence[Expansion]) -> Expansion | None:
+    """The function of all the inner atoms that a node is of what it reads; ``None`` if it is too large."""
     atoms = tuple({atom: None for expansion in inner for atom in expansion.atoms})
-    shape = tuple(len(atom.values) for atom in atoms)
+    classes, finer = _joined_classes(atoms, inner)
+    shape = tuple(len(rows) for rows in finer)
     if prod(shape) > MAX_EXPANDED:
         return None
     arguments = []
-    for expansion in inner:
+    for number, expansion in enumerate(inner):
+        # the inner table at the inner class of each joint class, with an axis for each atom of the whole
+        index = [finer[atoms.index(atom)][:, _column(atom, inner, number)] for atom in expansion.atoms]
+        places = expansion.places[np.ix_(*index)] if index else expansion.places
         axes = [atoms.index(atom) for atom in expansion.atoms]
-        order = np.argsort(axes)
-        places = np.transpose(expansion.places, order)
-        index = [shape[axis] if axis in axes else 1 for axis in range(len(atoms))]
-        arguments.append(np.broadcast_to(places.reshape(index), shape))
-    impossible = np.zeros(shape, bool)
+        places = np.transpose(places, np.argsort(axes))
+        argument = places.reshape([shape[axis] if axis in axes else 1 for axis in range(len(atoms))])
+        arguments.append(np.broadcast_to(argument, shape))
+    impossible = _impossible_pairs(atoms, classes, shape)
     for argument in arguments:
         impossible |= argument == IMPOSSIBLE
     if isinstance(node, Elementwise):
         results = np.asarray(node.places[tuple(arguments)])
     else:
         results = _affine_places(node, arguments)
-    return Expansion(atoms, np.where(impossible, IMPOSSIBLE, results))
+    return _reduced(Expansion(atoms, classes, np.where(impossible, IMPOSSIBLE, results)))
+
+
+def _joined_classes(
+    atoms: Sequence[IRNode], inner: Sequence[Expansion]
+) -> tuple[tuple[Int[np.ndarray, " value"], ...], list[Int[np.ndarray, "class reader"]]]:
+    """For each atom, classes that every reader's classes follow from, and the readers' classes of each."""
+    classes, finer = [], []
+    for atom in atoms:
+        readers = [expansion.classes[expansion.atoms.index(atom)] for expansion in inner if atom in expansion.atoms]
+        rows, which = np.unique(np.stack(readers, axis=1), axis=0, return_inverse=True)
+        classes.append(which.reshape(-1))
+        finer.append(rows)
+    return tuple(classes), finer
+
+
+def _column(atom: IRNode, inner: Sequence[Expansion], number: int) -> int:
+    """Which of an atom's readers the inner expansion of this number is."""
+    return sum(atom in expansion.atoms for expansion in inner[:number])
+
+
+def _impossible_pairs(
+    atoms: Sequence[IRNode], classes: Sequence[Int[np.ndarray, " value"]], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Positions from the length on do not exist, where both are told apart value by value."""
+    impossible = np.zeros(shape, bool)
+    for axis, atom in enumerate(atoms):
+        for other, position in enumerate(atoms):
+            whole = shape[axis] == len(atom.values) and shape[other] == len(position.values)
+            if is_length(atom) and is_positions(position) and whole:
+                lengths = np.zeros(shape[axis])
+                lengths[classes[axis]] = node_numbers(atom)
+                places = np.zeros(shape[other])
+                places[classes[other]] = node_numbers(position)
+                ahead = [1] * len(shape)
+                ahead[axis] = -1
+                beside = [1] * len(shape)
+                beside[other] = -1
+                impossible |= places.reshape(beside) >= lengths.reshape(ahead)
+    return impossible
+
+
+def is_length(node: IRNode) -> bool:
+    """Whether a node counts all positions."""
+    return isinstance(node, Total) and node.source is None and not node.pattern.matches
+
+
+def is_positions(node: IRNode) -> bool:
+    """Whether a node is the positions."""
+    return isinstance(node, Source) and not node.by_token
+
+
+def _reduced(expansion: Expansion) -> Expansion:
+    """Classes with equal slices joined, and atoms that make no difference left out."""
+    places, classes = expansion.places, list(expansion.classes)
+    for axis in range(places.ndim):
+        slices = np.ascontiguousarray(np.moveaxis(places, axis, 0).reshape(places.shape[axis], -1))
+        first, which = _rows(slices)
+        if len(first) < len(slices):
+            places = np.take(places, first, axis=axis)
+            classes[axis] = which[classes[axis]]
+    kept = [axis for axis in range(places.ndim) if places.shape[axis] > 1]
+    return Expansion(
+        tuple(expansion.atoms[axis] for axis in kept),
+        tuple(classes[axis] for axis in kept),
+        places.reshape([places.shape[axis] for axis in kept]),
+    )
+
+
+def _rows(rows: Int[np.ndarray, "row column"]) -> tuple[Int[np.ndarray, " class"], Int[np.ndarray, " row"]]:
+    """The first of each kind of row, and which kind each is."""
+    as_bytes = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
+    _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # classes in the order of their first values
+    rank = np.argsort(order)
+    return first[order], rank[which.reshape(-1)]
 
 
 def _affine_places(node: Affine, arguments: list[Int[np.ndarray, "..."]]) -> Int[np.ndarray, "..."]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
+from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.demands import Feature
-from tracrlab.compiler.compact.expand import Expansion
-from tracrlab.compiler.compact.ir import IRNode
+from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Feature, IRNode
 from tracrlab.shapes import Float, Int
 
-_MAX_SPREAD = 2.0**17  # the range of a number over its smallest gap, in single precision
+_MAX_ATOMS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,76 +37,118 @@ class Form:
 def best_form(expansion: Expansion, analog: Sequence[bool], spread: float) -> Form | None:
     """The form with the fewest steps, if there is one that is precise enough.
 
-    ``analog`` says of which atoms only the quantity that attention leaves can be read, with ``spread`` the number of
-    values that such a quantity may at most tell apart.
+    ``analog`` says of which atoms only the quantity that attention leaves can be read. ``spread`` is how many times the
+    smallest gap at a step a number may be.
     """
-    shape = expansion.places.shape
+    if not 1 <= len(expansion.atoms) <= _MAX_ATOMS:
+        return None
+    table = _by_value(expansion, analog)
+    if table is None:
+        return None
     best: Form | None = None
-    for codes in _candidates(expansion, analog):
-        total = np.zeros(())
-        for code in codes:
-            total = np.add.outer(total, code)
-        numbers, first, group = np.unique(total.reshape(-1), return_index=True, return_inverse=True)
-        if len(numbers) > 1 and any(analog):
-            numbers, first, group = _merged(numbers, first, group.reshape(-1))
-        places = expansion.places.reshape(-1)[first]
-        if not (places[group.reshape(-1)] == expansion.places.reshape(-1)).all():
-            continue
-        changes = np.flatnonzero(places[1:] != places[:-1])
-        gap = float(np.diff(numbers)[changes].min(initial=np.inf))
-        if float(np.abs(numbers).max(initial=0)) > (spread if any(analog) else _MAX_SPREAD) * gap:
-            continue
-        if best is None or len(changes) < best.n_steps:
-            features = tuple(
-                Feature(atom, code[:, None], exact=not raw)
-                for atom, code, raw in zip(expansion.atoms, codes, analog, strict=True)
-            )
-            best = Form(features, numbers, places)
-    assert best is None or len(shape) == len(best.features)
+    for codes in _candidates(table, analog):
+        form = _form(table, codes, analog, spread)
+        if form is not None and (best is None or form.n_steps < best.n_steps):
+            best = form
     return best
 
 
-def _merged(
-    numbers: Float[np.ndarray, " number"], first: Int[np.ndarray, " number"], group: Int[np.ndarray, " entry"]
-) -> tuple[Float[np.ndarray, " number"], Int[np.ndarray, " number"], Int[np.ndarray, " entry"]]:
-    """Sums of fractions that differ by rounding only are one number."""
-    apart = np.concatenate([[True], np.diff(numbers) > 1e-12 * max(1.0, float(np.abs(numbers).max()))])
-    return numbers[apart], first[apart], (np.cumsum(apart) - 1)[group]
+def _by_value(expansion: Expansion, analog: Sequence[bool]) -> Expansion | None:
+    """The expansion with every value of analog atoms in a class of its own, in ascending order of its quantity."""
+    places, classes = expansion.places, list(expansion.classes)
+    shape = [
+        len(atom.values) if raw else size for atom, raw, size in zip(expansion.atoms, analog, places.shape, strict=True)
+    ]
+    if prod(shape) > MAX_EXPANDED:
+        return None
+    for axis, (atom, raw) in enumerate(zip(expansion.atoms, analog, strict=True)):
+        if raw:
+            if _quantity(atom) is None:
+                return None
+            places = np.take(places, classes[axis], axis=axis)
+            classes[axis] = np.arange(len(atom.values))
+    return Expansion(expansion.atoms, tuple(classes), places)
 
 
-def _candidates(expansion: Expansion, analog: Sequence[bool]) -> Iterator[list[Float[np.ndarray, " value"]]]:
-    atoms = expansion.atoms
-    numbers = [_quantity(atom, raw) for atom, raw in zip(atoms, analog, strict=True)]
-    present = [each for each in numbers if each is not None]
-    if len(present) == len(atoms) and len(atoms) <= 4:
-        for signs in product((1.0, -1.0), repeat=len(atoms) - 1):
-            yield [sign * number for sign, number in zip((1.0, *signs), present, strict=True)]
-    if len(atoms) > 4:
-        return
+def _form(
+    table: Expansion, codes: Sequence[Float[np.ndarray, " class"]], analog: Sequence[bool], spread: float
+) -> Form | None:
+    """The form of these codes, if they determine the result with enough precision."""
+    total = np.zeros(())
+    for code in codes:
+        total = np.add.outer(total, code)
+    numbers, group = np.unique(total.reshape(-1), return_inverse=True)
+    group = group.reshape(-1)
+    if len(numbers) > 1 and any(analog):  # sums of fractions that differ by rounding only are one number
+        apart = np.concatenate([[True], np.diff(numbers) > 1e-12 * max(1.0, float(np.abs(numbers).max()))])
+        numbers, group = numbers[apart], (np.cumsum(apart) - 1)[group]
+    entries = table.places.reshape(-1)
+    places = np.full(len(numbers), IMPOSSIBLE)
+    np.maximum.at(places, group, entries)
+    if ((entries != IMPOSSIBLE) & (places[group] != entries)).any():
+        return None
+    places = _filled(places)
+    changes = np.flatnonzero(places[1:] != places[:-1])
+    gap = float(np.diff(numbers)[changes].min(initial=np.inf))
+    if float(np.abs(numbers).max(initial=0)) * max(1, len(changes) / 4) > spread * gap:  # each step adds its rounding
+        return None
+    features = tuple(
+        Feature(atom, code[classes][:, None], exact=not raw)
+        for atom, classes, code, raw in zip(table.atoms, table.classes, codes, analog, strict=True)
+    )
+    return Form(features, numbers, places)
+
+
+def _filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
+    """Numbers that cannot occur get the result of the one before, so that there is no step."""
+    known = np.flatnonzero(places != IMPOSSIBLE)
+    if not len(known):
+        return np.zeros_like(places)
+    latest = np.searchsorted(known, np.arange(len(places)), side="right") - 1
+    filled: np.ndarray = places[known[np.maximum(latest, 0)]]
+    return filled
+
+
+def _candidates(table: Expansion, analog: Sequence[bool]) -> Iterator[list[Float[np.ndarray, " class"]]]:
+    whole = [size == len(atom.values) for atom, size in zip(table.atoms, table.places.shape, strict=True)]
+    numbers = [_quantity(atom) if raw else atom.numbers for atom, raw in zip(table.atoms, analog, strict=True)]
+    ordered = [
+        _by_class(number, classes)
+        for number, classes, each in zip(numbers, table.classes, whole, strict=True)
+        if number is not None and each
+    ]
+    if len(ordered) == len(table.atoms):
+        for signs in product((1.0, -1.0), repeat=len(ordered) - 1):
+            yield [sign * number for sign, number in zip((1.0, *signs), ordered, strict=True)]
     codes = [
-        number if raw and number is not None else _classes(expansion.places, axis)
+        number if raw and number is not None else _similar(table.places, axis)
         for axis, (number, raw) in enumerate(zip(numbers, analog, strict=True))
     ]
-    for order in permutations(range(len(atoms))):
+    for order in permutations(range(len(codes))):
         yield _lexicographic(codes, order)
 
 
-def _quantity(atom: IRNode, raw: bool) -> Float[np.ndarray, " value"] | None:
-    if not raw:
-        return atom.numbers
+def _by_class(numbers: Float[np.ndarray, " value"], classes: Int[np.ndarray, " value"]) -> Float[np.ndarray, " class"]:
+    arranged = np.empty(len(numbers))
+    arranged[classes] = numbers
+    return arranged
+
+
+def _quantity(atom: IRNode) -> Float[np.ndarray, " value"] | None:
+    """What attention leaves for each value, if it is one number."""
     table = atom.raw_table()
     return table[:, 0] if table is not None and table.shape[1] == 1 else None
 
 
-def _classes(places: Int[np.ndarray, "..."], axis: int) -> Float[np.ndarray, " value"]:
-    """A number for each value of an axis, the same for values that make no difference, similar ones near each other."""
+def _similar(places: Int[np.ndarray, "..."], axis: int) -> Float[np.ndarray, " class"]:
+    """A number for each class of an axis, such that similar ones are near each other."""
     slices = np.moveaxis(places, axis, 0).reshape(places.shape[axis], -1)
     return np.unique(slices, axis=0, return_inverse=True)[1].reshape(-1).astype(float)
 
 
 def _lexicographic(
-    codes: Sequence[Float[np.ndarray, " value"]], order: Sequence[int]
-) -> list[Float[np.ndarray, " value"]]:
+    codes: Sequence[Float[np.ndarray, " class"]], order: Sequence[int]
+) -> list[Float[np.ndarray, " class"]]:
     """The codes with weights, powers of two, that make their sum compare by the last of ``order`` first."""
     weighted = list(codes)
     extent, smallest = 0.0, 1.0

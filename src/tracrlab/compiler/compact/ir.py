@@ -154,18 +154,36 @@ class Mean(IRNode):
 
 
 @dataclass(frozen=True, eq=False)
-class Count(IRNode):
-    """How many positions are selected; ``values`` are widths in ascending order."""
+class Total(IRNode):
+    """The sum of the whole numbers selected, or, without a ``source``, how many there are; ``values`` ascend."""
 
     pattern: Pattern
+    source: IRNode | None
 
     @property
     def inputs(self) -> tuple[IRNode, ...]:
-        return self.pattern.inputs
+        return (*self.pattern.inputs, self.source) if self.source else self.pattern.inputs
 
     def raw_table(self) -> Float[np.ndarray, "value width"]:
-        """The count itself, to which the attention that BOS leaves to the selected positions is proportional."""
-        return np.array([[float(width)] for width in self.values])  # type: ignore[arg-type]
+        """The sum itself, to which what BOS leaves of the attention adds up."""
+        return np.array([[float(total)] for total in self.values])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A node that is stored, as a code or as what attention leaves for it."""
+
+    node: IRNode
+    raw: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """Features of a node, a column each; ``exact``: clean values are wanted, not quantities with rounding errors."""
+
+    node: IRNode
+    columns: Float[np.ndarray, "value feature"]
+    exact: bool = True
 
 
 def is_raw(node: IRNode, features: Float[np.ndarray, "value feature"]) -> bool:

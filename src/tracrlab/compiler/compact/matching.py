@@ -8,7 +8,8 @@ ways to compare:
   elsewhere (Tracr paper, appendix D.1);
 - *parabola*: where every query selects at most one class of keys, classes have integer codes c, and
   ``4 q c - 2 c² = 2 q² - 2 (q - c)²`` is 2 q² where the codes are equal and at most 2 q² - 2 elsewhere. This needs two
-  features whatever the number of classes; the row's own 2 q² only matters to BOS.
+  features whatever the number of classes; the row's own 2 q² only matters to BOS. Large codes are split into two
+  digits, each with a parabola of its own.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.compact.demands import Feature
-from tracrlab.compiler.compact.ir import Match, Pattern
+from tracrlab.compiler.compact.ir import Feature, Match, Pattern
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Float
 
+_LARGE = 1024.0  # codes whose squares take most of what single precision can hold exactly
+_LARGE_NOISY = 4.0  # codes whose squares make rounding errors large, where scores are measured
 _FEW = 3  # classes for which features of their own are no more than those of a parabola
 
 
@@ -52,26 +54,45 @@ class PatternFeatures:
         return [feature for three in each for feature in three if feature is not None]
 
 
-def pattern_features(pattern: Pattern, *, parabolas: bool) -> PatternFeatures:
-    """The features that a pattern's head reads."""
-    measured = pattern.counts or not pattern.never_empty
-    comparisons = tuple(_match_features(match, measured, parabolas) for match in pattern.matches)
+def pattern_features(pattern: Pattern, total: bool, *, parabolas: bool, clean: bool) -> PatternFeatures:
+    """The features that a pattern's head reads.
+
+    ``total``: every position selects some position. ``clean``: what is compared has no rounding errors.
+    """
+    measured = pattern.counts or not total
+    largest = _LARGE_NOISY if pattern.counts and not clean else _LARGE
+    comparisons = tuple(_match_features(match, measured, largest if parabolas else 0.0) for match in pattern.matches)
     score = sum(match.score for match in comparisons) if comparisons else 2.0
     return PatternFeatures(comparisons, score if pattern.counts else score - 1 if measured else score - 2)
 
 
-def _match_features(match: Match, measured: bool, parabolas: bool) -> MatchFeatures:
-    codes = equality_codes(match) if parabolas else None
+def _match_features(match: Match, measured: bool, largest: float) -> MatchFeatures:
+    """One comparison, by codes up to ``largest`` or their digits, or by classes if that is 0."""
+    codes = equality_codes(match) if largest else None
     if codes is None:
         return _class_features(match)
-    query, key = codes
-    bos = Feature(match.queries, 2 * (query * query)[:, None]) if measured else None
+    pairs = [codes] if max(float(np.abs(code).max()) for code in codes) <= largest else _code_digits(*codes)
+    queries = [column for query, _ in pairs for column in (4 * query, np.full(len(query), -2.0))]
+    keys = [column for _, key in pairs for column in (key, key * key)]
+    squares = np.sum([2 * query * query for query, _ in pairs], axis=0)
     return MatchFeatures(
-        Feature(match.queries, np.stack([4 * query, np.full(len(query), -2.0)], axis=1), exact=measured),
-        Feature(match.keys, np.stack([key, key * key], axis=1)),
+        Feature(match.queries, np.stack(queries, axis=1), exact=measured),
+        Feature(match.keys, np.stack(keys, axis=1)),
         0.0,
-        bos,
+        Feature(match.queries, squares[:, None]) if measured else None,
     )
+
+
+def _code_digits(
+    queries: Float[np.ndarray, " query"], keys: Float[np.ndarray, " key"]
+) -> list[tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]]]:
+    """Two digits of each code, centred; codes are equal where both digits are."""
+    lowest = min(queries.min(), keys.min())
+    base = np.ceil(np.sqrt(max(queries.max(), keys.max()) - lowest + 1))
+    middle = np.floor(base / 2)
+    leading = [(codes - lowest) // base - middle for codes in (queries, keys)]
+    last = [(codes - lowest) % base - middle for codes in (queries, keys)]
+    return [(leading[0], leading[1]), (last[0], last[1])]
 
 
 def _class_features(match: Match) -> MatchFeatures:

@@ -14,14 +14,16 @@ from tracrlab.compiler.compact.ir import (
     IR,
     Affine,
     Copied,
-    Count,
     Elementwise,
     IRNode,
     Match,
     Mean,
     Pattern,
     Source,
+    Total,
 )
+from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.staircase import digits, staircase
 from tracrlab.compiler.domains import Analysis, node_affine_function, too_many_values
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.folding import Slots, fold_predicate, fold_table
@@ -31,7 +33,7 @@ from tracrlab.craft.neurons import distinct_rows
 from tracrlab.rasp.expressions import Aggregate, Full, Indices, Length, Map, SelectorWidth, SequenceMap, Tokens
 from tracrlab.rasp.operations import Affine as AffineFunction
 from tracrlab.rasp.values import Value, exact_number, is_finite_number, value_key
-from tracrlab.shapes import Bool, Int
+from tracrlab.shapes import Bool, Float, Int
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +48,14 @@ class _Held:
         return Slots(self.slots, len(self.node.values))
 
 
-def normalise(analysis: Analysis) -> IR:
+def normalise(analysis: Analysis, passes: Passes) -> IR:
     """The meaning of an analysed program.
 
     Raises:
         PrecisionError: the program tells equal numbers of different types apart where they are merged.
         DomainTooLargeError: a selector combines too many values.
     """
-    builder = _Builder(analysis)
+    builder = _Builder(analysis, passes)
     for node in analysis.graph.sops():
         builder.add(node)
     output = builder.held[analysis.graph.output.place].node
@@ -63,6 +65,7 @@ def normalise(analysis: Analysis) -> IR:
 @dataclass(eq=False)
 class _Builder:
     analysis: Analysis
+    passes: Passes
     nodes: list[IRNode] = field(default_factory=list)
     held: dict[int, _Held] = field(default_factory=dict)
     _known: dict[Hashable, IRNode] = field(default_factory=dict)
@@ -80,8 +83,10 @@ class _Builder:
             case Full():
                 self._hold(node, self._constant(node, node.expression.fill))
             case Length():
-                pattern = self._pattern(node, Selection(((1, Conjunction({})),)), range(1, self.longest + 1), True)
-                self._hold(node, self._kept(("count", id(pattern)), Count(node.place, node.name, values, pattern)))
+                pattern = self._pattern([], range(1, self.longest + 1), counts=True)
+                self._hold(
+                    node, self._kept(("total", id(pattern), None), Total(node.place, node.name, values, pattern, None))
+                )
             case Map() | SequenceMap():
                 self._add_elementwise(node)
             case SelectorWidth():
@@ -199,19 +204,16 @@ class _Builder:
                 full[(slice(None),) * axis + (each.values.index(None),)] = False
         return full
 
-    def _pattern(self, node: Node, selection: Selection, widths: range, counts: bool) -> Pattern:
-        conjunction = selection.conjunction
-        if conjunction is not None:
-            matches = self._matches(node, conjunction)
-        else:
-            matches = [self._product_match(node, selection)]
-        key = (
-            counts,
-            tuple((id(match.queries), id(match.keys), match.matrix.tobytes()) for match in matches),
-        )
+    def _pattern(self, matches: list[Match], widths: range, *, counts: bool) -> Pattern:
+        key = (counts, tuple((id(match.queries), id(match.keys), match.matrix.tobytes()) for match in matches))
         if key not in self._patterns:
             self._patterns[key] = Pattern(tuple(matches), counts, widths[0] >= 1, widths[-1])
         return self._patterns[key]
+
+    def _selection_matches(self, node: Node, selection: Selection) -> list[Match]:
+        if selection.conjunction is not None:
+            return self._matches(node, selection.conjunction)
+        return [self._product_match(node, selection)]
 
     def _product_match(self, node: Node, selection: Selection) -> Match:
         """A selector that is no conjunction as one predicate between classes of combined values.
@@ -258,18 +260,46 @@ class _Builder:
         if selection.is_empty:
             return self._constant(node, 0)
         widths = self.analysis.widths[node.inputs[0]]
+        terms = [
+            (coefficient, matches)
+            for coefficient, conjunction in selection.terms
+            for matches in self._by_digits(node, self._matches(node, conjunction))
+        ]
         counts: list[IRNode] = []
-        single = selection.conjunction is not None
-        for number, (_, conjunction) in enumerate(selection.terms, start=1):
-            possible = widths if single else range(self.longest + 1)
-            pattern = self._pattern(node, Selection(((1, conjunction),)), possible, True)
-            name = node.name if single else f"{node.name}.{number}"
-            key = ("count", id(pattern))
-            counts.append(self._kept(key, Count(node.place, name, tuple(possible), pattern)))
-        if single:
+        for number, (_, matches) in enumerate(terms, start=1):
+            possible = widths if len(terms) == 1 else range(self.longest + 1)
+            pattern = self._pattern(matches, possible, counts=True)
+            name = node.name if len(terms) == 1 else f"{node.name}.{number}"
+            count = Total(node.place, name, tuple(possible), pattern, None)
+            counts.append(self._kept(("total", id(pattern), None), count))
+        if len(terms) == 1 and terms[0][0] == 1:
             return counts[0]
-        factors = tuple(Fraction(coefficient) for coefficient, _ in selection.terms)
+        factors = tuple(Fraction(coefficient) for coefficient, _ in terms)
         return self._affine(node, tuple(counts), factors, Fraction(0), values)
+
+    def _by_digits(self, node: Node, matches: list[Match]) -> list[list[Match]]:
+        """Conjunctions of which each pair of positions satisfies one at most, with order comparisons by digits."""
+        alternatives: list[list[Match]] = [[]]
+        for match in matches:
+            choices = [[match]]
+            stairs = staircase(match.matrix) if self.passes.digits else None
+            if stairs is not None:
+                each = digits(stairs)
+                queries = [
+                    self._digit(node, match.queries, places, number) for number, places in enumerate(each.query_digits)
+                ]
+                keys = [self._digit(node, match.keys, places, number) for number, places in enumerate(each.key_digits)]
+                less = _between(queries[0], keys[0], each.leading_less)
+                equal = _between(queries[0], keys[0], each.leading_equal)
+                choices = [[less], [equal, _between(queries[1], keys[1], each.last_at_most)]]
+            alternatives = [[*one, *other] for one in alternatives for other in choices]
+        return alternatives
+
+    def _digit(self, node: Node, operand: IRNode, places: Int[np.ndarray, " value"], number: int) -> IRNode:
+        """A digit of a node's step or level; its own value tells which of the digits occur."""
+        used, which = np.unique(places, return_inverse=True)
+        named = replace(node, name=f"{operand.name}.digit{number + 1}")
+        return self._elementwise(named, (operand,), which.reshape(-1), tuple(used.tolist()))
 
     # Aggregates -------------------------------------------------------------------------------------------------------
 
@@ -279,7 +309,7 @@ class _Builder:
         if selection.is_empty:
             self._hold(node, self._constant(node, expression.default))
             return
-        pattern = self._pattern(node, selection, widths, False)
+        pattern = self._pattern(self._selection_matches(node, selection), widths, counts=False)
         held = self.held[node.inputs[1]]
         if node.place in self.analysis.means:
             self._hold_mean(node, pattern, held.node, expression.default)
@@ -308,6 +338,9 @@ class _Builder:
         self._hold(node, copied, np.array(held_at, int))
 
     def _hold_mean(self, node: Node, pattern: Pattern, source: IRNode, default: Value) -> None:
+        if self.passes.totals and self._sign_suffices(node, pattern, source, default):
+            self._hold(node, self._sign(node, pattern, source))
+            return
         domain = self.analysis.domains[node.place]
         merged: dict[Fraction, Value] = {}
         for value in domain.values:
@@ -326,3 +359,52 @@ class _Builder:
             exact = exact_number(value)
             slots.append(order[exact] if exact is not None else len(numbers) if odd else IMPOSSIBLE)
         self._hold(node, mean, np.array(slots, int))
+
+    # Means of which only the sign matters ----------------------------------------------------------------------------
+
+    def _sign_suffices(self, node: Node, pattern: Pattern, source: IRNode, default: Value) -> bool:
+        """Whether nothing that reads a mean of whole numbers tells two means of the same sign apart."""
+        numbers = source.numbers
+        if numbers is None or (numbers != np.round(numbers)).any() or (not pattern.never_empty and default != 0):
+            return False
+        readers = [each for each in self.analysis.graph.nodes if node.place in each.inputs]
+        if not readers or node is self.analysis.graph.output:
+            return False
+        signs = np.sign([float(value) for value in self.analysis.domains[node.place].values])  # type: ignore[arg-type]
+        return all(self._reads_sign(reader, node, signs) for reader in readers)
+
+    def _reads_sign(self, reader: Node, node: Node, signs: Float[np.ndarray, " value"]) -> bool:
+        if not isinstance(reader.expression, Map | SequenceMap) or reader.place in self.analysis.means:
+            return False
+        table = self.analysis.table(reader)
+        slices = np.moveaxis(table.places, table.inputs.index(node.place), 0)
+        return all((slices[signs == sign] == slices[signs == sign][0]).all() for sign in np.unique(signs))
+
+    def _sign(self, node: Node, pattern: Pattern, source: IRNode) -> IRNode:
+        """A mean of the same sign, by way of the sum, which can be added up from several heads."""
+        numbers = source.numbers
+        assert numbers is not None
+        lowest, highest = (int(self.longest * min(numbers.min(), 0)), int(self.longest * max(numbers.max(), 0)))
+        sums = tuple(range(lowest, highest + 1))
+        parts: list[IRNode] = []
+        for number, matches in enumerate(self._by_digits(node, list(pattern.matches)), start=1):
+            part = self._pattern(matches, range(self.longest + 1), counts=True)
+            total = Total(node.place, f"{node.name}.sum{number}", sums, part, source)
+            parts.append(self._kept(("total", id(part), id(source)), total))
+        whole = parts[0]
+        if len(parts) > 1:
+            named = replace(node, name=f"{node.name}.sum")
+            whole = self._affine(named, tuple(parts), (Fraction(1),) * len(parts), Fraction(0), sums)
+        values = self.analysis.domains[node.place].values
+        signs = np.sign([float(value) for value in values])  # type: ignore[arg-type]
+        place = {sign: int(np.flatnonzero(signs == sign)[0]) for sign in np.unique(signs).tolist()}
+        nearest = place.get(0.0, 0)
+        return self._elementwise(
+            node, (whole,), np.array([place.get(float(np.sign(total)), nearest) for total in sums]), values
+        )
+
+
+def _between(queries: IRNode, keys: IRNode, matrix: Bool[np.ndarray, "query key"]) -> Match:
+    """A predicate between digits, for those that occur."""
+    rows, columns = np.array(queries.values, int), np.array(keys.values, int)
+    return Match(queries, keys, matrix[np.ix_(rows, columns)])

@@ -9,13 +9,15 @@ from dataclasses import dataclass, fields
 class Passes:
     """Which passes are on.
 
-    Attributes: ``codes`` integer codes compared by parabolas, instead of a feature a class; ``factor`` variables store
-    the fewest features that are read, instead of one-hots; ``neurons`` functions of one number instead of lookups where
-    that takes fewer neurons; ``bends`` polygons instead of steps where rounding allows; ``bold`` codes with rounding
-    errors are compared by parabolas where several positions with equal values are selected; ``reuse`` dimensions of
-    variables that nothing reads any more are used again.
+    Attributes: ``totals`` sums instead of means whose sign alone matters; ``digits`` order comparisons between many values by their digits; ``codes`` integer codes compared by
+    parabolas, instead of a feature a class; ``factor`` variables store the fewest features that are read, instead of
+    one-hots; ``neurons`` functions of one number instead of lookups where that takes fewer neurons; ``bends`` polygons
+    instead of steps where rounding allows; ``bold`` codes with rounding errors are compared by parabolas even where
+    positions must be weighed equally; ``reuse`` dimensions of variables that nothing reads any more are used again.
     """
 
+    totals: bool = True
+    digits: bool = True
     codes: bool = True
     factor: bool = True
     neurons: bool = True

@@ -7,18 +7,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.compact.demands import Carrier, Demands, Feature
-from tracrlab.compiler.compact.expand import Expansions, node_numbers
+from tracrlab.compiler.compact.demands import Demands
+from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.forms import Form, best_form
-from tracrlab.compiler.compact.ir import IR, Affine, Copied, Count, Elementwise, IRNode, Mean, Pattern, Source
+from tracrlab.compiler.compact.ir import (
+    IR,
+    Affine,
+    Carrier,
+    Copied,
+    Elementwise,
+    Feature,
+    IRNode,
+    Mean,
+    Pattern,
+    Source,
+    Total,
+)
+from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.matching import PatternFeatures, pattern_features
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.totality import always_selects
 from tracrlab.craft.neurons import Box, box_cover
 from tracrlab.errors import DomainTooLargeError
-from tracrlab.rasp.values import is_finite_number
 from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
+_SMALL = 8  # dimensions of a small model
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,23 +113,20 @@ class Plans:
     demands: Demands
 
 
-def plan_carriers(ir: IR, passes: Passes, precision: float) -> Plans:
+def plan_carriers(ir: IR, passes: Passes, precision: float, *, causal: bool) -> Plans:
     """Plan everything that the output needs; ``precision``: how many values a rounded quantity may tell apart."""
-    expansions = Expansions()
+    layers = Layers(precision)
     for node in ir.nodes:
-        expansions.add(node)
-    demands = Demands(expansions, one_hot_codes=not passes.factor)
+        layers.add(node)
+    demands = Demands(layers, one_hot_codes=not passes.factor)
     output = _output(ir.output)
     demands.add(output.feature)
+    planner = _Planner(demands, layers, passes, precision, causal)
     plans: dict[Carrier, Plan] = {}
     for node in reversed(ir.nodes):
         for carrier in (Carrier(node), Carrier(node, raw=True)):
             if demands.wanted(carrier):
-                plan = (
-                    _raw_plan(carrier, demands, passes)
-                    if carrier.raw
-                    else _code_plan(carrier, demands, passes, precision)
-                )
+                plan = planner.plan(carrier)
                 plans[carrier] = plan
                 for feature in plan.features:
                     demands.add(feature)
@@ -132,85 +143,89 @@ def _output(node: IRNode) -> Output:
     return Output(Feature(node, codes[:, None]), codes)
 
 
-def _raw_plan(carrier: Carrier, demands: Demands, passes: Passes) -> Plan:
-    node = carrier.node
-    if isinstance(node, Count):
-        return Attended(_attention(node.pattern, demands.expansions, passes), None)
-    assert isinstance(node, Mean)
-    numbers = node_numbers(node.source)
-    return Attended(
-        _attention(node.pattern, demands.expansions, passes), Feature(node.source, numbers[:, None], exact=False)
-    )
+@dataclass(frozen=True, eq=False)
+class _Planner:
+    """Decides how each carrier is computed."""
+
+    demands: Demands
+    layers: Layers
+    passes: Passes
+    precision: float
+    causal: bool
+
+    def plan(self, carrier: Carrier) -> Plan:
+        """The plan of a carrier, of which all has been asked that will be."""
+        node = carrier.node
+        match node:
+            case Source():
+                return Embedded()
+            case Copied():
+                return Attended(
+                    self._attention(node.pattern), Feature(node.source, self.demands.table(carrier)[node.slots])
+                )
+            case Total() if carrier.raw and node.source is None:
+                return Attended(self._attention(node.pattern), None)
+            case Mean() | Total() if carrier.raw and node.source is not None:
+                number = node_numbers(node.source)[:, None]
+                return Attended(self._attention(node.pattern), Feature(node.source, number, exact=False))
+            case Mean() | Total():
+                return Digitised(Feature(node, node.raw_table(), exact=False))
+            case Affine() if self.layers.expansion(node).atoms == (node,):
+                return self._sum(node)
+            case Affine() | Elementwise():
+                return self._function(node)
+            case _:
+                raise AssertionError(f"no plan for {type(node).__name__}")
+
+    def _attention(self, pattern: Pattern) -> PatternFeatures:
+        """Where patterns must weigh what they select equally, codes with rounding errors are compared by classes."""
+        copies = not pattern.counts and pattern.longest <= 1
+        clean = all(self.layers.layer(node) == 0 for node in pattern.inputs)
+        total = always_selects(pattern, self.layers, causal=self.causal)
+        parabolas = self.passes.codes and (copies or clean or self.passes.bold)
+        return pattern_features(pattern, total, parabolas=parabolas, clean=clean)
+
+    def _sum(self, node: Affine) -> Plan:
+        """Steps on a sum of numbers, read as attention leaves them in the same layer."""
+        layer = self.layers.layer(node)
+        features = []
+        for operand, factor in zip(node.operands, node.factors, strict=True):
+            late = self.layers.layer(operand) == layer and isinstance(operand, Mean | Total)
+            features.append(Feature(operand, float(factor) * node_numbers(operand)[:, None], exact=not late))
+        numbers = node_numbers(node)
+        order = np.argsort(numbers)
+        return Stepped(Form(tuple(features), numbers[order] - float(node.offset), order))
+
+    def _function(self, node: IRNode) -> Plan:
+        expansion = self.layers.expansion(node)
+        late = self.layers.form(node)
+        if late is not None and any(self.layers.analog(expansion, self.layers.layer(node))):
+            return Stepped(late)
+        digital = [False] * len(expansion.atoms)
+        form = best_form(expansion, digital, self.precision) if self.passes.neurons else None
+        boxes = box_cover(expansion.places)
+        memberships = tuple(_memberships(expansion, boxes, axis) for axis in range(len(expansion.atoms)))
+        n_columns = sum(len(np.unique(feature.columns, axis=1).T) for feature in memberships)
+        if form is not None and (len(boxes) > MAX_NEURONS or _cheaper(form, len(boxes), n_columns)):
+            return Stepped(form)
+        if len(boxes) > MAX_NEURONS:
+            raise DomainTooLargeError(
+                node.name,
+                None,
+                f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
+                "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
+            )
+        restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
+        return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
 
 
-def _code_plan(carrier: Carrier, demands: Demands, passes: Passes, precision: float) -> Plan:
-    node = carrier.node
-    match node:
-        case Source():
-            return Embedded()
-        case Copied():
-            table = demands.table(carrier)
-            value = Feature(node.source, table[node.slots])
-            return Attended(_attention(node.pattern, demands.expansions, passes), value)
-        case Mean() | Count():
-            table = node.raw_table()
-            return Digitised(Feature(node, table, exact=False))
-        case Affine() if demands.expansions.of(node).atoms == (node,):
-            return _affine_plan(node, demands.expansions)
-        case Affine() | Elementwise():
-            return _elementwise_plan(node, demands.expansions, passes, precision)
-        case _:
-            raise AssertionError(f"no plan for {type(node).__name__}")
+def _cheaper(form: Form, n_boxes: int, n_columns: int) -> bool:
+    """Whether steps take fewer parameters than a lookup: neurons times what they read, in an otherwise small model."""
+    return 2 * form.n_steps * (_SMALL + len(form.features)) <= n_boxes * (_SMALL + n_columns)
 
 
-def _attention(pattern: Pattern, expansions: Expansions, passes: Passes) -> PatternFeatures:
-    """Where patterns must weigh what they select equally, codes with rounding errors are compared by classes."""
-    copies = not pattern.counts and (pattern.longest <= 1 or passes.bold)
-    clean = all(expansions.level(node) == 0 for node in pattern.inputs)
-    return pattern_features(pattern, parabolas=passes.codes and (copies or clean))
-
-
-def _affine_plan(node: Affine, expansions: Expansions) -> Plan:
-    level = expansions.level(node)
-    features = []
-    for operand, factor in zip(node.operands, node.factors, strict=True):
-        late = expansions.level(operand) == level and isinstance(operand, Mean)
-        features.append(Feature(operand, float(factor) * node_numbers(operand)[:, None], exact=not late))
-    numbers = node_numbers(node)
-    order = np.argsort(numbers)
-    return Stepped(Form(tuple(features), numbers[order] - float(node.offset), order))
-
-
-def _elementwise_plan(node: IRNode, expansions: Expansions, passes: Passes, precision: float) -> Plan:
-    expansion, level = expansions.of(node), expansions.level(node)
-    analog = [isinstance(atom, Mean | Count) and expansions.level(atom) == level for atom in expansion.atoms]
-    form = best_form(expansion, analog, precision) if passes.neurons else None
-    if form is not None and any(analog):
-        return Stepped(form)
-    if form is None and any(analog) and passes.neurons:
-        form = best_form(expansion, [False] * len(analog), precision)
-    boxes = box_cover(expansion.places)
-    memberships = tuple(_memberships(atom, boxes, axis) for axis, atom in enumerate(expansion.atoms))
-    n_columns = sum(len(np.unique(feature.columns, axis=1).T) for feature in memberships)
-    if form is not None and (2 * form.n_steps <= len(boxes) + 2 * n_columns or len(boxes) > MAX_NEURONS):
-        return Stepped(form)
-    if len(boxes) > MAX_NEURONS:
-        raise DomainTooLargeError(
-            node.name,
-            None,
-            f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
-            "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
-        )
-    restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
-    return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
-
-
-def _memberships(atom: IRNode, boxes: Sequence[Box], axis: int) -> Feature:
+def _memberships(expansion: Expansion, boxes: Sequence[Box], axis: int) -> Feature:
     """1 for the values of an atom that belong to a box, and nothing where all do."""
     columns = np.array([box.sets[axis] for box in boxes], float).reshape(len(boxes), -1).T
-    return Feature(atom, np.where(columns.min(axis=0) == 1, 0.0, columns))
-
-
-def is_number_default(default: object) -> bool:
-    """Whether a mean's default is held as a number, like its values."""
-    return is_finite_number(default)
+    columns = np.where(columns.min(axis=0) == 1, 0.0, columns)
+    return Feature(expansion.atoms[axis], columns[expansion.classes[axis]])
