@@ -69,7 +69,7 @@ def compile_program(
     if mode == "faithful":
         lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
     else:
-        lowered = lower_compact(analysis, bos, np.dtype(dtype), Passes())
+        lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), Passes())
     schedule = layer_schedule(lowered.components)
     allocation = allocate_dimensions(lowered)
     config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)

@@ -6,6 +6,7 @@ how it is computed, ``build`` makes the components.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Output, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
-from tracrlab.compiler.lower import Lowered, too_fine
+from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
@@ -25,25 +26,22 @@ from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_varia
 __all__ = ["Passes", "lower_compact"]
 
 
-def lower_compact(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:
+def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: np.dtype, passes: Passes) -> Lowered:
     """Lower an analysed graph into few components over few dimensions.
 
-    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried.
+    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, and last those
+    of faithful mode, which makes clean copies of what it compares.
 
     Raises:
         DomainTooLargeError: a table or combination of values passes the limits.
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
-    ladder = [passes, replace(passes, bends=False), replace(passes, bends=False, bold=False)]
-    ladder.append(replace(ladder[-1], codes=False))
-    ladder.append(replace(ladder[-1], neurons=False))
-    failure = NotSeparable(0, 1)
-    for attempt in dict.fromkeys(ladder):
-        try:
+    quieter = replace(passes, bends=False, bold=False)
+    attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
+    for attempt in dict.fromkeys(attempts):
+        with suppress(NotSeparable):
             return _lowered(analysis, bos, dtype, attempt)
-        except NotSeparable as error:
-            failure = error
-    raise too_fine(analysis.graph.output, dtype, *failure.args) from failure
+    return lower_graph(analysis, bos, pad, dtype)
 
 
 def _lowered(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:

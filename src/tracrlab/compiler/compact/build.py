@@ -255,10 +255,15 @@ class Builder:
         self.stored[carrier] = Stored(total, node.raw_table())
 
     def _mean(self, carrier: Carrier, node: Mean, feature: Feature, scores: Scores) -> None:
-        weights = math.expm1(2 * 2 * self.work.sharpness(scores) * scores.error) if scores.error else 0.0
-        value = self.resolve(feature)
-        spread = (self.work.max_length + 4) * unit_roundoff(self.work.dtype) + 2 * weights
+        numbers = np.array([float(value) for value in node.values[: node.n_numbers]])  # type: ignore[arg-type]
         size = max(float(np.abs(feature.columns).max(initial=0)), 1.0)
+        leak = unit_roundoff(self.work.dtype) / 64
+        if scores.error:  # the sharper the pattern, the more it makes of errors
+            leak = max(float(np.diff(numbers).min(initial=1.0)) / (256 * size), leak)
+        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=leak)))
+        weights = math.expm1(2 * sharpness * scores.error)
+        value = self.resolve(feature)
+        spread = (self.work.max_length + 4) * unit_roundoff(self.work.dtype) + 2 * weights + leak
         error = value.error_of(np.ones((1, 1))) + spread * size
         number_default: Value = node.default if is_finite_number(node.default) else None
         mean = scalar_variable(
@@ -272,7 +277,7 @@ class Builder:
         if node.odd_default:
             reads = [Read(read.variable, np.pad(read.matrix, ((0, 0), (0, 1)))) for read in reads]
             reads += self.work.constant_reads(np.array([0.0, 1.0]))
-        self.work.add_head(node.place, mean, scores, reads, mean.vector(number_default))
+        self.work.add_head(node.place, mean, scores, reads, mean.vector(number_default), sharpness=sharpness)
         self.stored[carrier] = Stored(mean, node.raw_table())
 
     # Scores -----------------------------------------------------------------------------------------------------------

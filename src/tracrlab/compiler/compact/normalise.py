@@ -23,6 +23,7 @@ from tracrlab.compiler.compact.ir import (
     Total,
 )
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
 from tracrlab.compiler.domains import Analysis, node_affine_function, too_many_values
 from tracrlab.compiler.graph import Node
@@ -156,6 +157,11 @@ class _Builder:
             sources = tuple(each.node for each in inputs)
             self._hold(node, self._affine(node, sources, affine.coefficients, affine.offset, values), slots)
             return
+        if self.passes.ridges and len(operands) == 2 and not domain.nullable:
+            split = self._by_ridges(node, (operands[0], operands[1]), folded.places, values)
+            if split is not None:
+                self._hold(node, split, slots)
+                return
         none = len(values)
         places = folded.places
         if domain.nullable:
@@ -168,6 +174,32 @@ class _Builder:
                 index[axis] = slice(len(operand.values) - 1, None)
                 places[tuple(index)] = none
         self._hold(node, self._elementwise(node, operands, places, values), slots)
+
+    def _by_ridges(
+        self, node: Node, operands: tuple[IRNode, IRNode], places: Int[np.ndarray, "x y"], values: tuple[Value, ...]
+    ) -> IRNode | None:
+        """The sum of a function of the operands' sum and one of their difference, if it is one."""
+        x, y = (operand.numbers for operand in operands)
+        if x is None or y is None or not all(map(is_finite_number, values)) or (places < 0).any():
+            return None
+        whole = (x == np.round(x)).all() and (y == np.round(y)).all()
+        results = np.array([float(value) for value in values])  # type: ignore[arg-type]
+        found = ridges(x, y, results[places]) if whole else None
+        if found is None:
+            return None
+        addends = []
+        for sign, name, numbers, function in (
+            (1, "sum", found.sums, found.of_sum),
+            (-1, "difference", found.differences, found.of_difference),
+        ):
+            linear = replace(node, name=f"{node.name}.{name}")
+            inner = self._affine(
+                linear, operands, (Fraction(1), Fraction(sign)), Fraction(0), tuple(map(int, numbers.tolist()))
+            )
+            outer = replace(node, name=f"{node.name}.of_{name}")
+            distinct, which = np.unique(function, return_inverse=True)
+            addends.append(self._elementwise(outer, (inner,), which.reshape(-1), tuple(distinct.tolist())))
+        return self._affine(node, tuple(addends), (Fraction(1), Fraction(1)), Fraction(0), values)
 
     def _add_mean_of_affine(self, node: Node, affine: AffineFunction) -> None:
         """An affine function of means over one selector is the mean of the affine function."""

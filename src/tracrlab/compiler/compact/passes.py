@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 class Passes:
     """Which passes are on.
 
-    Attributes: ``totals`` sums instead of means whose sign alone matters; ``digits`` order comparisons between many values by their digits; ``codes`` integer codes compared by
+    Attributes: ``totals`` sums instead of means whose sign alone matters; ``ridges`` products as functions of sums and
+    differences; ``digits`` order comparisons between many values by their digits; ``codes`` integer codes compared by
     parabolas, instead of a feature a class; ``factor`` variables store the fewest features that are read, instead of
     one-hots; ``neurons`` functions of one number instead of lookups where that takes fewer neurons; ``bends`` polygons
     instead of steps where rounding allows; ``bold`` codes with rounding errors are compared by parabolas even where
@@ -17,6 +18,7 @@ class Passes:
     """
 
     totals: bool = True
+    ridges: bool = True
     digits: bool = True
     codes: bool = True
     factor: bool = True

@@ -32,6 +32,7 @@ from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
+_MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
 _SMALL = 8  # dimensions of a small model
 
 
@@ -203,6 +204,8 @@ class _Planner:
             return Stepped(late)
         digital = [False] * len(expansion.atoms)
         form = best_form(expansion, digital, self.precision) if self.passes.neurons else None
+        if form is not None and expansion.places.size > _MANY and form.n_steps <= 4 * sum(expansion.places.shape):
+            return Stepped(form)
         boxes = box_cover(expansion.places)
         memberships = tuple(_memberships(expansion, boxes, axis) for axis in range(len(expansion.atoms)))
         n_columns = sum(len(np.unique(feature.columns, axis=1).T) for feature in memberships)

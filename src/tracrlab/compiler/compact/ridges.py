@@ -1,0 +1,73 @@
+"""Functions of two numbers as a function of their sum plus one of their difference.
+
+Products are of this kind, since ``x y = (x + y)² / 4 - (x - y)² / 4``: two functions of about 2 n values each instead
+of a table of n².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.shapes import Float
+
+_SMALLEST = 256  # entries of a table for which it is worth it
+_LARGEST = 2**20
+_QUARTER = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Ridges:
+    """Two functions whose sum is the table: their values at each ``sums`` and each ``differences``, ascending."""
+
+    sums: Float[np.ndarray, " sum"]
+    of_sum: Float[np.ndarray, " sum"]
+    differences: Float[np.ndarray, " difference"]
+    of_difference: Float[np.ndarray, " difference"]
+
+
+def ridges(x: Float[np.ndarray, " x"], y: Float[np.ndarray, " y"], table: Float[np.ndarray, "x y"]) -> Ridges | None:
+    """The functions, if there are any, in quarters of whole numbers, which floats hold exactly."""
+    if not _SMALLEST <= table.size <= _LARGEST or (table != np.round(table)).any():
+        return None
+    sums, sum_of = np.unique(np.add.outer(x, y).reshape(-1), return_inverse=True)
+    differences, difference_of = np.unique(np.subtract.outer(x, y).reshape(-1), return_inverse=True)
+    unknowns = len(sums) + len(differences)
+    if unknowns > table.size // 8:
+        return None
+    border = np.zeros(table.shape, bool)  # the border has every sum and difference, a random sample ties them together
+    border[[0, -1], :] = border[:, [0, -1]] = True
+    sample = np.random.default_rng(0).permutation(table.size)[: 4 * unknowns]
+    chosen = np.union1d(np.flatnonzero(border), sample)
+    system = np.zeros((len(chosen), unknowns))
+    system[np.arange(len(chosen)), sum_of.reshape(-1)[chosen]] = 1
+    system[np.arange(len(chosen)), len(sums) + difference_of.reshape(-1)[chosen]] = 1
+    solution = np.linalg.lstsq(system, table.reshape(-1)[chosen], rcond=None)[0]
+    of_sum, of_difference = _anchored(sums, differences, solution, len(sums))
+    whole = of_sum[sum_of.reshape(-1)] + of_difference[difference_of.reshape(-1)]
+    if (whole != table.reshape(-1)).any():
+        return None
+    return Ridges(sums, of_sum, differences, of_difference)
+
+
+def _anchored(
+    sums: Float[np.ndarray, " sum"],
+    differences: Float[np.ndarray, " difference"],
+    solution: Float[np.ndarray, " unknown"],
+    n_sums: int,
+) -> tuple[Float[np.ndarray, " sum"], Float[np.ndarray, " difference"]]:
+    """The solution moved by what the two functions can exchange, to quarters.
+
+    What a function of the sum may give to one of the difference is a + b p for each parity class p of whole numbers
+    alone: fixed so that the function of the sum is 0 at the first sum of each class.
+    """
+    of_sum, of_difference = solution[:n_sums].copy(), solution[n_sums:].copy()
+    for parity in (0, 1):
+        of_class = (np.round(sums) % 2) == parity
+        other = (np.round(differences) % 2) == parity
+        if of_class.any():
+            start = of_sum[of_class][0]
+            of_sum[of_class] -= start
+            of_difference[other] += start
+    return np.round(of_sum * _QUARTER) / _QUARTER, np.round(of_difference * _QUARTER) / _QUARTER
