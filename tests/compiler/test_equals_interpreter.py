@@ -11,20 +11,22 @@ from hypothesis import strategies as st
 from oracles import SMALL_VOCABS, every_input, random_input
 
 import tracrlab
-from benchmarks.fuzz import examine
+from benchmarks.fuzz import Mode, examine
 from tracrlab import rasp
 from tracrlab.errors import CausalError, MixedAggregateError, PrecisionError
 from tracrlab.rasp import Comparison, SOp, categorical, indices, numerical, tokens
 from tracrlab.rasp.library import PROGRAMS
 
 FUZZ_SEEDS = range(1000)
+MODES: tuple[Mode, ...] = ("faithful", "compact")
 
 
 def assert_equal(program: SOp, vocab: str, length: int, inputs: list[list[str]], *, causal: bool = False) -> None:
-    model = tracrlab.compile(program, vocab, length, causal=causal)
     expected = rasp.evaluate_batch(program, inputs, causal=causal)
-    for sequence, value, answer in zip(inputs, expected, model.run_batch(inputs), strict=True):
-        assert answer == value, f"on {sequence}: expected {value}, not {answer}"
+    for mode in MODES:
+        model = tracrlab.compile(program, vocab, length, causal=causal, mode=mode)
+        for sequence, value, answer in zip(inputs, expected, model.run_batch(inputs), strict=True):
+            assert answer == value, f"{mode}, on {sequence}: expected {value}, not {answer}"
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
@@ -51,9 +53,10 @@ def test_library_programs_on_long_inputs(name: str) -> None:
     assert_equal(PROGRAMS[name].build(), "".join(vocab), 40, inputs)
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("block", [FUZZ_SEEDS[start : start + 50] for start in range(0, len(FUZZ_SEEDS), 50)])
-def test_random_programs(block: range) -> None:
-    outcomes = [examine(seed) for seed in block]
+def test_random_programs(block: range, mode: Mode) -> None:
+    outcomes = [examine(seed, mode) for seed in block]
     assert [outcome for outcome in outcomes if outcome.disagreement] == []
     assert sum(outcome.refusal is not None for outcome in outcomes) <= len(block) // 10
 

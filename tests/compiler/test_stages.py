@@ -12,6 +12,7 @@ import tracrlab
 from benchmarks.random_programs import RandomProgram, random_program
 from tracrlab import rasp
 from tracrlab.compiler.allocate import allocate_dimensions
+from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
@@ -45,11 +46,13 @@ def random_inputs(case: RandomProgram, count: int) -> Iterator[list[object]]:
 def check_stages(program: SOp, analysis: Analysis) -> None:
     check_graph(analysis.graph)
     check_domains(analysis)
-    lowered = lower_graph(analysis, "bos", "pad", np.dtype("float32"))
-    check_lowered(lowered)
-    schedule = layer_schedule(lowered.components)
-    check_schedule(lowered, schedule)
-    check_allocation(lowered, allocate_dimensions(lowered))
+    faithful = lower_graph(analysis, "bos", "pad", np.dtype("float32"))
+    compact = lower_compact(analysis, "bos", "pad", np.dtype("float32"), Passes())
+    for lowered in (faithful, compact):
+        check_lowered(lowered, whole_scores=lowered is faithful)
+        schedule = layer_schedule(lowered.components)
+        check_schedule(lowered, schedule)
+        check_allocation(lowered, allocate_dimensions(lowered))
 
 
 @pytest.mark.parametrize("block", [SEEDS[start : start + 25] for start in range(0, len(SEEDS), 25)])

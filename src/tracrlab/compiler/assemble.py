@@ -69,7 +69,7 @@ def assemble_model(
         ),
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
-    return CompiledModel(config, weights, labels, lowered.output, program)
+    return CompiledModel(config, weights, labels, lowered.output, program, lowered.claims)
 
 
 def _file_and_line(node: Node) -> str | None:

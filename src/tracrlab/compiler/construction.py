@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim, ReadoutClaim
 from tracrlab.craft.components import MLP, AttentionHead, Component, Embedding
 from tracrlab.craft.heads import Scores, sharpness
 from tracrlab.craft.neurons import Neurons, Number
@@ -37,8 +38,29 @@ class Construction:
         self.dtype = dtype
         self.components: list[Placed] = []
         self.embeddings: list[Embedding] = []
+        self.claims: list[MLPClaim | NumberClaim | HeadClaim] = []
+        self._names: set[str] = set()
         self.bos = special_variable(bos, at_bos=1)
         self.one = Variable("one", Layout.SCALAR, (1,), False, (Dimension("one"),), np.ones(1))
+
+    def claim(self, claim: MLPClaim | NumberClaim | HeadClaim | None) -> None:
+        """Record what a component computes, where it can be said."""
+        if claim is not None:
+            self.claims.append(claim)
+
+    def own_name(self, name: str) -> str:
+        """A name for a variable that no other variable has."""
+        number, own = 1, name
+        while own in self._names:
+            number += 1
+            own = f"{name}#{number}"
+        self._names.add(own)
+        return own
+
+    def all_claims(self, readout: ReadoutClaim | None) -> Claims:
+        """What is claimed of everything built so far, and of the readout."""
+        embedded = [EmbeddingClaim(each.writes.name, each.by_token, each.by_position) for each in self.embeddings]
+        return Claims(tuple(embedded), tuple(self.claims), readout)
 
     @property
     def constant(self) -> tuple[tuple[Variable, float], ...]:

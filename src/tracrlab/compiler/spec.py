@@ -35,8 +35,11 @@ def check_domains(analysis: Analysis) -> None:
         _require(widths[0] >= 0 and widths[-1] <= analysis.max_length, f"width {widths} of selector {place}")
 
 
-def check_lowered(lowered: Lowered) -> None:
-    """One writer a variable; nothing reads or is output before it is written; matrices fit; scores are integers."""
+def check_lowered(lowered: Lowered, *, whole_scores: bool) -> None:
+    """One writer a variable; nothing reads or is output before it is written; matrices fit.
+
+    ``whole_scores``: the scores of heads are whole numbers, as in faithful mode.
+    """
     written: set[Variable] = set()
     for embedding in lowered.embeddings:
         _require(embedding.writes not in written, f"{embedding.writes.name} is embedded twice")
@@ -52,7 +55,7 @@ def check_lowered(lowered: Lowered) -> None:
             _require(len(read.matrix) == read.variable.width, f"a read of {read.variable.name} does not fit")
         _require(component.output.shape[1] == component.writes.width, f"the output to {component.writes.name}")
         _check_silent_at_bos(component)
-        if isinstance(component, AttentionHead):
+        if isinstance(component, AttentionHead) and whole_scores:
             _check_integers(component.queries + component.keys)
         written.add(component.writes)
 
@@ -89,11 +92,11 @@ def check_allocation(lowered: Lowered, allocation: Allocation) -> None:
     covered = np.zeros(allocation.d_model, int)
     for variable in allocation.starts:
         covered[allocation.dimensions(variable)] += 1
-        one_hot = variable.layout is Layout.ONE_HOT
-        width = len(variable.values) if one_hot else 1 + variable.nullable
+        widths = {Layout.ONE_HOT: len(variable.values), Layout.SCALAR: 1 + variable.nullable}
+        width = widths.get(variable.layout, variable.table.shape[1])
         _require(variable.width == width, f"{variable.name} has {variable.width} dimensions")
     _require(bool((covered == 1).all()), "dimensions overlap or are unused")
-    _require(lowered.output in allocation.starts, "the output has no dimensions")
+    _require(all(read.variable in allocation.starts for read in lowered.readout), "the answer has no dimensions")
 
 
 def _require(condition: bool, what: str) -> None:

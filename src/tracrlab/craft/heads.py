@@ -37,6 +37,7 @@ class Scores:
     keys: tuple[Read, ...]
     error: float
     size: float = 0.0
+    predicates: tuple[Predicate, ...] = ()
 
 
 def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Variable, *, attend_bos: bool) -> Scores:
@@ -62,6 +63,7 @@ def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Vari
         tuple(_placed(*part, width + 1) for part in query_parts),
         tuple(_placed(*part, width + 1) for part in key_parts),
         error,
+        predicates=tuple(predicates),
     )
 
 

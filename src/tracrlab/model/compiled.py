@@ -9,6 +9,7 @@ from os import PathLike
 
 import numpy as np
 
+from tracrlab.craft.claims import Claims
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.forward import forward, forward_with_activations
@@ -35,6 +36,7 @@ class CompiledModel:
     labels: Labels
     output: Variable
     program: tuple[tuple[str, str, str | None], ...]
+    claims: Claims | None = None
 
     @property
     def output_name(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from tracrlab.compiler.compact.build import Builder, Resolved
+from tracrlab.compiler.compact.claiming import TooManyCombinations
 from tracrlab.compiler.compact.ir import Carrier
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Passes
@@ -19,6 +20,7 @@ from tracrlab.compiler.compact.planning import Output, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
+from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
@@ -29,8 +31,8 @@ __all__ = ["Passes", "lower_compact"]
 def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: np.dtype, passes: Passes) -> Lowered:
     """Lower an analysed graph into few components over few dimensions.
 
-    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, and last those
-    of faithful mode, which makes clean copies of what it compares.
+    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, and last
+    those of faithful mode, which makes clean copies of what it compares.
 
     Raises:
         DomainTooLargeError: a table or combination of values passes the limits.
@@ -63,7 +65,16 @@ def _lowered(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes) -> L
         carrier.node.place: builder.stored[carrier].variable
         for carrier in sorted(builder.stored, key=lambda each: not each.raw)
     }
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, tuple(reads))
+    claims = work.all_claims(_readout_claim(builder, plans.output))
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, tuple(reads), claims)
+
+
+def _readout_claim(builder: Builder, output: Output) -> ReadoutClaim | None:
+    node = output.feature.node
+    with suppress(TooManyCombinations):
+        views = builder.views([node], [output.feature])
+        return ReadoutClaim(views.quantities, views.views[0], node.values)
+    return None
 
 
 def _readout(analysis: Analysis, builder: Builder, output: Output) -> tuple[Variable, list[Read]]:

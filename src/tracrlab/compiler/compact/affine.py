@@ -34,7 +34,7 @@ def affine_basis(features: Float[np.ndarray, "value feature"]) -> Float[np.ndarr
 
 def affine_read(
     table: Float[np.ndarray, "value column"], features: Float[np.ndarray, "value feature"]
-) -> tuple[Float[np.ndarray, "column feature"], Float[np.ndarray, " feature"]] | None:
+) -> tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]] | None:
     """The matrix and offset that make the features of the table's columns; ``None`` if there are none."""
     places, direct = _columns_of(table, features)
     if direct:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_read
-from tracrlab.compiler.compact.ir import Carrier, Copied, Feature, IRNode, Mean, Source, Total
+from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views_of
+from tracrlab.compiler.compact.ir import Carrier, Copied, Feature, IRNode, Mean, Pattern, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Attended, Digitised, Embedded, LookedUp, Plan, Plans, Stepped
 from tracrlab.compiler.construction import Construction
+from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
 from tracrlab.craft.neurons import Neurons, Number, interpolation_neurons, step_neurons
@@ -25,6 +29,7 @@ from tracrlab.shapes import Float
 
 _LEAK = 2.0**-10  # how much all that is not selected may add to a count
 _EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
+_NOTHING = View((), np.zeros((), int))
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
 
@@ -63,6 +68,7 @@ class Builder:
     passes: Passes
     vocabulary_size: int
     stored: dict[Carrier, Stored] = field(default_factory=dict)
+    _contents: dict[Carrier, tuple[str, Float[np.ndarray, "_ _"]]] = field(default_factory=dict)
 
     def build(self, carrier: Carrier) -> None:
         """Build what stores a carrier.
@@ -111,9 +117,11 @@ class Builder:
                 self._digitise(carrier, table)
             case Stepped():
                 number = self._number(plan)
-                self._finish_mlp(carrier, table, self._function(number, table[plan.form.places]))
+                variable = self._finish_mlp(carrier, table, self._function(number, table[plan.form.places]))
+                self._claim_mlp(variable, node, plan, table)
             case LookedUp():
-                self._finish_mlp(carrier, table, self._lookup(plan, table))
+                variable = self._finish_mlp(carrier, table, self._lookup(plan, table))
+                self._claim_mlp(variable, node, plan, table)
 
     def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
         variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())
@@ -123,7 +131,7 @@ class Builder:
         else:
             embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), table]))
         self.work.embeddings.append(embedding)
-        self.stored[carrier] = Stored(variable, table)
+        self._store(carrier, variable, table)
 
     def _copy(self, carrier: Carrier, node: Copied, plan: Attended, table: Float[np.ndarray, "value width"]) -> None:
         assert plan.value is not None
@@ -135,7 +143,8 @@ class Builder:
         ]
         variable = self._variable(node, table, default, Noise(0.0, np.diag(errors) / SAFETY))
         self.work.add_head(node.place, variable, scores, self.complete(value), default)
-        self.stored[carrier] = Stored(variable, table)
+        self._claim_head(variable, "copy", node.pattern, plan, table[node.slots], default)
+        self._store(carrier, variable, table)
 
     def _digitise(self, carrier: Carrier, table: Float[np.ndarray, "value width"]) -> None:
         """Steps on what attention leaves; an odd default is where there is no number, and is stored as zero."""
@@ -143,11 +152,10 @@ class Builder:
         raw = self.stored[Carrier(node, raw=True)]
         if isinstance(node, Mean) and node.odd_default:
             table = table - table[-1]
-            number = self.work.number(raw.variable)
-            self._finish_mlp(carrier, table, self._function(number, table[: node.n_numbers]))
-            return
         number = self.work.number(raw.variable)
-        self._finish_mlp(carrier, table, self._function(number, table))
+        variable = self._finish_mlp(carrier, table, self._function(number, table[: len(number.values)]))
+        quantity = Quantity(len(table), {raw.variable.name: raw.table})
+        self.work.claims.append(MLPClaim(variable.name, (quantity,), View((0,), np.arange(len(table))), table))
 
     def _number(self, plan: Stepped) -> Number:
         form = plan.form
@@ -195,15 +203,82 @@ class Builder:
         noise = Noise() if whole else Noise(relative=(2 if exact else 16) * unit_roundoff(self.work.dtype))
         return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
 
-    def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> None:
+    def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> Variable:
         variable = self._variable(carrier.node, table, np.zeros(table.shape[1]), Noise())
         variable = self.work.add_mlp(carrier.node.place, variable, neurons)
+        self._store(carrier, variable, table)
+        return variable
+
+    def _store(self, carrier: Carrier, variable: Variable, table: Float[np.ndarray, "value width"]) -> None:
         self.stored[carrier] = Stored(variable, table)
+        self._contents[carrier] = (variable.name, table)
 
     def _variable(
         self, node: IRNode, table: Float[np.ndarray, "value width"], at_bos: Float[np.ndarray, " width"], noise: Noise
     ) -> Variable:
-        return code_variable(node.name, node.values, table, _labels(node, table), at_bos, noise)
+        name = self.work.own_name(node.name)
+        return code_variable(name, node.values, table, _labels(node, table), at_bos, noise)
+
+    # Claims -----------------------------------------------------------------------------------------------------------
+
+    def views(self, nodes: Sequence[IRNode], features: Iterable[Feature]) -> Views:
+        """Nodes as views of what is read for them.
+
+        Raises:
+            TooManyCombinations: they depend on too many values.
+        """
+        carriers = {carrier for each in features for carrier, _ in self.plans.demands.parts(each).terms}
+        read = frozenset(carrier.node for carrier in carriers)
+        return views_of(nodes, read, self.plans.demands.layers, self._contents)
+
+    def _claim_mlp(
+        self, variable: Variable, node: IRNode, plan: Stepped | LookedUp, table: Float[np.ndarray, "value width"]
+    ) -> None:
+        with suppress(TooManyCombinations):
+            views = self.views([node], plan.features)
+            self.work.claims.append(MLPClaim(variable.name, views.quantities, views.views[0], table))
+            return
+        reads = [read for feature in plan.features for read in self.resolve(feature).reads]
+        if isinstance(plan, Stepped) and all(not read.matrix[1:].any() for read in reads):
+            factors = tuple((read.variable.name, float(read.matrix[0, 0])) for read in reads)
+            form = plan.form
+            self.work.claims.append(NumberClaim(variable.name, factors, form.numbers, table[form.places]))
+
+    def _claim_head(
+        self,
+        variable: Variable,
+        kind: Literal["copy", "mean", "total"],
+        pattern: Pattern,
+        plan: Attended,
+        results: Float[np.ndarray, "result width"],
+        default: Float[np.ndarray, " width"],
+    ) -> None:
+        queries = [match.queries for match in pattern.matches]
+        keys = [match.keys for match in pattern.matches]
+        comparisons = plan.pattern.comparisons
+        asked = [feature for each in comparisons for feature in (each.queries, each.bos) if feature is not None]
+        try:
+            query_views = self.views(queries, asked)
+            key_views = self.views(keys, [each.keys for each in comparisons])
+            value = self.views([plan.value.node], [plan.value]) if plan.value else Views((), (_NOTHING,))
+        except TooManyCombinations:
+            return
+        matrices = [match.matrix for match in pattern.matches]
+        self.work.claims.append(
+            HeadClaim(
+                variable.name,
+                kind,
+                query_views.quantities,
+                key_views.quantities,
+                tuple(map(PredicateClaim, query_views.views, key_views.views, matrices)),
+                value.quantities,
+                value.views[0],
+                results,
+                default,
+                plan.pattern.total and kind != "total",
+                pattern.longest,
+            )
+        )
 
     # What attention leaves --------------------------------------------------------------------------------------------
 
@@ -211,17 +286,18 @@ class Builder:
         node = carrier.node
         scores = self._scores(plan.pattern)
         if isinstance(node, Total):
-            self._total(carrier, node, plan.value, scores)
+            self._total(carrier, node, plan, scores)
         else:
-            assert isinstance(node, Mean) and plan.value is not None
-            self._mean(carrier, node, plan.value, scores)
+            assert isinstance(node, Mean)
+            self._mean(carrier, node, plan, scores)
 
-    def _total(self, carrier: Carrier, node: Total, feature: Feature | None, scores: Scores) -> None:
+    def _total(self, carrier: Carrier, node: Total, plan: Attended, scores: Scores) -> None:
         """Each selected position gets exp(-excess) of the attention, nearly all of which goes to BOS.
 
         Values v exp(excess) then add up to their sum over ``1 + w exp(-excess)`` for w selected positions, which is the
         sum but for a relative error of w exp(-excess).
         """
+        feature = plan.value
         value = Resolved([], np.ones(1)) if feature is None else self.resolve(feature)
         longest, size = self.work.max_length, 1.0 if feature is None else float(np.abs(feature.columns).max(initial=0))
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
@@ -234,7 +310,7 @@ class Builder:
         relative += 0.0 if must_be_exact else rounding
         error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
         total = scalar_variable(
-            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.total",
+            self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name),
             node.values,
             nullable=False,
             at_bos=0,
@@ -252,9 +328,14 @@ class Builder:
             excess=excess,
             needs_exact_logits=must_be_exact,
         )
-        self.stored[carrier] = Stored(total, node.raw_table())
+        self._claim_head(
+            total, "total", node.pattern, plan, np.ones((1, 1)) if feature is None else feature.columns, np.zeros(1)
+        )
+        self._store(carrier, total, node.raw_table())
 
-    def _mean(self, carrier: Carrier, node: Mean, feature: Feature, scores: Scores) -> None:
+    def _mean(self, carrier: Carrier, node: Mean, plan: Attended, scores: Scores) -> None:
+        feature = plan.value
+        assert feature is not None
         numbers = np.array([float(value) for value in node.values[: node.n_numbers]])  # type: ignore[arg-type]
         size = max(float(np.abs(feature.columns).max(initial=0)), 1.0)
         leak = unit_roundoff(self.work.dtype) / 64
@@ -267,7 +348,7 @@ class Builder:
         error = value.error_of(np.ones((1, 1))) + spread * size
         number_default: Value = node.default if is_finite_number(node.default) else None
         mean = scalar_variable(
-            node.name if not self.plans.demands.wanted(Carrier(node)) else f"{node.name}.mean",
+            self.work.own_name(f"{node.name}.mean" if self.plans.demands.wanted(Carrier(node)) else node.name),
             node.values[: node.n_numbers],
             nullable=node.odd_default,
             at_bos=number_default,
@@ -278,7 +359,9 @@ class Builder:
             reads = [Read(read.variable, np.pad(read.matrix, ((0, 0), (0, 1)))) for read in reads]
             reads += self.work.constant_reads(np.array([0.0, 1.0]))
         self.work.add_head(node.place, mean, scores, reads, mean.vector(number_default), sharpness=sharpness)
-        self.stored[carrier] = Stored(mean, node.raw_table())
+        rows = np.concatenate([feature.columns, np.ones((len(feature.columns), int(node.odd_default)))], axis=1)
+        self._claim_head(mean, "mean", node.pattern, plan, rows, mean.vector(number_default))
+        self._store(carrier, mean, node.raw_table())
 
     # Scores -----------------------------------------------------------------------------------------------------------
 

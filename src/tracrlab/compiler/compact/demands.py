@@ -25,7 +25,7 @@ _TOLERANCE = 1e-9
 class Parts:
     """Features as a sum over carriers of features of theirs, and a constant."""
 
-    terms: tuple[tuple[Carrier, Float[np.ndarray, "value feature"]], ...]
+    terms: tuple[tuple[Carrier, Float[np.ndarray, "_ _"]], ...]
     offset: Float[np.ndarray, " feature"]
 
 
@@ -35,8 +35,8 @@ class Demands:
 
     layers: Layers
     one_hot_codes: bool = False
-    _columns: dict[Carrier, list[Float[np.ndarray, "value feature"]]] = field(default_factory=dict)
-    _tables: dict[Carrier, Float[np.ndarray, "value column"]] = field(default_factory=dict)
+    _columns: dict[Carrier, list[Float[np.ndarray, "_ _"]]] = field(default_factory=dict)
+    _tables: dict[Carrier, Float[np.ndarray, "_ _"]] = field(default_factory=dict)
 
     def add(self, feature: Feature) -> None:
         """Ask for features."""
@@ -120,7 +120,7 @@ def _slopes(node: Affine, columns: Float[np.ndarray, "value feature"]) -> Float[
 
 def _separated(
     tensor: Float[np.ndarray, "... feature"], possible: Bool[np.ndarray, "..."]
-) -> tuple[list[Float[np.ndarray, "class feature"]], bool]:
+) -> tuple[list[Float[np.ndarray, "_ _"]], bool]:
     """Functions of each axis whose sum is the tensor wherever possible, and whether there are any.
 
     They are read off the lines through the origin, the entry with the most possible ones in line with it.
@@ -144,7 +144,7 @@ def _separated(
 
 def _sum(parts: list[Parts], offset: Float[np.ndarray, " feature"]) -> Parts:
     """Sums of parts, with what is read from one carrier added up."""
-    gathered: dict[Carrier, Float[np.ndarray, "value feature"]] = {}
+    gathered: dict[Carrier, Float[np.ndarray, "_ _"]] = {}
     for part in parts:
         offset = offset + part.offset
         for carrier, columns in part.terms:

@@ -24,7 +24,7 @@ class Expansion:
     """
 
     atoms: tuple[IRNode, ...]
-    classes: tuple[Int[np.ndarray, " value"], ...]
+    classes: tuple[Int[np.ndarray, " _"], ...]
     places: Int[np.ndarray, "..."]
 
 
@@ -49,19 +49,19 @@ def composed(node: Elementwise | Affine, inner: Sequence[Expansion]) -> Expansio
         places = np.transpose(places, np.argsort(axes))
         argument = places.reshape([shape[axis] if axis in axes else 1 for axis in range(len(atoms))])
         arguments.append(np.broadcast_to(argument, shape))
-    impossible = _impossible_pairs(atoms, classes, shape)
+    impossible = impossible_pairs(atoms, classes, shape)
     for argument in arguments:
         impossible |= argument == IMPOSSIBLE
     if isinstance(node, Elementwise):
         results = np.asarray(node.places[tuple(arguments)])
     else:
-        results = _affine_places(node, arguments)
+        results = affine_places(node, arguments)
     return _reduced(Expansion(atoms, classes, np.where(impossible, IMPOSSIBLE, results)))
 
 
 def _joined_classes(
     atoms: Sequence[IRNode], inner: Sequence[Expansion]
-) -> tuple[tuple[Int[np.ndarray, " value"], ...], list[Int[np.ndarray, "class reader"]]]:
+) -> tuple[tuple[Int[np.ndarray, " _"], ...], list[Int[np.ndarray, "_ _"]]]:
     """For each atom, classes that every reader's classes follow from, and the readers' classes of each."""
     classes, finer = [], []
     for atom in atoms:
@@ -77,8 +77,8 @@ def _column(atom: IRNode, inner: Sequence[Expansion], number: int) -> int:
     return sum(atom in expansion.atoms for expansion in inner[:number])
 
 
-def _impossible_pairs(
-    atoms: Sequence[IRNode], classes: Sequence[Int[np.ndarray, " value"]], shape: tuple[int, ...]
+def impossible_pairs(
+    atoms: Sequence[IRNode], classes: Sequence[Int[np.ndarray, " _"]], shape: tuple[int, ...]
 ) -> np.ndarray:
     """Positions from the length on do not exist, where both are told apart value by value."""
     impossible = np.zeros(shape, bool)
@@ -125,7 +125,7 @@ def _reduced(expansion: Expansion) -> Expansion:
     )
 
 
-def _rows(rows: Int[np.ndarray, "row column"]) -> tuple[Int[np.ndarray, " class"], Int[np.ndarray, " row"]]:
+def _rows(rows: Int[np.ndarray, "row column"]) -> tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]:
     """The first of each kind of row, and which kind each is."""
     as_bytes = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).reshape(-1)
     _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
@@ -134,7 +134,8 @@ def _rows(rows: Int[np.ndarray, "row column"]) -> tuple[Int[np.ndarray, " class"
     return first[order], rank[which.reshape(-1)]
 
 
-def _affine_places(node: Affine, arguments: list[Int[np.ndarray, "..."]]) -> Int[np.ndarray, "..."]:
+def affine_places(node: Affine, arguments: list[Int[np.ndarray, "..."]]) -> Int[np.ndarray, "..."]:
+    """The places of a sum for places of what it sums."""
     numbers = node_numbers(node)
     total = np.full(arguments[0].shape, float(node.offset)) if arguments else np.array(float(node.offset))
     for operand, factor, argument in zip(node.operands, node.factors, arguments, strict=True):

@@ -71,7 +71,7 @@ def _by_value(expansion: Expansion, analog: Sequence[bool]) -> Expansion | None:
 
 
 def _form(
-    table: Expansion, codes: Sequence[Float[np.ndarray, " class"]], analog: Sequence[bool], spread: float
+    table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: Sequence[bool], spread: float
 ) -> Form | None:
     """The form of these codes, if they determine the result with enough precision."""
     total = np.zeros(())
@@ -109,7 +109,7 @@ def _filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
     return filled
 
 
-def _candidates(table: Expansion, analog: Sequence[bool]) -> Iterator[list[Float[np.ndarray, " class"]]]:
+def _candidates(table: Expansion, analog: Sequence[bool]) -> Iterator[list[Float[np.ndarray, " _"]]]:
     whole = [size == len(atom.values) for atom, size in zip(table.atoms, table.places.shape, strict=True)]
     numbers = [_quantity(atom) if raw else atom.numbers for atom, raw in zip(table.atoms, analog, strict=True)]
     ordered = [
@@ -147,8 +147,8 @@ def _similar(places: Int[np.ndarray, "..."], axis: int) -> Float[np.ndarray, " c
 
 
 def _lexicographic(
-    codes: Sequence[Float[np.ndarray, " class"]], order: Sequence[int]
-) -> list[Float[np.ndarray, " class"]]:
+    codes: Sequence[Float[np.ndarray, " _"]], order: Sequence[int]
+) -> list[Float[np.ndarray, " _"]]:
     """The codes with weights, powers of two, that make their sum compare by the last of ``order`` first."""
     weighted = list(codes)
     extent, smallest = 0.0, 1.0

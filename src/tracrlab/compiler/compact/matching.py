@@ -42,10 +42,14 @@ class MatchFeatures:
 
 @dataclass(frozen=True, eq=False)
 class PatternFeatures:
-    """All comparisons of a pattern, and the score of BOS apart from the comparisons' ``bos`` features."""
+    """All comparisons of a pattern, and the score of BOS apart from the comparisons' ``bos`` features.
+
+    ``total``: every position selects some position.
+    """
 
     comparisons: tuple[MatchFeatures, ...]
     bos: float
+    total: bool
 
     @property
     def features(self) -> list[Feature]:
@@ -63,7 +67,8 @@ def pattern_features(pattern: Pattern, total: bool, *, parabolas: bool, clean: b
     largest = _LARGE_NOISY if pattern.counts and not clean else _LARGE
     comparisons = tuple(_match_features(match, measured, largest if parabolas else 0.0) for match in pattern.matches)
     score = sum(match.score for match in comparisons) if comparisons else 2.0
-    return PatternFeatures(comparisons, score if pattern.counts else score - 1 if measured else score - 2)
+    bos = score if pattern.counts else score - 1 if measured else score - 2
+    return PatternFeatures(comparisons, bos, total)
 
 
 def _match_features(match: Match, measured: bool, largest: float) -> MatchFeatures:
@@ -85,7 +90,7 @@ def _match_features(match: Match, measured: bool, largest: float) -> MatchFeatur
 
 def _code_digits(
     queries: Float[np.ndarray, " query"], keys: Float[np.ndarray, " key"]
-) -> list[tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]]]:
+) -> list[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]]:
     """Two digits of each code, centred; codes are equal where both digits are."""
     lowest = min(queries.min(), keys.min())
     base = np.ceil(np.sqrt(max(queries.max(), keys.max()) - lowest + 1))
@@ -107,7 +112,7 @@ def _class_features(match: Match) -> MatchFeatures:
 
 def _classes(
     rows: Bool[np.ndarray, "row column"],
-) -> tuple[Bool[np.ndarray, "class column"], Float[np.ndarray, "row class"]]:
+) -> tuple[Bool[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]:
     """The distinct rows that are not empty, and which row is which."""
     first, which = distinct_rows(rows)
     filled = rows[first].any(axis=1)
@@ -115,7 +120,7 @@ def _classes(
     return rows[first][filled], member[:, filled]
 
 
-def equality_codes(match: Match) -> tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]] | None:
+def equality_codes(match: Match) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]] | None:
     """Integer codes of queries and keys that are equal exactly where the predicate holds, if there are any.
 
     Numbers are their own codes where the predicate is that they are equal. Otherwise classes of keys are numbered; keys
@@ -140,7 +145,7 @@ def equality_codes(match: Match) -> tuple[Float[np.ndarray, " query"], Float[np.
     return queries - middle, keys - middle
 
 
-def _equal_numbers(match: Match) -> tuple[Float[np.ndarray, " query"], Float[np.ndarray, " key"]] | None:
+def _equal_numbers(match: Match) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]] | None:
     queries, keys = match.queries.numbers, match.keys.numbers
     if queries is None or keys is None or (queries != np.round(queries)).any() or (keys != np.round(keys)).any():
         return None

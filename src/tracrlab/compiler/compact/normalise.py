@@ -280,7 +280,7 @@ class _Builder:
         operands: Sequence[IRNode],
         shape: tuple[int, ...],
         rows: Bool[np.ndarray, "row column"],
-    ) -> tuple[IRNode, Int[np.ndarray, " value"]]:
+    ) -> tuple[IRNode, Int[np.ndarray, " _"]]:
         """A node that tells the rows apart that differ, and a row for each of its values."""
         first, which = distinct_rows(rows)
         if len(operands) == 1:

@@ -56,7 +56,7 @@ def _anchored(
     differences: Float[np.ndarray, " difference"],
     solution: Float[np.ndarray, " unknown"],
     n_sums: int,
-) -> tuple[Float[np.ndarray, " sum"], Float[np.ndarray, " difference"]]:
+) -> tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]:
     """The solution moved by what the two functions can exchange, to quarters.
 
     What a function of the sum may give to one of the difference is a + b p for each parity class p of whole numbers

@@ -53,11 +53,11 @@ class Digits:
     What has no step or level gets the digit ``n`` of its kind, for which no predicate holds.
     """
 
-    key_digits: tuple[Int[np.ndarray, " key"], Int[np.ndarray, " key"]]
-    query_digits: tuple[Int[np.ndarray, " query"], Int[np.ndarray, " query"]]
+    key_digits: tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]
+    query_digits: tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]
     leading_less: Bool[np.ndarray, "query_digit key_digit"]
     leading_equal: Bool[np.ndarray, "query_digit key_digit"]
-    last_at_most: Bool[np.ndarray, "query_digit key_digit"]
+    last_at_most: Bool[np.ndarray, "query_last key_last"]
 
 
 def digits(stairs: Staircase) -> Digits:

@@ -10,9 +10,11 @@ from tracrlab.compiler.construction import Placed
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
+from tracrlab.compiler.lower.claiming import variable_quantity
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
 from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.workspace import Workspace
+from tracrlab.craft.claims import Claims, ReadoutClaim, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.precision import NotSeparable, check_range, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Read, Variable
@@ -46,6 +48,7 @@ class Lowered:
     variables: dict[int, Variable]
     output: Variable
     readout: tuple[Read, ...]
+    claims: Claims
 
 
 def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowered:
@@ -65,7 +68,8 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowe
     output = work.stored[analysis.graph.output.place].variable
     _check_decodable(work, analysis.graph.output, output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output))
+    claims = work.all_claims(_readout_claim(work, output))
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output), claims)
 
 
 def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:
@@ -75,6 +79,12 @@ def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:
     none = np.zeros((1, output.width + 1))
     none[0, -1] = 0.5
     return Read(output, np.eye(output.width, output.width + 1)), Read(work.one, none)
+
+
+def _readout_claim(work: Workspace, output: Variable) -> ReadoutClaim:
+    """The answer is the value that the output's variable holds."""
+    answers = (*output.values, None) if output.nullable else output.values
+    return ReadoutClaim((variable_quantity(output),), View((0,), np.arange(len(answers))), answers)
 
 
 def _lower(work: Workspace, node: Node) -> None:

@@ -8,16 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.claiming import contents, head_claim, variable_quantity
 from tracrlab.compiler.lower.composite import selection_matches
 from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads, require_numbers
 from tracrlab.compiler.lower.scores import Match, head_scores, weight_error
 from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.compiler.value_sets import domain_of
+from tracrlab.craft.claims import MLPClaim, View
 from tracrlab.craft.neurons import Neurons, side_by_side, step_neurons
 from tracrlab.craft.precision import Noise, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.rasp.expressions import Aggregate, Encoding
 from tracrlab.rasp.values import Value, is_finite_number, value_key
+from tracrlab.shapes import Float
 
 _COPY_TOLERANCE = 1.0  # which of the selected positions is attended does not matter: they hold the same value
 
@@ -57,7 +60,8 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
         node.expression.encoding is None and variable.layout is Layout.SCALAR and domain.is_numeric
     )
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=_COPY_TOLERANCE)
-    one_position = work.analysis.widths[node.inputs[0]][-1] <= 1
+    widths = work.analysis.widths[node.inputs[0]]
+    one_position = widths[-1] <= 1
     averaging = 2 * unit_roundoff(work.dtype) if one_position else _rounding(work)
     if as_number:
         target = scalar_variable(node.name, domain.values, nullable=domain.nullable, at_bos=default)
@@ -69,6 +73,8 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
         ]
         target = replace(target, noise=number_noise(*errors))
         work.store(node, work.add_head(node.place, target, scores, reads, target.vector(default)))
+        rows = _number_rows(variable, target)
+        work.claim(head_claim(target, "copy", scores, variable, rows, target.vector(default), widths))
         return
     variable = work.one_hot(node, variable)
     own_default = [] if default is None or value_key(default) in variable.places else [default]
@@ -76,6 +82,8 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
     matrix = np.eye(variable.width, target.width)
     target = replace(target, noise=variable.noise.through(matrix, averaging))
     work.add_head(node.place, target, scores, [Read(variable, matrix)], target.vector(default))
+    rows = contents(variable) @ matrix
+    work.claim(head_claim(target, "copy", scores, variable, rows, target.vector(default), widths))
     work.store(node, target, _copied_slots(work, node, stored, target))
 
 
@@ -85,6 +93,14 @@ def _copied_slots(work: Workspace, node: Node, stored: Stored, target: Variable)
     slot = {value_key(value): int(place) for value, place in zip(source.values, stored.slots, strict=True)}
     values = work.analysis.domains[node.place].values
     return np.array([slot.get(value_key(value), target.places.get(value_key(value), -1)) for value in values], int)
+
+
+def _number_rows(variable: Variable, target: Variable) -> Float[np.ndarray, "value width"]:
+    """What the target holds for each value of a variable that holds numbers."""
+    rows = np.zeros((len(variable.values) + variable.nullable, target.width))
+    rows[: len(variable.values)] = 1
+    rows[: len(variable.values), 0] = variable.numbers
+    return rows
 
 
 def _number_and_presence(work: Workspace, variable: Variable, target: Variable) -> list[Read]:
@@ -120,6 +136,9 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
         noise=number_noise(error, spread) if nullable else number_noise(error),
     )
     work.add_head(node.place, mean, scores, _number_and_presence(work, variable, mean), mean.vector(number_default))
+    widths = work.analysis.widths[node.inputs[0]]
+    rows = _number_rows(variable, mean)
+    work.claim(head_claim(mean, "mean", scores, variable, rows, mean.vector(number_default), widths))
     if direct:
         work.store(node, mean)
     else:
@@ -151,6 +170,10 @@ def _store_one_hot_mean(work: Workspace, node: Node, mean: Variable, default: Va
         absent = [*work.constant_reads(np.ones(1)), Read(mean, np.array([[0.0], [-1.0]]))]
         neurons = side_by_side([neurons, Neurons(tuple(absent), target.vector(default)[None, :], Noise())])
     target = work.add_mlp(node.place, target, neurons)
+    slots = np.arange(len(mean.values) + mean.nullable)
+    none = target.vector(odd_default[0] if odd_default else None)[None, :]
+    results = np.concatenate([target.table[: len(mean.values)], none])
+    work.claim(MLPClaim(target.name, (variable_quantity(mean),), View((0,), slots), results))
     places = [
         target.places[value_key(value)] if value in odd_default else int(work.slots_in(mean, [value])[0])
         for value in domain.values

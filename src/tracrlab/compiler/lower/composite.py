@@ -14,6 +14,7 @@ import numpy as np
 
 from tracrlab.compiler.domains import too_many_values
 from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.claiming import table_claim
 from tracrlab.compiler.lower.folding import fold_predicate
 from tracrlab.compiler.lower.scores import Match, conjunction_matches
 from tracrlab.compiler.lower.workspace import Stored, Workspace
@@ -103,4 +104,6 @@ def _classes(
     boxes = box_cover(number[which].reshape(shape))
     neurons = lookup_neurons(variables, boxes, np.eye(n_classes), work.constant, work.dtype)
     variable = work.add_mlp(node.place, variable, neurons)
+    results = np.eye(n_classes + 1, n_classes)
+    work.claim(table_claim(variable, [[each] for each in variables], number[which].reshape(shape), results, neurons))
     return Stored(variable, np.arange(n_classes)), first[filled]

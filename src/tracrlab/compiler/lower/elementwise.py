@@ -10,6 +10,7 @@ import numpy as np
 
 from tracrlab.compiler.domains import node_affine_function
 from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.claiming import linear_claim, table_claim
 from tracrlab.compiler.lower.folding import fold_table
 from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
 from tracrlab.compiler.value_sets import Domain, ordered
@@ -120,10 +121,12 @@ def _passes_linearly(work: Workspace, node: Node) -> bool:
 
 def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     reads, noise, size = [], 0.0, 0.0
+    held = []
     for place, coefficient in zip(node.inputs, affine.coefficients, strict=True):
         variable = work.stored[place].variable
         if variable.layout is Layout.ONE_HOT:
             variable = work.exact(node, variable)
+        held.append(variable)
         for read in numeric_reads(variable):
             matrix = read.matrix * float(coefficient)
             reads.append(Read(variable, matrix))
@@ -136,6 +139,8 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
     work.store(node, work.add_mlp(node.place, variable, neurons))
+    factors = [float(coefficient) for coefficient in affine.coefficients]
+    work.claim(linear_claim(variable, held, factors, float(affine.offset)))
 
 
 def _lower_table(work: Workspace, node: Node) -> None:
@@ -154,6 +159,8 @@ def _lower_table(work: Workspace, node: Node) -> None:
     results = np.array([*map(variable.vector, values), np.zeros(variable.width)])  # the last, at -1, is None
     neurons = _neurons(work, node, variable, folded.places, inputs, results)
     work.store(node, work.add_mlp(node.place, variable, neurons), slots)
+    held = [[stored.variable, *work.one_hot_of(stored.variable)] for stored in inputs]
+    work.claim(table_claim(variable, held, folded.places, results, neurons))
 
 
 def _neurons(

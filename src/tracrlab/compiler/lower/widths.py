@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable
+from tracrlab.compiler.lower.claiming import MAX_COMBINATIONS, head_claim, same_value_claim, variable_quantity
 from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads
 from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, weight_error
 from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.selections import Conjunction, Selection
+from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
 from tracrlab.craft.precision import number_noise, unit_roundoff
-from tracrlab.craft.spaces import Layout, Read, one_hot_variable, scalar_variable
-from tracrlab.shapes import Float
+from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
+from tracrlab.shapes import Float, Int
 
 
 def lower_width(work: Workspace, node: Node) -> None:
@@ -30,8 +33,9 @@ def lower_length(work: Workspace, node: Node) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Count:
-    """A head's 1 / (1 + width), ascending, and the width that each value means."""
+    """A variable that holds a head's 1 / (1 + width), ascending, and the width that each value means."""
 
+    variable: Variable
     number: Number
     widths: Float[np.ndarray, " value"]
 
@@ -63,8 +67,10 @@ def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numb
     shares = [1 / (1 + width) for width in widths.tolist()]
     share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
     work.add_head(node.place, share, scores, [Read(work.bos, np.ones((1, 1)))], np.zeros(1))
+    rows, default = np.zeros((1, 1)), np.ones(1)
+    work.claim(head_claim(share, "share", scores, None, rows, default, range(longest + 1)))
     reads = (Read(share, np.ones((1, 1))),)
-    return _Count(Number(reads, work.constant_columns, share.numbers, share.numbers * error), widths)
+    return _Count(share, Number(reads, work.constant_columns, share.numbers, share.numbers * error), widths)
 
 
 def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
@@ -75,7 +81,20 @@ def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _C
     ]
     total = scalar_variable(f"{node.name}.sum", domain.values, nullable=False)
     total = work.add_mlp(node.place, total, side_by_side(parts))
-    return _Count(work.number(total), total.numbers)
+    if prod(len(count.widths) for _, count in counts) <= MAX_COMBINATIONS:
+        work.claim(_sum_claim(total, counts))
+    return _Count(total, work.number(total), total.numbers)
+
+
+def _sum_claim(total: Variable, counts: list[tuple[int, _Count]]) -> MLPClaim:
+    """That the total is the sum of the signed widths; sums that are no width do not occur."""
+    sums = np.zeros(())
+    for coefficient, count in counts:
+        sums = np.add.outer(sums, coefficient * count.widths)
+    places = np.searchsorted(total.numbers, sums).clip(max=len(total.numbers) - 1)
+    places = np.where(total.numbers[places] == sums, places, IMPOSSIBLE)
+    quantities = tuple(variable_quantity(count.variable) for _, count in counts)
+    return MLPClaim(total.name, quantities, View(tuple(range(len(counts))), places), total.table)
 
 
 def _store_count(work: Workspace, node: Node, count: _Count) -> None:
@@ -85,11 +104,21 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
     kept = np.isin(count.widths, target.numbers)
     number = Number(count.number.reads, count.number.constant, count.number.values[kept], count.number.error[kept])
     places = np.searchsorted(target.numbers, count.widths[kept])
+    of_width = np.full(len(count.widths), IMPOSSIBLE)
+    of_width[kept] = places
     neurons = step_neurons(number, target.table[places], work.dtype)
     if layout is Layout.SCALAR and neurons.noise.of_read(np.ones((1, 1))) > 1 / 16:
         counted = one_hot_variable(f"{node.name}.onehot", target.values, nullable=False)
         counted = work.add_mlp(node.place, counted, step_neurons(number, counted.table[places], work.dtype))
+        work.claim(_width_claim(counted, count, of_width))
         reads = numeric_reads(counted)
         error = counted.noise.of_read(reads[0].matrix) + 4 * unit_roundoff(work.dtype) * target.numbers[-1]
         neurons = linear_neurons(reads, noise=number_noise(float(error)))
+        work.claim(same_value_claim(counted, target))
+    else:
+        work.claim(_width_claim(target, count, of_width))
     work.store(node, work.add_mlp(node.place, target, neurons))
+
+
+def _width_claim(target: Variable, count: _Count, places: Int[np.ndarray, " width"]) -> MLPClaim:
+    return MLPClaim(target.name, (variable_quantity(count.variable),), View((0,), places), target.table)

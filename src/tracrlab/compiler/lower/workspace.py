@@ -10,6 +10,7 @@ import numpy as np
 from tracrlab.compiler.construction import Construction, special_variable
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.graph import Node
+from tracrlab.compiler.lower.claiming import same_value_claim
 from tracrlab.compiler.lower.folding import Slots
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.neurons import Box, lookup_neurons, step_neurons
@@ -90,7 +91,12 @@ class Workspace(Construction):
             copy = one_hot_variable(f"{variable.name}.onehot", variable.values, nullable=variable.nullable)
             neurons = step_neurons(self.number(variable), copy.table, self.dtype)
             self._derived[variable, "onehot"] = self.add_mlp(node.place, copy, neurons)
+            self.claims.append(same_value_claim(variable, copy))
         return self._derived[variable, "onehot"]
+
+    def one_hot_of(self, variable: Variable) -> list[Variable]:
+        """The one-hot copy of a scalar, if there is one."""
+        return [self._derived[variable, "onehot"]] if (variable, "onehot") in self._derived else []
 
     def exact(self, node: Node, variable: Variable) -> Variable:
         """A noiseless copy of a one-hot variable, made by an MLP, once; the variable itself if it is exact."""
@@ -101,6 +107,7 @@ class Workspace(Construction):
             boxes = [Box((row,), place) for place, row in enumerate(np.eye(variable.width, dtype=bool))]
             neurons = lookup_neurons([variable], boxes, copy.table, self.constant, self.dtype)
             self._derived[variable, "exact"] = self.add_mlp(node.place, copy, neurons)
+            self.claims.append(same_value_claim(variable, copy))
         return self._derived[variable, "exact"]
 
     def check_size(self, node: Node, n_values: int) -> None:

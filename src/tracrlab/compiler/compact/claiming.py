@@ -1,0 +1,96 @@
+"""The claims of compact mode: what each component computes, in terms of the nodes that its reads are stored for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tracrlab.compiler.compact.expand import affine_places, impossible_pairs
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, IRNode
+from tracrlab.compiler.compact.layers import Layers
+from tracrlab.craft.claims import Quantity, View
+from tracrlab.shapes import Float, Int
+
+MAX_COMBINATIONS = 2**22
+
+Contents = Mapping[Carrier, tuple[str, Float[np.ndarray, "_ _"]]]
+
+
+class TooManyCombinations(Exception):
+    """A claim would speak of more combinations of values than ``MAX_COMBINATIONS``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Several nodes as views of common quantities."""
+
+    quantities: tuple[Quantity, ...]
+    views: tuple[View, ...]
+
+
+def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, contents: Contents) -> Views:
+    """Nodes in terms of the nodes that are ``read`` for them and of what else they depend on.
+
+    Raises:
+        TooManyCombinations: a node depends on too many values.
+    """
+    leaves: list[IRNode] = []
+    views = []
+    for node in nodes:
+        own: list[IRNode] = []
+        _collect(node, read, layers, own)
+        shape = tuple(len(leaf.values) for leaf in own)
+        if prod(shape) > MAX_COMBINATIONS:
+            raise TooManyCombinations(node.name)
+        places = np.broadcast_to(_places(node, own, read, layers, shape), shape)
+        impossible = impossible_pairs(own, [np.arange(size) for size in shape], shape)
+        leaves += [leaf for leaf in own if leaf not in leaves]
+        views.append(View(tuple(leaves.index(leaf) for leaf in own), np.where(impossible, IMPOSSIBLE, places)))
+    return Views(tuple(_quantity(leaf, contents) for leaf in leaves), tuple(views))
+
+
+def _quantity(leaf: IRNode, contents: Contents) -> Quantity:
+    """Everything that is stored for a node."""
+    stored = [contents[carrier] for carrier in (Carrier(leaf, raw=True), Carrier(leaf)) if carrier in contents]
+    return Quantity(len(leaf.values), dict(stored))
+
+
+def _inputs(node: IRNode, read: frozenset[IRNode], layers: Layers) -> tuple[IRNode, ...]:
+    """What a node is a function of, one step down; nothing for a node that is taken as it is."""
+    if node in read or not isinstance(node, Elementwise | Affine):
+        return ()
+    expansion = layers.expansion(node)
+    return node.inputs if expansion.atoms == (node,) else expansion.atoms
+
+
+def _collect(node: IRNode, read: frozenset[IRNode], layers: Layers, leaves: list[IRNode]) -> None:
+    inputs = _inputs(node, read, layers)
+    for each in inputs:
+        _collect(each, read, layers, leaves)
+    is_function = isinstance(node, Elementwise | Affine) and node not in read
+    if not is_function and node not in leaves:
+        leaves.append(node)
+
+
+def _places(
+    node: IRNode, leaves: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, shape: tuple[int, ...]
+) -> Int[np.ndarray, "..."]:
+    """The place of the node's value for every combination of the leaves' values."""
+    if node in leaves:
+        axis = leaves.index(node)
+        return np.arange(shape[axis]).reshape([-1 if other == axis else 1 for other in range(len(shape))])
+    inputs = [_places(each, leaves, read, layers, shape) for each in _inputs(node, read, layers)]
+    expansion = layers.expansion(node)
+    impossible = np.zeros(shape, bool)
+    for each in inputs:
+        impossible = impossible | (each == IMPOSSIBLE)
+    if expansion.atoms == (node,):
+        assert isinstance(node, Affine)
+        places = affine_places(node, [np.broadcast_to(each, shape) for each in inputs])
+    else:
+        classes = [own[each] for own, each in zip(expansion.classes, inputs, strict=True)]
+        places = np.asarray(expansion.places[tuple(classes)])
+    return np.where(impossible, IMPOSSIBLE, places)
