@@ -29,6 +29,7 @@ def compile_program(
     *,
     causal: bool = False,
     mode: Literal["faithful", "compact"] = "faithful",
+    passes: Iterable[str] | None = None,
     bos: str = "bos",
     pad: str = "pad",
     dtype: Literal["float32", "float64"] = "float32",
@@ -42,6 +43,8 @@ def compile_program(
         causal: compile for causal attention; the model equals ``program(tokens, causal=True)``.
         mode: ``"faithful"``, one variable and component for each s-op of the program, or ``"compact"``, the same
             function in a far smaller model.
+        passes: the passes of compact mode that are on (all by default), or, each with a ``-`` in front, those that are
+            off; see :class:`tracrlab.compiler.compact.passes.Passes`.
         bos, pad: the special tokens, which must not be in the vocabulary.
         dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
 
@@ -52,12 +55,15 @@ def compile_program(
         CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy.
         VocabularyError: the vocabulary, special tokens or length are unusable.
         TypeError: ``program`` is not an s-op.
-        ValueError: there is no such ``mode`` or ``dtype``.
+        ValueError: there is no such ``mode``, pass or ``dtype``, or passes are named in faithful mode.
     """
     if isinstance(program, Selector) or not isinstance(program, SOp):
         raise TypeError(f"a program is an s-op, not {type(program).__name__}: aggregate a selector or take its width")
     if mode not in ("faithful", "compact"):
         raise ValueError(f'mode must be "faithful" or "compact", not {mode!r}')
+    if passes is not None and mode != "compact":
+        raise ValueError("there are passes to choose in compact mode only")
+    switched = Passes() if passes is None else Passes.named(passes)
     if dtype not in ("float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", not {dtype!r}')
     if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
@@ -69,7 +75,7 @@ def compile_program(
     if mode == "faithful":
         lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
     else:
-        lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), Passes())
+        lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), switched)
     schedule = layer_schedule(lowered.components)
     allocation = allocate_dimensions(lowered)
     config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)

@@ -16,6 +16,7 @@ from tracrlab.compiler.compact.affine import affine_basis
 from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, is_raw
 from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.compact.passes import Passes
 from tracrlab.shapes import Bool, Float
 
 _TOLERANCE = 1e-9
@@ -34,7 +35,7 @@ class Demands:
     """What is asked of each carrier so far."""
 
     layers: Layers
-    one_hot_codes: bool = False
+    passes: Passes
     _columns: dict[Carrier, list[Float[np.ndarray, "_ _"]]] = field(default_factory=dict)
     _tables: dict[Carrier, Float[np.ndarray, "_ _"]] = field(default_factory=dict)
 
@@ -54,7 +55,7 @@ class Demands:
             raw = carrier.node.raw_table() if carrier.raw else None
             if raw is not None:
                 self._tables[carrier] = raw
-            elif self.one_hot_codes:
+            elif not self.passes.factor:
                 self._tables[carrier] = np.eye(len(carrier.node.values))
             else:
                 self._tables[carrier] = affine_basis(np.concatenate(self._columns[carrier], axis=1))
@@ -65,7 +66,7 @@ class Demands:
         node, columns = feature.node, feature.columns
         if not columns.shape[1] or (columns == columns[:1]).all():
             return Parts((), columns[0] if len(columns) else np.zeros(columns.shape[1]))
-        if isinstance(node, Affine) and (slopes := _slopes(node, columns)) is not None:
+        if isinstance(node, Affine) and self.passes.fold and (slopes := _slopes(node, columns)) is not None:
             return self._affine_parts(node, slopes, columns, exact=feature.exact)
         if isinstance(node, Elementwise | Affine):
             expansion = self.layers.expansion(node)
@@ -96,6 +97,8 @@ class Demands:
         tensor = columns[expansion.places]
         if not expansion.atoms:
             return Parts((), tensor)
+        if not self.passes.fold:
+            return Parts(((Carrier(node), columns),), np.zeros(columns.shape[1]))
         if len(expansion.atoms) == 1:
             return self.parts(Feature(expansion.atoms[0], tensor[expansion.classes[0]], exact))
         addends, separable = _separated(tensor, expansion.places != IMPOSSIBLE)

@@ -33,8 +33,11 @@ def expansion_of_itself(node: IRNode) -> Expansion:
     return Expansion((node,), (np.arange(len(node.values)),), np.arange(len(node.values)))
 
 
-def composed(node: Elementwise | Affine, inner: Sequence[Expansion]) -> Expansion | None:
-    """The function of all the inner atoms that a node is of what it reads; ``None`` if it is too large."""
+def composed(node: Elementwise | Affine, inner: Sequence[Expansion], *, lengths: bool) -> Expansion | None:
+    """The function of all the inner atoms that a node is of what it reads; ``None`` if it is too large.
+
+    ``lengths``: positions beyond the length are impossible.
+    """
     atoms = tuple({atom: None for expansion in inner for atom in expansion.atoms})
     classes, finer = _joined_classes(atoms, inner)
     shape = tuple(len(rows) for rows in finer)
@@ -49,7 +52,7 @@ def composed(node: Elementwise | Affine, inner: Sequence[Expansion]) -> Expansio
         places = np.transpose(places, np.argsort(axes))
         argument = places.reshape([shape[axis] if axis in axes else 1 for axis in range(len(atoms))])
         arguments.append(np.broadcast_to(argument, shape))
-    impossible = impossible_pairs(atoms, classes, shape)
+    impossible = impossible_pairs(atoms, classes, shape) if lengths else np.zeros(shape, bool)
     for argument in arguments:
         impossible |= argument == IMPOSSIBLE
     if isinstance(node, Elementwise):

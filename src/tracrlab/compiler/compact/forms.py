@@ -146,9 +146,7 @@ def _similar(places: Int[np.ndarray, "..."], axis: int) -> Float[np.ndarray, " c
     return np.unique(slices, axis=0, return_inverse=True)[1].reshape(-1).astype(float)
 
 
-def _lexicographic(
-    codes: Sequence[Float[np.ndarray, " _"]], order: Sequence[int]
-) -> list[Float[np.ndarray, " _"]]:
+def _lexicographic(codes: Sequence[Float[np.ndarray, " _"]], order: Sequence[int]) -> list[Float[np.ndarray, " _"]]:
     """The codes with weights, powers of two, that make their sum compare by the last of ``order`` first."""
     weighted = list(codes)
     extent, smallest = 0.0, 1.0

@@ -7,6 +7,7 @@ from math import prod
 from tracrlab.compiler.compact.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.compact.forms import Form, best_form
 from tracrlab.compiler.compact.ir import Affine, Elementwise, IRNode, Mean, Source, Total
+from tracrlab.compiler.compact.passes import Passes
 
 _MAX_SUMS = 2**14  # a sum is not tabulated beyond, but read as a number
 
@@ -20,8 +21,9 @@ class Layers:
     component can come earlier than the one after the latest of what it reads.
     """
 
-    def __init__(self, precision: float) -> None:
+    def __init__(self, precision: float, passes: Passes) -> None:
         self._precision = precision
+        self._passes = passes
         self._expansions: dict[IRNode, Expansion] = {}
         self._layers: dict[IRNode, int] = {}
         self._forms: dict[IRNode, Form | None] = {}
@@ -76,9 +78,9 @@ class Layers:
             return expansion_of_itself(node)
         free = [each for each in node.inputs if len(self._expansions[each].atoms) <= 1]
         late = [each for each in node.inputs if self._layers[each] >= layer]
-        for open_to in ([*free, *late], free, []):
+        for open_to in ([*free, *late], free, []) if self._passes.fold else ([],):
             inner = [self._expansions[each] if each in open_to else expansion_of_itself(each) for each in node.inputs]
-            expansion = composed(node, inner)
+            expansion = composed(node, inner, lengths=self._passes.lengths)
             if expansion is not None:
                 return expansion
         return expansion_of_itself(node)

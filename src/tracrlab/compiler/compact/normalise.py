@@ -103,7 +103,7 @@ class _Builder:
 
     def _kept(self, key: Hashable, node: IRNode) -> IRNode:
         """The node of this meaning, ``node`` itself if it is the first."""
-        key = (*key, tuple(map(value_key, node.values))) if isinstance(key, tuple) else key
+        key = (key, tuple(map(value_key, node.values)), None if self.passes.cse else node.place)
         if key not in self._known:
             self._known[key] = node
             self.nodes.append(node)

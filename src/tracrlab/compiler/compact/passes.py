@@ -1,33 +1,52 @@
-"""The passes of compact mode, each of which can be switched off."""
+"""The passes of compact mode, each of which can be switched off: the function stays the same, the model grows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+
+
+def _on(description: str) -> bool:
+    switch: bool = field(default=True, metadata={"description": description})
+    return switch
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Which passes are on.
+    """Which passes are on."""
 
-    Attributes: ``totals`` sums instead of means whose sign alone matters; ``ridges`` products as functions of sums and
-    differences; ``digits`` order comparisons between many values by their digits; ``codes`` integer codes compared by
-    parabolas, instead of a feature a class; ``factor`` variables store the fewest features that are read, instead of
-    one-hots; ``neurons`` functions of one number instead of lookups where that takes fewer neurons; ``bends`` polygons
-    instead of steps where rounding allows; ``bold`` codes with rounding errors are compared by parabolas even where
-    positions must be weighed equally; ``reuse`` dimensions of variables that nothing reads any more are used again.
-    """
-
-    totals: bool = True
-    ridges: bool = True
-    digits: bool = True
-    codes: bool = True
-    factor: bool = True
-    neurons: bool = True
-    bends: bool = True
-    bold: bool = True
-    reuse: bool = True
+    cse: bool = _on("nodes with the same meaning are one")
+    fold: bool = _on("functions are read off what they depend on, or computed at once with what reads them")
+    lengths: bool = _on("positions beyond the length, which do not occur, may get any value")
+    totals: bool = _on("sums take the place of means whose sign alone matters")
+    ridges: bool = _on("products become functions of sums and differences")
+    digits: bool = _on("order comparisons of many values compare digits")
+    codes: bool = _on("equality is compared by integer codes, not by a feature for each class")
+    factor: bool = _on("variables store as few features as are read, not one-hots")
+    neurons: bool = _on("functions of one number are steps, where that is cheaper than a lookup")
+    bends: bool = _on("polygons take the place of steps, where rounding allows it")
+    bold: bool = _on("codes with rounding errors are compared even where positions must weigh the same")
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The names of all passes."""
-        return tuple(field.name for field in fields(cls))
+    def descriptions(cls) -> dict[str, str]:
+        """What each pass does, by name, in the order in which they build on each other."""
+        return {each.name: each.metadata["description"] for each in fields(cls)}
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Passes:
+        """These passes; names that all begin with ``-`` switch passes off instead.
+
+        Raises:
+            ValueError: there is no such pass, or some names begin with ``-`` and some do not.
+        """
+        names = list(names)
+        off = [name.removeprefix("-") for name in names if name.startswith("-")]
+        known = cls.descriptions()
+        unknown = [name for name in (off or names) if name not in known]
+        if off and len(off) < len(names):
+            raise ValueError("either name the passes that are on, or, each with a - in front, those that are off")
+        if unknown:
+            raise ValueError(f"there is no pass {unknown[0]!r}; the passes are {', '.join(known)}")
+        if off:
+            return replace(cls(), **dict.fromkeys(off, False))
+        return cls(**{name: name in names for name in known})

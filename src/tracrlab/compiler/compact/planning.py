@@ -116,10 +116,10 @@ class Plans:
 
 def plan_carriers(ir: IR, passes: Passes, precision: float, *, causal: bool) -> Plans:
     """Plan everything that the output needs; ``precision``: how many values a rounded quantity may tell apart."""
-    layers = Layers(precision)
+    layers = Layers(precision, passes)
     for node in ir.nodes:
         layers.add(node)
-    demands = Demands(layers, one_hot_codes=not passes.factor)
+    demands = Demands(layers, passes)
     output = _output(ir.output)
     demands.add(output.feature)
     planner = _Planner(demands, layers, passes, precision, causal)
