@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -106,6 +107,8 @@ class CompileOptions:
     vocab: str | None
     max_len: int | None
     causal: bool | None
+    mode: str | None
+    passes: str | None
     dtype: str | None
     bos: str | None
     pad: str | None
@@ -123,6 +126,11 @@ _COMPILE_OPTIONS = (
         help=f"The longest input, in tokens. [default: {DEFAULT_MAX_LEN}, or the input's length if that is greater]",
     ),
     click.option("--causal", is_flag=True, default=None, help="Compile for causal attention."),
+    click.option(
+        "--mode", type=click.Choice(["faithful", "compact"]),
+        help="A component for each s-op, or the smallest model. [default: faithful]",
+    ),
+    click.option("--passes", metavar="NAMES", help="For compact mode: the passes to do, or, each with a -, not to do."),
     click.option("--dtype", type=click.Choice(["float32", "float64"]), help="The number format. [default: float32]"),
     click.option("--bos", metavar="TOKEN", help="The token that the model puts in front. [default: bos]"),
     click.option("--pad", metavar="TOKEN", help="The token that fills up. [default: pad]"),
@@ -175,14 +183,26 @@ def programs() -> None:
 @main.command(name="compile", help=f"Compile a program and save the model.\n\n{PROGRAM_HELP}", epilog=TOKENS_HELP)
 @click.argument("program")
 @_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
-@click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder to write the model into.")
-def compile_(program: str, name: str | None, kind: str, folder: str, **options: Any) -> None:
+@click.option("-o", "--output", "folder", metavar="DIR", help="The folder to write the model into.")
+@click.option(
+    "--explain", is_flag=True, help="List the passes of compact mode, and what each does to the model's size."
+)
+def compile_(program: str, name: str | None, kind: str, folder: str | None, explain: bool, **options: Any) -> None:
     """Compile and save."""
+    from tracrlab.cli import show
+
+    if folder is None and not explain:
+        raise click.UsageError("say with -o where to write the model, or ask with --explain what compiling does.")
     compile_options = CompileOptions(**options)
     found = _program_to_compile(_in_file(program, name), compile_options, kind)
-    model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
-    model.save_pretrained(folder)
-    click.echo(f"{model!r}\nsaved in {folder}")
+    vocabulary = _vocabulary(found, compile_options, kind)
+    if explain:
+        stages = _compiled_pass_by_pass(found, vocabulary, compile_options)
+        show.console().print(show.pass_table(stages))
+    if folder is not None:
+        model = _compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
+        model.save_pretrained(folder)
+        click.echo(f"{model!r}\nsaved in {folder}")
 
 
 @main.command(help=f"Run a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
@@ -294,6 +314,38 @@ def print_(program: str, name: str | None, text: str | None) -> None:
 # What the commands share ---------------------------------------------------------------------------------------------
 
 
+def _compiled_pass_by_pass(
+    found: NamedProgram, vocabulary: list[Value], options: CompileOptions
+) -> list[tuple[str, str, CompiledModel]]:
+    """The faithful model, and the compact one with one pass after another switched on; names, descriptions, models."""
+    from tracrlab.compiler.compact.passes import Passes
+
+    descriptions = Passes.descriptions()
+    faithful = replace(options, mode="faithful", passes=None)
+    stages = [("faithful", "a component for each s-op", _compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
+    for count in range(len(descriptions) + 1):
+        names = list(descriptions)[:count]
+        compact = replace(options, mode="compact", passes=",".join(names))
+        model = _compiled(found, vocabulary, DEFAULT_MAX_LEN, compact)
+        last = names[-1] if names else "compact"
+        stages.append((last, descriptions.get(last, "no pass yet"), model))
+    return stages
+
+
+def _pass_names(options: CompileOptions) -> list[str]:
+    """The passes that are named, if they can be."""
+    from tracrlab.compiler.compact.passes import Passes
+
+    names = [name for name in re.split(r"[\s,]+", options.passes or "") if name]
+    try:
+        Passes.named(names)
+    except ValueError as error:
+        raise click.UsageError(f"--passes: {error}") from error
+    if options.mode != "compact":
+        raise click.UsageError("--passes belongs to --mode compact.")
+    return names
+
+
 def _in_file(program: str, name: str | None) -> str:
     """The program as it is written without --program."""
     return program if name is None else f"{program}:{name}"
@@ -377,6 +429,8 @@ def _compiled(
                 bos="bos" if options.bos is None else options.bos,
                 pad="pad" if options.pad is None else options.pad,
                 dtype="float64" if options.dtype == "float64" else "float32",
+                mode="compact" if options.mode == "compact" else "faithful",
+                passes=None if options.passes is None else _pass_names(options),
             )
     except SystemExit as error:
         raise ProgramError("a function of the program ends Python, as sys.exit does; let it return a value") from error
