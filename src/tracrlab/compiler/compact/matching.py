@@ -14,6 +14,7 @@ ways to compare:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,6 @@ from tracrlab.compiler.compact.ir import Feature, Match, Pattern
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Float
 
-_LARGE = 1024.0  # codes whose squares take most of what single precision can hold exactly
-_LARGE_NOISY = 4.0  # codes whose squares make rounding errors large, where scores are measured
 _FEW = 3  # classes for which features of their own are no more than those of a parabola
 
 
@@ -58,25 +57,42 @@ class PatternFeatures:
         return [feature for three in each for feature in three if feature is not None]
 
 
-def pattern_features(pattern: Pattern, total: bool, *, parabolas: bool, clean: bool) -> PatternFeatures:
-    """The features that a pattern's head reads.
+@dataclass(frozen=True)
+class Limits:
+    """The largest codes that are compared by one parabola, and by a parabola for each of two digits.
 
-    ``total``: every position selects some position. ``clean``: what is compared has no rounding errors.
+    Beyond the second, digits are compared by classes; without codes, so are values.
+    """
+
+    whole: float
+    digits: float
+
+
+BY_CLASSES = Limits(0.0, 0.0)
+
+
+def pattern_features(pattern: Pattern, total: bool, limits: Sequence[Limits]) -> PatternFeatures:
+    """The features that a pattern's head reads, each match within its limits.
+
+    ``total``: every position selects some position.
     """
     measured = pattern.counts or not total
-    largest = _LARGE_NOISY if pattern.counts and not clean else _LARGE
-    comparisons = tuple(_match_features(match, measured, largest if parabolas else 0.0) for match in pattern.matches)
+    comparisons = tuple(
+        _match_features(match, measured, limit) for match, limit in zip(pattern.matches, limits, strict=True)
+    )
     score = sum(match.score for match in comparisons) if comparisons else 2.0
     bos = score if pattern.counts else score - 1 if measured else score - 2
     return PatternFeatures(comparisons, bos, total)
 
 
-def _match_features(match: Match, measured: bool, largest: float) -> MatchFeatures:
-    """One comparison, by codes up to ``largest`` or their digits, or by classes if that is 0."""
-    codes = equality_codes(match) if largest else None
+def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatures:
+    codes = equality_codes(match) if limits != BY_CLASSES else None
     if codes is None:
         return _class_features(match)
-    pairs = [codes] if max(float(np.abs(code).max()) for code in codes) <= largest else _code_digits(*codes)
+    largest = max(float(np.abs(code).max()) for code in codes)
+    pairs = [codes] if largest <= limits.whole else _code_digits(*codes)
+    if largest > max(limits.whole, limits.digits):
+        return _digit_class_features(match, pairs)
     queries = [column for query, _ in pairs for column in (4 * query, np.full(len(query), -2.0))]
     keys = [column for _, key in pairs for column in (key, key * key)]
     squares = np.sum([2 * query * query for query, _ in pairs], axis=0)
@@ -98,6 +114,23 @@ def _code_digits(
     leading = [(codes - lowest) // base - middle for codes in (queries, keys)]
     last = [(codes - lowest) % base - middle for codes in (queries, keys)]
     return [(leading[0], leading[1]), (last[0], last[1])]
+
+
+def _digit_class_features(
+    match: Match, pairs: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]]
+) -> MatchFeatures:
+    """A feature for each value of each digit: 2 for a digit that is the same."""
+    queries, keys = [], []
+    for query, key in pairs:
+        values = np.intersect1d(query, key)
+        queries.append(2.0 * (query[:, None] == values))
+        keys.append((key[:, None] == values).astype(float))
+    return MatchFeatures(
+        Feature(match.queries, np.concatenate(queries, axis=1)),
+        Feature(match.keys, np.concatenate(keys, axis=1)),
+        2.0 * len(pairs),
+        None,
+    )
 
 
 def _class_features(match: Match) -> MatchFeatures:

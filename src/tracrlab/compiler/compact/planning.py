@@ -18,13 +18,14 @@ from tracrlab.compiler.compact.ir import (
     Elementwise,
     Feature,
     IRNode,
+    Match,
     Mean,
     Pattern,
     Source,
     Total,
 )
 from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.compact.matching import PatternFeatures, pattern_features
+from tracrlab.compiler.compact.matching import BY_CLASSES, Limits, PatternFeatures, pattern_features
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.totality import always_selects
 from tracrlab.craft.neurons import Box, box_cover
@@ -32,6 +33,9 @@ from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
+_CLEAN = Limits(1024.0, 2.0**20)  # codes whose squares single precision holds exactly
+_COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
+_COUNTED = Limits(4.0, 64.0)  # … to weigh the same
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
 _SMALL = 8  # dimensions of a small model
 
@@ -180,11 +184,17 @@ class _Planner:
 
     def _attention(self, pattern: Pattern) -> PatternFeatures:
         """Where patterns must weigh what they select equally, codes with rounding errors are compared by classes."""
-        copies = not pattern.counts and pattern.longest <= 1
-        clean = all(self.layers.layer(node) == 0 for node in pattern.inputs)
         total = always_selects(pattern, self.layers, causal=self.causal)
-        parabolas = self.passes.codes and (copies or clean or self.passes.bold)
-        return pattern_features(pattern, total, parabolas=parabolas, clean=clean)
+        return pattern_features(pattern, total, [self._limits(pattern, match) for match in pattern.matches])
+
+    def _limits(self, pattern: Pattern, match: Match) -> Limits:
+        """The largest codes to compare, since errors grow with codes."""
+        clean = all(self.layers.layer(node) == 0 for node in pattern.inputs)
+        if not self.passes.codes or not (clean or self.passes.bold or (not pattern.counts and pattern.longest <= 1)):
+            return BY_CLASSES
+        if self.layers.layer(match.keys) == 0 and (clean or not pattern.counts):
+            return _CLEAN
+        return _COUNTED if pattern.counts else _COMPUTED
 
     def _sum(self, node: Affine) -> Plan:
         """Steps on a sum of numbers, read as attention leaves them in the same layer."""
