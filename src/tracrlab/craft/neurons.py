@@ -16,6 +16,9 @@ from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
 
+_HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
+
+
 @dataclass(frozen=True, eq=False)
 class Neurons:
     """Hidden neurons: what they read and what each adds to the output when it is 1; ``noise`` of what they write."""
@@ -210,8 +213,13 @@ def _step_errors(
 ) -> Float[np.ndarray, "sample width"]:
     """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
-    hidden = np.maximum(x[:, None] * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
-    errors: np.ndarray = (hidden @ output.astype(dtype)).astype(float) - np.concatenate([results] * 3)
+    written = np.empty((len(x), output.shape[1]))
+    rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
+    for start in range(0, len(x), rows):
+        part = x[start : start + rows, None]
+        hidden = np.maximum(part * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
+        written[start : start + rows] = hidden @ output.astype(dtype)
+    errors: np.ndarray = written - np.concatenate([results] * 3)
     return errors
 
 

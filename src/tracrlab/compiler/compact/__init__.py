@@ -13,7 +13,7 @@ import numpy as np
 
 from tracrlab.compiler.compact.build import Builder, Resolved
 from tracrlab.compiler.compact.claiming import TooManyCombinations
-from tracrlab.compiler.compact.ir import Carrier
+from tracrlab.compiler.compact.ir import IR, Carrier
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Output, plan_carriers
@@ -24,6 +24,7 @@ from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
+from tracrlab.errors import DomainTooLargeError
 
 __all__ = ["Passes", "lower_compact"]
 
@@ -40,14 +41,14 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: np.dtype, passe
     """
     quieter = replace(passes, bends=False, bold=False)
     attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
+    ir = normalise(analysis, passes)
     for attempt in dict.fromkeys(attempts):
-        with suppress(NotSeparable):
-            return _lowered(analysis, bos, dtype, attempt)
+        with suppress(NotSeparable, DomainTooLargeError):
+            return _lowered(analysis, ir, bos, dtype, attempt)
     return lower_graph(analysis, bos, pad, dtype)
 
 
-def _lowered(analysis: Analysis, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:
-    ir = normalise(analysis, passes)
+def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:
     plans = plan_carriers(ir, passes, 1 / (512 * unit_roundoff(dtype)), causal=analysis.causal)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)

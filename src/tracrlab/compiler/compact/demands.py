@@ -17,9 +17,11 @@ from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, is_raw
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Bool, Float
 
 _TOLERANCE = 1e-9
+_MOST = 2**27  # entries of the features of one node
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,10 @@ class Demands:
             elif not self.passes.factor:
                 self._tables[carrier] = np.eye(len(carrier.node.values))
             else:
-                self._tables[carrier] = affine_basis(np.concatenate(self._columns[carrier], axis=1))
+                columns = self._columns[carrier]
+                if len(carrier.node.values) * sum(each.shape[1] for each in columns) > _MOST:
+                    raise too_large(carrier.node, f"{len(carrier.node.values)} values of it are told apart")
+                self._tables[carrier] = affine_basis(np.concatenate(columns, axis=1))
         return self._tables[carrier]
 
     def parts(self, feature: Feature) -> Parts:
@@ -109,6 +114,13 @@ class Demands:
             for atom, classes, addend in zip(expansion.atoms, expansion.classes, addends, strict=True)
         ]
         return _sum([self.parts(each) for each in features], np.zeros(columns.shape[1]))
+
+
+def too_large(node: IRNode, reason: str) -> DomainTooLargeError:
+    """The error for a node that takes too many features or neurons."""
+    return DomainTooLargeError(
+        node.name, None, reason, "Use a smaller vocabulary or length, or fewer or coarser values"
+    )
 
 
 def _slopes(node: Affine, columns: Float[np.ndarray, "value feature"]) -> Float[np.ndarray, " feature"] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.compact.demands import Demands
+from tracrlab.compiler.compact.demands import Demands, too_large
 from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.forms import Form, best_form
 from tracrlab.compiler.compact.ir import (
@@ -29,7 +29,6 @@ from tracrlab.compiler.compact.matching import BY_CLASSES, Limits, PatternFeatur
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.totality import always_selects
 from tracrlab.craft.neurons import Box, box_cover
-from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
@@ -37,6 +36,7 @@ _CLEAN = Limits(1024.0, 2.0**20)  # codes whose squares single precision holds e
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 64.0)  # … to weigh the same
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
+_MOST = 2**25  # entries of the memberships of values in boxes
 _SMALL = 8  # dimensions of a small model
 
 
@@ -211,23 +211,21 @@ class _Planner:
         expansion = self.layers.expansion(node)
         late = self.layers.form(node)
         if late is not None and any(self.layers.analog(expansion, self.layers.layer(node))):
-            return Stepped(late)
+            return _stepped(node, late)
         digital = [False] * len(expansion.atoms)
         form = best_form(expansion, digital, self.precision) if self.passes.neurons else None
         if form is not None and expansion.places.size > _MANY and form.n_steps <= 4 * sum(expansion.places.shape):
-            return Stepped(form)
+            return _stepped(node, form)
+        n_results = len(np.unique(expansion.places))
+        if n_results * sum(expansion.places.shape) > _MOST:
+            raise too_large(node, f"its table has {n_results} results")
         boxes = box_cover(expansion.places)
         memberships = tuple(_memberships(expansion, boxes, axis) for axis in range(len(expansion.atoms)))
         n_columns = sum(len(np.unique(feature.columns, axis=1).T) for feature in memberships)
         if form is not None and (len(boxes) > MAX_NEURONS or _cheaper(form, len(boxes), n_columns)):
-            return Stepped(form)
+            return _stepped(node, form)
         if len(boxes) > MAX_NEURONS:
-            raise DomainTooLargeError(
-                node.name,
-                None,
-                f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
-                "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
-            )
+            raise too_large(node, f"its table needs {len(boxes)} neurons")
         restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
         return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
 
@@ -235,6 +233,12 @@ class _Planner:
 def _cheaper(form: Form, n_boxes: int, n_columns: int) -> bool:
     """Whether steps take fewer parameters than a lookup: neurons times what they read, in an otherwise small model."""
     return 2 * form.n_steps * (_SMALL + len(form.features)) <= n_boxes * (_SMALL + n_columns)
+
+
+def _stepped(node: IRNode, form: Form) -> Stepped:
+    if 2 * form.n_steps > MAX_NEURONS:
+        raise too_large(node, f"it takes {form.n_steps} steps")
+    return Stepped(form)
 
 
 def _memberships(expansion: Expansion, boxes: Sequence[Box], axis: int) -> Feature:
