@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
-def _on(description: str) -> bool:
-    switch: bool = field(default=True, metadata={"description": description})
-    return switch
+def _on(description: str) -> Any:
+    return field(default=True, metadata={"description": description})
 
 
 @dataclass(frozen=True)
