@@ -46,13 +46,13 @@ def _cases() -> list[tuple[str, SOp, Sequence[Value], int, Sequence[Mode]]]:
 
 
 def compact_sizes(console: Console) -> None:
-    """Print layers, dimensions, heads, neurons, weights, compile time, and on how many random inputs models are right."""
-    table = Table("program", "vocabulary", "length", "mode", title="Sizes of compiled models")
-    for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters", "not zero", "compile s", "right"):
+    """Print shapes, weights, compile times, and on how many random inputs the models are right."""
+    table = Table("program", "tokens/length", "mode", title="Sizes of compiled models")
+    for title in ("layers", "d_model", "heads", "d_mlp", "parameters", "not zero", "compile s", "right"):
         table.add_column(title, justify="right")
     for name, program, vocabulary, length, modes in _cases():
         for mode in modes:
-            row = (name, f"{len(vocabulary):,}", f"{length:,}", mode)
+            row = (name, f"{len(vocabulary)}/{length}", mode)
             table.add_row(*row, *_figures(program, vocabulary, length, mode))
     console.print(table)
 
@@ -62,12 +62,13 @@ def _figures(program: SOp, vocabulary: Sequence[Value], length: int, mode: Mode)
     try:
         model = tracrlab.compile(program, vocabulary, length, mode=mode)
     except CompileError as error:
-        return [type(error).__name__]
+        return [type(error).__name__.removesuffix("Error")]
     seconds = time.perf_counter() - start
     rng = random.Random(0)
     inputs = [[rng.choice(vocabulary) for _ in range(rng.choice((length, length // 2)))] for _ in range(_FEW)]
     answers = zip(model.run_batch(inputs), rasp.evaluate_batch(program, inputs), strict=True)
     right = sum(answer == value for answer, value in answers)
     c = model.config
-    shape = (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters, model.weights.n_nonzero)
-    return [*(f"{size:,}" for size in shape), f"{seconds:.2f}", f"{right} of {_FEW}"]
+    shape = [str(c.n_layers), f"{c.d_model:,}", f"{c.n_heads} x {c.d_head}", f"{c.d_mlp:,}"]
+    sizes = [f"{c.n_parameters:,}", f"{model.weights.n_nonzero:,}"]
+    return [*shape, *sizes, f"{seconds:.2f}", f"{right}/{_FEW}"]
