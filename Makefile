@@ -4,13 +4,14 @@ PYTHON ?= python3
 N ?= 20000
 BIN := .venv/bin
 STAMP := .venv/.installed
+FRAMEWORKS := tests/export tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test bench fuzz clean
+.PHONY: help env demo test test-frameworks bench fuzz clean
 
 help:  ## List the targets.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 env: $(STAMP)  ## Create .venv with the package and its development tools.
 
@@ -28,6 +29,17 @@ test: env  ## Lint, check types, run the tests.
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
+test-frameworks: .venv-lens3/.installed .venv-lens4/.installed  ## Test both generations of TransformerLens, and nnsight.
+	.venv-lens3/bin/pytest -n 2 $(FRAMEWORKS)
+	.venv-lens4/bin/pytest -n 2 $(FRAMEWORKS)
+
+.venv-lens3/.installed: LENS := transformer-lens<4
+.venv-lens4/.installed: LENS := transformer-lens>=4
+.venv-lens%/.installed: pyproject.toml constraints.txt
+	test -x .venv-lens$*/bin/python || $(PYTHON) -m venv .venv-lens$*
+	.venv-lens$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,nnsight]" "$(LENS)"
+	touch $@
+
 bench: env  ## Measure compile time, model size and speed.
 	$(BIN)/python -m benchmarks.bench
 
@@ -35,5 +47,5 @@ fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=
 	$(BIN)/python -m benchmarks.fuzz --programs $(N)
 
 clean:  ## Remove the environment, caches and build outputs.
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-lens3 .venv-lens4 .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,13 @@ from rich.table import Table
 
 import tracrlab
 from tracrlab import rasp
+from tracrlab.rasp import Full, SOp
+from tracrlab.rasp.flow import flow_of
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.textual.parser import parse_program
+from tracrlab.rasp.textual.printer import program_text
+from tracrlab.rasp.textual.session import Session
+from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import Value
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -166,9 +173,111 @@ def _tracr_time(name: str, tokens: list[str], length: int) -> float | None:
     )
 
 
+def compat() -> None:
+    """Programs written for Tracr: milliseconds to compile each, here and in Tracr where it is installed."""
+    script = str(Path(__file__).with_name("tracr_times.py"))
+    ours = json.loads(_python("-m", "tracrlab.compat", script))
+    theirs = {} if find_spec("tracr") is None else json.loads(_python(script).splitlines()[-1])
+    table = Table("program", "ms", "right", "Tracr ms", "right", "ratio", title="Compiling programs written for Tracr")
+    for name, own in ours.items():
+        table.add_row(name, *_compile_figures(own), *_compile_figures(theirs.get(name)), _ratio(own, theirs.get(name)))
+    console.print(table)
+    both = [name for name, figures in theirs.items() if figures and ours[name]]
+    total = sum(figures[0] for figures in ours.values() if figures)
+    console.print(f"{len(ours)} programs in {total:.0f} ms")
+    if both:
+        own, other = (sum(figures[name][0] for name in both) for figures in (ours, theirs))
+        console.print(f"the {len(both)} that both compile: {own:.0f} ms, Tracr {other:.0f} ms, {other / own:.0f}x")
+
+
+def _compile_figures(figures: tuple[float, int] | None) -> tuple[str, str]:
+    return ("", "") if figures is None else (f"{figures[0]:.1f}", f"{figures[1]} of 20")
+
+
+def _ratio(own: tuple[float, int] | None, other: tuple[float, int] | None) -> str:
+    return f"{other[0] / own[0]:.0f}x" if own and other else ""
+
+
+def text() -> None:
+    """A deep textual program: how fast it is parsed, traced (each s-op is run on the running example) and evaluated."""
+    tokens = "speed of text"
+    table = Table("program", "statements", "s-ops", "layers", "parse", "trace", "evaluate", title="Medians")
+    table.add_column("s-ops/s, parse and trace")
+    table.add_column("s-ops/s, all three")
+    loops = _traced(_DEEP_TEXT)
+    texts = {"loops and functions": _DEEP_TEXT, "straight line": program_text(loops, name="x")}
+    for name, source in texts.items():
+        program = _traced(source)
+        count = sum(isinstance(node, SOp) and not isinstance(node, Full) for node in children_first(program))
+        parse = _median_time(lambda source=source: parse_program(source), 7)
+        trace = _median_time(lambda source=source: _traced(source), 7) - parse
+        evaluate = _median_time(lambda program=program: program(tokens), 7)
+        times = map(_milliseconds, (parse, trace, evaluate))
+        rates = (f"{count / seconds:,.0f}" for seconds in (parse + trace, parse + trace + evaluate))
+        statements = f"{len(parse_program(source).statements):,}"
+        table.add_row(name, statements, f"{count:,}", str(flow_of(program).depth), *times, *rates)
+    console.print(table)
+
+
+def _traced(source: str) -> SOp:
+    """The program ``x`` of a text."""
+    session = Session()
+    session.run_text(source)
+    program: SOp = session.value("x")
+    return program
+
+
+_DEEP_TEXT = """
+def head(x, n) {
+    moved = aggregate(select(indices, indices - n, ==), x, n);
+    mixed = (2 * moved + x) % (n + 2);
+    return mixed - 1 if mixed > n or x == n else max(x, moved);
+}
+x = tokens == "e";
+for layer in range(48) {
+    heads = [head(x, n) for n in range(1, 13)];
+    x = layer % 5;
+    for head_output in heads { x = (x + head_output) % 7; }
+}
+"""
+
+
+def torch() -> None:
+    """Tokens a second in PyTorch, beside NumPy, TransformerLens and Tracr where they are installed."""
+    from benchmarks.torch_speed import torch_speed
+
+    torch_speed(console)
+
+
+def compact() -> None:
+    """Sizes and compile times of both modes."""
+    from benchmarks.compact_sizes import compact_sizes
+
+    compact_sizes(console)
+
+
+def depth() -> None:
+    """Layers of compiled models beside the ideal depth of the drawing."""
+    from benchmarks.depths import depth_table
+
+    depth_table(console)
+
+
+def exports() -> None:
+    """Every export of every library program against NumPy."""
+    from benchmarks.export_agreement import export_agreement
+
+    export_agreement(console, _progress(PROGRAMS))
+
+
 def _in_process(code: str) -> str:
+    return _python("-c", code)
+
+
+def _python(*arguments: str) -> str:
+    """What a process of its own prints."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
@@ -181,6 +290,12 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "speed": speed,
     "widths": widths,
     "sizes": sizes,
+    "compact": compact,
+    "depth": depth,
+    "text": text,
+    "torch": torch,
+    "exports": exports,
+    "compat": compat,
     "correctness": correctness,
 }
 

@@ -1,4 +1,7 @@
-"""What the documentation shows is what happens: its Python blocks run, and ``>>>`` examples print what they say."""
+"""What the documentation shows is what happens: its Python blocks run, and ``>>>`` examples print what they say.
+
+A block marked ``python needs nnsight`` runs where that package is installed, after the unmarked blocks before it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import doctest
 import importlib
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```python(?: needs (\w+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-def python_blocks(page: str) -> list[tuple[int, str]]:
-    """The fenced Python blocks of a Markdown page, each with the number of lines before it."""
-    return [(page.count("\n", 0, match.start(1)), match[1]) for match in BLOCK.finditer(page)]
+def python_blocks(path: Path) -> list[tuple[str | None, int, str]]:
+    """The fenced Python blocks of a Markdown page: the package it needs, the number of lines before it, its text."""
+    page = path.read_text(encoding="utf-8")
+    return [(match[1], page.count("\n", 0, match.start(2)), match[2]) for match in BLOCK.finditer(page)]
 
 
 def run_examples(text: str, namespace: dict[str, Any], path: Path, line: int) -> None:
@@ -52,12 +57,29 @@ def docstrings(path: Path) -> list[tuple[int, str]]:
 MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if docstrings(path)]
 
 
+RUNS = [(path, need) for path in PAGES for need in sorted({each for each, _, _ in python_blocks(path) if each})]
+
+
+def run_page(path: Path, *needs: str | None) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for need, line, code in python_blocks(path):
+        if need in needs:
+            run_block(code, namespace, path, line)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for line, code in python_blocks(path.read_text(encoding="utf-8")):
-        run_block(code, namespace, path, line)
+    run_page(path, None)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("path", "need"), RUNS, ids=[f"{path.name}-{need}" for path, need in RUNS])
+def test_page_with_package(path: Path, need: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec(need) is None:
+        pytest.skip(f"{need} is not installed: make test-frameworks")
+    monkeypatch.chdir(tmp_path)
+    run_page(path, None, need)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())

@@ -44,6 +44,10 @@ class CompileError(ExpressionError):
     """The compiler refuses the expression; no model is produced."""
 
 
+class ArchitectureError(CompileError):
+    """The program's components do not fit into the architecture that is asked for."""
+
+
 class UndefinedValueError(CompileError):
     """A function of the program raises, or returns something unusable, on a value that it may be given."""
 
@@ -95,8 +99,20 @@ class DrawingError(TracrLabError):
     """A drawing would be too large, or cannot be written to the path given."""
 
 
+class VerificationError(TracrLabError):
+    """A model cannot be verified: it carries no claims, they do not fit it, or what is asked for is too much."""
+
+
+class ExportError(TracrLabError):
+    """A model cannot be said in another library's format."""
+
+
 class MissingDependencyError(TracrLabError):
     """A package is needed that an extra of Tracr Lab installs."""
+
+
+class ForeignModuleError(TracrLabError):
+    """A module of another project is loaded where Tracr Lab's compatible one is to go."""
 
 
 @dataclass

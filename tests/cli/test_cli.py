@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import tracrlab
 from tracrlab.cli.main import main
+from tracrlab.compiler.compact.passes import Passes
 from tracrlab.rasp.library import PROGRAMS
 
 PROGRAM = """\
@@ -33,6 +34,8 @@ leaving = rasp.elementwise_map(leave, rasp.tokens)
 strange = rasp.elementwise_map(lambda x: x + "[red]", rasp.tokens).named("a\\nb\\x1b[31m[bold]")
 number = 3
 """
+
+MODEL_FILES = ("config.json", "model.safetensors", "claims.json", "claims.safetensors")
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +172,21 @@ class TestCompile:
         output_of("compile", "frac_prevs", "--vocab", "abcx", "--max-len", "5", "-o", "frac_prevs")
         assert "0.3333" in output_of("run", "frac_prevs", "--input", "xacx")
         assert rows_of(output_of("run", "frac_prevs", "--vocab", "xyz", "--input", "yz"))["token"] == ["y", "z"]
+
+
+class TestCompact:
+    def test_runs_and_traces(self) -> None:
+        assert "a  b  c" in output_of("run", "sort", "--mode", "compact", "--vocab", "abc", "--input", "cab")
+        assert "target_pos" in output_of("trace", "sort", "--mode", "compact", "--vocab", "abc", "--input", "cab")
+
+    def test_explains_every_pass(self) -> None:
+        printed = output_of("compile", "hist", "--vocab", "abc", "--explain")
+        for name in ("faithful", *Passes.descriptions()):
+            assert re.search(rf"^{name} ", printed, re.MULTILINE)
+
+    def test_passes_can_be_named(self) -> None:
+        output_of("compile", "hist", "--vocab", "abc", "--mode", "compact", "--passes=-codes,-bends", "-o", "model")
+        assert tracrlab.load("model")("abca") == [2, 1, 1, 2]
 
 
 class TestInfo:
@@ -330,7 +348,9 @@ BAD = {
     "causal length": (("compile", "reverse", "--causal", "-o", "out"), "causal"),
     "folder is a file": (("compile", "sort", "-o", "mine.py"), r"cannot write a model to mine\.py"),
     "folder in a file": (("compile", "sort", "-o", "mine.py/model"), "cannot write a model"),
-    "no folder to write": (("compile", "sort"), "--output"),
+    "no such pass": (("run", "sort", "--mode", "compact", "--passes=speed"), "there is no pass 'speed'"),
+    "passes without compact mode": (("run", "sort", "--passes=codes"), "--passes belongs to --mode compact"),
+    "no folder to write": (("compile", "sort"), "say with -o where"),
     "program without a text": (("print", "mine.py:first"), r"first = aggregate.*mine\.py:2.*Use rasp"),
     "example without a text": (("print", "mine.py:hist", "--input", '"'), "running example"),
     "empty example": (("print", "mine.py:hist", "--input", ""), "running example is empty"),
@@ -382,7 +402,7 @@ def test_file_imports_its_neighbours(folder: Path) -> None:
 
 def test_options_for_compiling_do_not_apply_to_a_saved_model() -> None:
     output_of("compile", "sort", "-o", "model")
-    files = {"mine.py", "model", "model/config.json", "model/model.safetensors"}
+    files = {"mine.py", "model"} | {f"model/{name}" for name in MODEL_FILES}
     assert "--vocab, --causal" in error_of("run", "model", "--vocab", "a", "--causal", files=files)
     assert "--interpreter" in error_of("run", "model", "--input", "12", "--interpreter", files=files)
     assert "--input" in error_of("trace", "model", files=files)
@@ -392,7 +412,7 @@ def test_options_for_compiling_do_not_apply_to_a_saved_model() -> None:
 def test_damaged_model(damage: str, folder: Path) -> None:
     output_of("compile", "sort", "-o", "model")
     (folder / "model/config.json").write_text(damage)
-    files = {"mine.py", "model", "model/config.json", "model/model.safetensors"}
+    files = {"mine.py", "model"} | {f"model/{name}" for name in MODEL_FILES}
     for command in ("info", "run", "trace"):
         assert "model" in error_of(command, "model", files=files)
 

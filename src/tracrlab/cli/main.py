@@ -8,8 +8,9 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -119,6 +120,9 @@ class CompileOptions:
         return ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
 
 
+_DTYPE_OPTION = click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), help="The number format. [default: float32]"
+)
 _COMPILE_OPTIONS = (
     click.option("--vocab", metavar="TOKENS", help="The tokens that inputs may contain. [library: an example's]"),
     click.option(
@@ -131,7 +135,7 @@ _COMPILE_OPTIONS = (
         help="A component for each s-op, or the smallest model. [default: faithful]",
     ),
     click.option("--passes", metavar="NAMES", help="For compact mode: the passes to do, or, each with a -, not to do."),
-    click.option("--dtype", type=click.Choice(["float32", "float64"]), help="The number format. [default: float32]"),
+    _DTYPE_OPTION,
     click.option("--bos", metavar="TOKEN", help="The token that the model puts in front. [default: bos]"),
     click.option("--pad", metavar="TOKEN", help="The token that fills up. [default: pad]"),
 )  # fmt: skip
@@ -286,6 +290,45 @@ def info(program: str, name: str | None, kind: str, **options: Any) -> None:
     show.console().print(show.model_description(model))
 
 
+@main.command(
+    name="verify",
+    help="Prove that a model computes its program on all inputs, or say which part may not: status 0 or 1.\n\n"
+    f"{MODEL_HELP} For such a folder, --program may name the program, to search inputs on which they differ.",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@_with_options(_NAME_OPTION, *(option for option in _COMPILE_OPTIONS if option is not _DTYPE_OPTION), _TOKENS_OPTION)
+@click.option(
+    "--dtype", type=click.Choice(["float64", "float32", "float16", "bfloat16"]),
+    help="The number format to prove it in; a program is compiled to float32 unless it is float64. [default: its own]",
+)  # fmt: skip
+@click.option("--exhaustive", is_flag=True, help="Run every input, too.")
+@click.option("-o", "--output", "file", metavar="FILE", help="A file for the certificate, as JSON.")
+def verify_(
+    program: str, name: str | None, kind: str, dtype: str | None, exhaustive: bool, file: str | None, **options: Any
+) -> None:
+    """Verify."""
+    from tracrlab.cli.programs import find_program
+    from tracrlab.cli.show import escaped, progress
+
+    if file is not None and not Path(file).parent.is_dir():
+        raise click.UsageError(f"the folder of {file} does not exist.")
+    model = _saved_model(program, CompileOptions(**options, dtype=None))
+    if model is not None:
+        found = None if name is None else find_program(name)
+    else:
+        compile_options = CompileOptions(**options, dtype="float64" if dtype == "float64" else None)
+        found = _program_to_compile(_in_file(program, name), compile_options, kind)
+        model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    with nullcontext() if exhaustive else progress("verifying"):
+        certificate = model.verify(found.program if found else None, exhaustive=exhaustive, dtype=dtype)
+    if file is not None:
+        _write_text(file, certificate.to_json() + "\n")
+    click.echo("\n".join(map(escaped, certificate.summary().split("\n"))))
+    if not certificate.holds:
+        raise click.exceptions.Exit(1)
+
+
 @main.command(name="print", help=f"Write a program as textual RASP.\n\n{PROGRAM_HELP}")
 @click.argument("program")
 @_with_options(_NAME_OPTION)
@@ -312,6 +355,17 @@ def print_(program: str, name: str | None, text: str | None) -> None:
 
 
 # What the commands share ---------------------------------------------------------------------------------------------
+
+
+def _write_text(file: str, text: str) -> None:
+    """Write a file, or leave what was there as it was."""
+    scratch = Path(file).with_name(f".{Path(file).name}.new")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(file)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, file) from error
 
 
 def _compiled_pass_by_pass(

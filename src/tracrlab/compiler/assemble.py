@@ -11,11 +11,12 @@ import numpy as np
 
 from tracrlab.compiler.allocate import Allocation
 from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.fit import Architecture, check_widths
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.craft.components import MLP, AttentionHead
-from tracrlab.craft.spaces import Read
+from tracrlab.craft.spaces import Feature, Read, code_variable
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -35,17 +36,25 @@ class _Layers:
 
 
 def assemble_model(
-    analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation, config: ModelConfig
+    analysis: Analysis,
+    lowered: Lowered,
+    schedule: Schedule,
+    allocation: Allocation,
+    config: ModelConfig,
+    architecture: Architecture,
 ) -> CompiledModel:
     """Place every component's matrices into the weights of a transformer and label what is where.
 
-    ``config`` gives everything but the shape, which follows from the components.
+    ``config`` gives everything but the shape, which follows from the components, and is enlarged with zeros to the
+    ``architecture``.
 
     Raises:
+        ArchitectureError: the residual stream or the heads do not fit.
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
     """
-    layers = _layers(analysis, lowered, schedule)
-    config = _with_shape(config, layers, allocation, lowered.readout)
+    layers = _layers(analysis, lowered, schedule, max(schedule.n_layers, architecture.n_layers or 1))
+    config = _with_shape(config, layers, allocation, lowered.readout, architecture)
+    check_widths(analysis, allocation.d_model, config.d_head, architecture)
     if config.n_parameters > MAX_PARAMETERS:
         raise DomainTooLargeError(
             analysis.graph.output.title,
@@ -62,7 +71,10 @@ def assemble_model(
         _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
     _add_reads(weights.W_U, lowered.readout, allocation)
     labels = Labels(
-        variables=tuple(_variable_labels(analysis, lowered, schedule, allocation)),
+        variables=(
+            *_variable_labels(analysis, lowered, schedule, allocation),
+            *_unused_dimensions(allocation.d_model, config.d_model),
+        ),
         heads=tuple(tuple(HeadLabel(head.writes.name, node) for head, node in heads) for heads in layers.heads),
         neurons=tuple(
             tuple(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps) for mlps in layers.mlps
@@ -78,8 +90,8 @@ def _file_and_line(node: Node) -> str | None:
     return None if location is None else re.split(r"[\\/]", location)[-1]
 
 
-def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule) -> _Layers:
-    layers = _Layers([[] for _ in range(schedule.n_layers)], [[] for _ in range(schedule.n_layers)])
+def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule, n_layers: int) -> _Layers:
+    layers = _Layers([[] for _ in range(n_layers)], [[] for _ in range(n_layers)])
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         name = analysis.graph.nodes[placed.node].name
         if isinstance(placed.component, AttentionHead):
@@ -89,21 +101,27 @@ def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule) -> _Layers
     return layers
 
 
-def _with_shape(config: ModelConfig, layers: _Layers, allocation: Allocation, readout: tuple[Read, ...]) -> ModelConfig:
+def _with_shape(
+    config: ModelConfig,
+    layers: _Layers,
+    allocation: Allocation,
+    readout: tuple[Read, ...],
+    architecture: Architecture,
+) -> ModelConfig:
     all_heads = [head for heads in layers.heads for head, _ in heads]
     return config.with_shape(
-        d_model=allocation.d_model,
+        d_model=max(allocation.d_model, architecture.d_model or 1),
         n_layers=len(layers.heads),
-        n_heads=max(1, *(len(heads) for heads in layers.heads)),
-        d_head=d_head(all_heads),
-        d_mlp=max([1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
+        n_heads=max([architecture.n_heads or 1, *(len(heads) for heads in layers.heads)]),
+        d_head=d_head(all_heads, architecture.d_head or 1),
+        d_mlp=max([architecture.d_mlp or 1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
         d_vocab_out=readout[0].matrix.shape[1],
     )
 
 
-def d_head(heads: Sequence[AttentionHead]) -> int:
+def d_head(heads: Sequence[AttentionHead], least: int) -> int:
     """The width that holds all heads, a power of four where the division by its square root must be exact."""
-    width = max([1, *(head.head_width for head in heads)])
+    width = max([least, *(head.head_width for head in heads)])
     return 4 ** math.ceil(math.log(width, 4)) if any(head.needs_exact_logits for head in heads) else width
 
 
@@ -162,3 +180,12 @@ def _variable_labels(
     for variable, start in allocation.starts.items():
         sublayer, serves = written.get(variable.name, (-1, variable.name))
         yield ModelVariable(variable, start, sublayer, holds.get(variable.name, serves), variable.name in holds)
+
+
+def _unused_dimensions(used: int, d_model: int) -> Iterable[ModelVariable]:
+    """The dimensions that an architecture has beyond what the variables take; always zero."""
+    if used < d_model:
+        width = d_model - used
+        zero = np.zeros((1, width))
+        unused = code_variable("unused", (None,), zero, [Feature(str(place)) for place in range(width)], zero[0])
+        yield ModelVariable(unused, used, -1, "unused", False)

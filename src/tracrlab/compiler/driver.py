@@ -11,6 +11,7 @@ from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.fit import Architecture, fit_schedule
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.schedule import layer_schedule
@@ -30,6 +31,7 @@ def compile_program(
     causal: bool = False,
     mode: Literal["faithful", "compact"] = "faithful",
     passes: Iterable[str] | None = None,
+    fit: Architecture | None = None,
     bos: str = "bos",
     pad: str = "pad",
     dtype: Literal["float32", "float64"] = "float32",
@@ -45,6 +47,7 @@ def compile_program(
             function in a far smaller model.
         passes: the passes of compact mode that are on (all by default), or, each with a ``-`` in front, those that are
             off; see :class:`tracrlab.compiler.compact.passes.Passes`.
+        fit: the shape that the model must have; components are placed in its layers, and what is left is zero.
         bos, pad: the special tokens, which must not be in the vocabulary.
         dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
 
@@ -76,7 +79,7 @@ def compile_program(
         lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
     else:
         lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), switched)
-    schedule = layer_schedule(lowered.components)
+    schedule = fit_schedule(analysis, lowered.components, fit) if fit else layer_schedule(lowered.components)
     allocation = allocate_dimensions(lowered)
     config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
-    return assemble_model(analysis, lowered, schedule, allocation, config)
+    return assemble_model(analysis, lowered, schedule, allocation, config, fit or Architecture())

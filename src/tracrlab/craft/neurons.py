@@ -15,7 +15,6 @@ from tracrlab.craft.precision import Noise, NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
-
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
 
 

@@ -6,19 +6,33 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tracrlab.craft.claims import Claims
-from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.craft.spaces import Variable
+from tracrlab.extras import require
+from tracrlab.model.circuit import Circuit, model_circuit
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.forward import forward, forward_with_activations
 from tracrlab.model.labels import Labels
+from tracrlab.model.readout import ClassReadout, RawReadout, Readout, class_readout, decode_output
+from tracrlab.model.report import Report, model_report
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.model.weights import Weights
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float, Int
+
+if TYPE_CHECKING:
+    import torch
+
+    from tracrlab.export.jax import Apply, Params
+    from tracrlab.export.pretrained import Pretrained
+    from tracrlab.model.torch_model import Transformer
+    from tracrlab.rasp.expressions import SOp
+    from tracrlab.verify.certificate import Certificate
 
 _BATCH_ELEMENTS = 2**25  # floats of the largest intermediate array of a batch
 
@@ -28,7 +42,8 @@ class CompiledModel:
     """A transformer compiled from a RASP program.
 
     Attributes: ``config``; ``weights``; ``labels`` of dimensions, heads and neurons; ``output`` says how an answer is
-    decoded from the logits; ``program`` name, text and source line of each expression, sources first.
+    decoded from the logits; ``program`` name, text and source line of each expression, sources first; ``claims`` what
+    each part computes, for :meth:`verify`.
     """
 
     config: ModelConfig
@@ -59,11 +74,10 @@ class CompiledModel:
         """
         sequences = list(sequences)
         size = max(1, _BATCH_ELEMENTS // self._elements_per_sequence(max(map(len, sequences), default=0) + 1))
-        answers: list[list[Value]] = []
+        readout, answers = self.readout("raw"), list[list[Value]]()
         for start in range(0, len(sequences), size):
-            batch = sequences[start : start + size]
-            logits = self.forward(encode_batch(self.config, batch))
-            answers += [self._decode(row[1 : len(sequence) + 1]) for row, sequence in zip(logits, batch, strict=True)]
+            ids = self.encode(sequences[start : start + size])
+            answers += readout.decode(self.forward(ids), ids)
         return answers
 
     def forward(self, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_vocab_out"]:
@@ -80,14 +94,129 @@ class CompiledModel:
         Raises:
             InputError: as for calling the model.
         """
-        activations = forward_with_activations(self.config, self.weights, encode_batch(self.config, [tokens]))
+        activations = forward_with_activations(self.config, self.weights, self.encode([tokens]))
         steps = []
         for number, residual in enumerate(activations.residuals):
             sublayer = number - 1
             written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
             pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
             steps.append(Step(sublayer_name(sublayer), residual[0], written, pattern))
-        return Trace(tuple(tokens), tuple(steps), self._decode(activations.logits[0, 1:]), self.labels)
+        return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
+
+    def encode(self, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:
+        """The token ids of a batch: BOS, the tokens, padding up to the longest sequence.
+
+        Raises:
+            InputError: a token is not in the vocabulary, or a sequence is too long.
+        """
+        return encode_batch(self.config, sequences)
+
+    def readout(self, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0) -> Readout:
+        """An unembedding, and what its logits mean.
+
+        Arguments:
+            logits: ``"classes"``, a logit for each answer, or ``"raw"``, what :meth:`forward` gives.
+            margin: how far the logit of the right class leads at least, on every input.
+
+        Raises:
+            ValueError: there is no such kind of ``logits``, or ``margin`` is not a positive number.
+            PrecisionError: the answers are too many, and too close together, for a logit each.
+        """
+        config, W_U = self.config, self.weights.W_U
+        if logits == "classes":
+            return self._class_readout(margin)
+        if logits == "raw":
+            return RawReadout(W_U, np.zeros(W_U.shape[1]), self.output, config.pad_id, config.dtype)
+        raise ValueError(f'logits must be "classes" or "raw", not {logits!r}')
+
+    def circuit(self) -> Circuit:
+        """Which heads, neurons and dimensions implement and hold each expression, and which part reads from which."""
+        return model_circuit(self.config, self.weights, self.labels, self.program)
+
+    def verify(self, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None) -> Certificate:
+        """A proof that the model computes its program: see :func:`tracrlab.verify.verifier.verify`."""
+        from tracrlab.verify.verifier import verify
+
+        return verify(self, program, exhaustive=exhaustive, dtype=dtype)
+
+    def to_torch(
+        self,
+        *,
+        logits: Literal["classes", "raw"] = "classes",
+        margin: float = 10.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        fused: bool = True,
+    ) -> Transformer:
+        """The model as a PyTorch module that maps token ids to logits.
+
+        Arguments:
+            logits, margin: what the module gives, as for :meth:`readout`.
+            device: where the parameters are.
+            dtype: their format; by default that of the model, or float64 where float32 cannot keep the margin. Answers
+                are exact in this format and wider ones.
+            fused: use fused attention while nobody watches the patterns; it has first derivatives only.
+
+        Raises:
+            MissingDependencyError: PyTorch is not installed.
+            ValueError, PrecisionError: as for :meth:`readout`; or weights are beyond the range of ``dtype``.
+        """
+        require("torch", extra="torch", purpose="to_torch")
+        from tracrlab.model.torch_model import torch_model
+
+        readout = self.readout(logits, margin)
+        return torch_model(self.config, self.weights, readout, device=device, dtype=dtype, fused=fused)
+
+    def to_transformer_lens(
+        self,
+        *,
+        logits: Literal["classes", "raw"] = "classes",
+        margin: float = 10.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        tokenizer: Any = None,
+    ) -> Any:
+        """The model in TransformerLens: see :func:`tracrlab.export.transformer_lens.to_transformer_lens`."""
+        from tracrlab.export.transformer_lens import to_transformer_lens
+
+        readout = self.readout(logits, margin)
+        return to_transformer_lens(self, readout, device=device, dtype=dtype, tokenizer=tokenizer)
+
+    def to_huggingface(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+        """The model in Transformers, code included: see :func:`tracrlab.export.huggingface.to_huggingface`."""
+        from tracrlab.export.huggingface import to_huggingface
+
+        return to_huggingface(self, self._class_readout(margin), dtype=dtype)
+
+    def to_gpt2(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+        """A causal model as an ordinary GPT-2: see :func:`tracrlab.export.stock.to_gpt2`."""
+        from tracrlab.export.stock import to_gpt2
+
+        return to_gpt2(self, self._class_readout(margin), dtype=dtype)
+
+    def to_bert(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+        """The model as an ordinary BERT: see :func:`tracrlab.export.stock.to_bert`."""
+        from tracrlab.export.stock import to_bert
+
+        return to_bert(self, self._class_readout(margin), dtype=dtype)
+
+    def to_onnx(
+        self, path: str | PathLike[str], *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0
+    ) -> None:
+        """Write the model to a file in the ONNX format: see :func:`tracrlab.export.onnx.to_onnx`."""
+        from tracrlab.export.onnx import to_onnx
+
+        to_onnx(self, self.readout(logits, margin), path)
+
+    def to_jax(self, *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0) -> tuple[Apply, Params]:
+        """The model as a pure function and a tree of parameters: see :func:`tracrlab.export.jax.to_jax`."""
+        from tracrlab.export.jax import to_jax
+
+        return to_jax(self, self.readout(logits, margin))
+
+    def report(self) -> Report:
+        """Where every dimension, head, neuron and weight went, by expression; and lower bounds. ``print`` shows it."""
+        return model_report(self.weights, self.labels)
 
     def save_pretrained(self, path: str | PathLike[str]) -> None:
         """Write ``config.json`` and ``model.safetensors`` into the folder ``path``, made if need be.
@@ -99,12 +228,9 @@ class CompiledModel:
 
         save_model(self, path)
 
-    def _decode(self, logits: Float[np.ndarray, "position d_vocab_out"]) -> list[Value]:
-        variable = self.output
-        if variable.layout is Layout.SCALAR or not variable.nullable:
-            return variable.decode(logits)
-        values = (*variable.values, None)
-        return [values[place] for place in logits.argmax(axis=1).tolist()]
+    def _class_readout(self, margin: float) -> ClassReadout:
+        config = self.config
+        return class_readout(self.weights.W_U, self.output, margin, pad_id=config.pad_id, dtype=config.dtype)
 
     def _elements_per_sequence(self, length: int) -> int:
         config = self.config

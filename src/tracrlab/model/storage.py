@@ -1,4 +1,7 @@
-"""Models on disk: ``config.json`` and ``model.safetensors`` in a folder. Loading reads data and executes nothing."""
+"""Models on disk: a folder with ``config.json``, ``model.safetensors``, and the model's claims in two files more.
+
+Loading reads data and executes nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,38 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import MISSING, fields
-from fractions import Fraction
+from dataclasses import MISSING, fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tracrlab.craft.spaces import Dimension, Feature, Layout, Mark, OneOf, Variable
+from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.errors import ModelFileError
+from tracrlab.model.claims_json import claims_from_json, claims_to_json
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
+from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, weight_shapes
-from tracrlab.rasp.values import Ratio, Value, is_finite_number, value_key
+from tracrlab.rasp.values import is_finite_number, value_key
 
 FORMAT = 2
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-_DIGEST = "weights_sha256"
+CLAIMS_FILE, CLAIM_ARRAYS_FILE = "claims.json", "claims.safetensors"
+_DIGESTS = {
+    WEIGHTS_FILE: "weights_sha256",
+    CLAIM_ARRAYS_FILE: "claim_arrays_sha256",
+    CLAIMS_FILE: "claims_sha256",
+}  # in the order in which files are replaced, before the configuration
 
 
 def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
     """Write a model into the folder ``path``; files already there by the same names are replaced.
 
-    Everything is written beside the goal first, so a failure leaves the folder as it was. Two files cannot be
-    replaced at one stroke, so the configuration holds a digest of the weights: a crash in between leaves a mixture of
+    Everything is written beside the goal first, so a failure leaves the folder as it was. Several files cannot be
+    replaced at one stroke, so the configuration holds digests of the others: a crash in between leaves a mixture of
     two models, which is noticed when it is loaded.
 
     Raises:
@@ -44,19 +52,25 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
 
     folder = Path(path)
     data = _model_to_json(model)
-    weights = save(model.weights.as_dict(), metadata={"format": "np"})
-    text = json.dumps(data | {_DIGEST: _digest(io.BytesIO(weights))}, indent=1, allow_nan=False)
+    contents = {WEIGHTS_FILE: save(model.weights.as_dict(), metadata={"format": "np"})}
+    if model.claims is not None:
+        claims, arrays = claims_to_json(model.claims)
+        contents[CLAIM_ARRAYS_FILE] = save(arrays, metadata={"format": "np"})
+        contents[CLAIMS_FILE] = json.dumps(claims, allow_nan=False).encode()
+    digests = {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
+    text = json.dumps(data | digests, indent=1, allow_nan=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
-            (scratch / WEIGHTS_FILE).write_bytes(weights)
+            for name, content in contents.items():
+                (scratch / name).write_bytes(content)
             folder.mkdir(exist_ok=True)
-            for name in (WEIGHTS_FILE, CONFIG_FILE):
+            for name in (*contents, CONFIG_FILE):
                 if (folder / name).is_dir():
                     raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
-            for name in (WEIGHTS_FILE, CONFIG_FILE):
+            for name in (*contents, CONFIG_FILE):
                 (scratch / name).replace(folder / name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -78,10 +92,16 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
         data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise ValueError(f"its format is {data['format']!r}, this version reads {FORMAT}")
-        with (folder / WEIGHTS_FILE).open("rb") as weights:
-            if data[_DIGEST] != _digest(weights):
-                raise ValueError(f"{WEIGHTS_FILE} is not the one saved with {CONFIG_FILE}; save the model again")
-        return _model_from_json(data, load_file(folder / WEIGHTS_FILE))
+        with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
+        for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
+            with (folder / name).open("rb") as file:
+                if data[_DIGESTS[name]] != _digest(file):
+                    raise ValueError(f"{name} is not the one saved with {CONFIG_FILE}; save the model again")
+        model = _model_from_json(data, load_file(folder / WEIGHTS_FILE))
+        if not with_claims:
+            return model
+        claims = json.loads((folder / CLAIMS_FILE).read_text(encoding="utf-8"))
+        return replace(model, claims=claims_from_json(claims, load_file(folder / CLAIM_ARRAYS_FILE), model.labels))
     except OSError as error:
         name = Path(error.filename).name if error.filename else CONFIG_FILE
         raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
@@ -97,12 +117,12 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
         raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {error}") from error
 
 
-def _digest(weights: io.BufferedIOBase) -> str:
-    return hashlib.file_digest(weights, "sha256").hexdigest()
+def _digest(file: io.BufferedIOBase) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _model_to_json(model: CompiledModel) -> dict[str, Any]:
-    config = dict(vars(model.config)) | {"vocab": [_to_json(token) for token in model.config.vocab]}
+    config = dict(vars(model.config)) | {"vocab": [value_to_json(token) for token in model.config.vocab]}
     return {
         "format": FORMAT,
         "model_type": "tracrlab",
@@ -124,7 +144,7 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
         raise ValueError(f"the weights are not all {config.dtype}, as the configuration says")
     labels = _labels_from_json(data, config)
     program = tuple(
-        (_typed(name, str), _typed(text, str), _typed(location, str, type(None)))
+        (typed(name, str), typed(text, str), typed(location, str, type(None)))
         for name, text, location in data["program"]
     )
     output = _variable_from_json(data["output"])
@@ -135,12 +155,12 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
 
 
 def _config_from_json(data: dict[str, Any]) -> ModelConfig:
-    vocabulary = tuple(_from_json(token) for token in _typed(data["vocab"], list))
+    vocabulary = tuple(value_from_json(token) for token in typed(data["vocab"], list))
     if None in vocabulary or len(set(map(value_key, vocabulary))) < len(vocabulary):
         raise ValueError("its vocabulary repeats a token or holds None")
     config = ModelConfig(**(data | {"vocab": vocabulary}))
     for field in fields(config):
-        _typed(
+        typed(
             getattr(config, field.name), type(field.default) if field.default is not MISSING else _REQUIRED[field.name]
         )
     return config
@@ -164,19 +184,12 @@ def _labels_from_json(data: dict[str, Any], config: ModelConfig) -> Labels:
     return labels
 
 
-def _typed(value: Any, *kinds: type) -> Any:
-    """The value, if it is of exactly one of these types."""
-    if type(value) not in kinds:
-        raise ValueError(f"{value!r} stands where a {kinds[0].__name__} should")
-    return value
-
-
 def _head_from_json(data: dict[str, Any]) -> HeadLabel:
-    return HeadLabel(_typed(data["writes"], str), _typed(data["expression"], str))
+    return HeadLabel(typed(data["writes"], str), typed(data["expression"], str))
 
 
 def _neurons_from_json(data: dict[str, Any]) -> NeuronLabel:
-    return NeuronLabel(_typed(data["writes"], str), _typed(data["expression"], str), _typed(data["count"], int))
+    return NeuronLabel(typed(data["writes"], str), typed(data["expression"], str), typed(data["count"], int))
 
 
 def _entry_to_json(entry: ModelVariable) -> dict[str, Any]:
@@ -191,10 +204,10 @@ def _entry_to_json(entry: ModelVariable) -> dict[str, Any]:
 def _entry_from_json(data: dict[str, Any]) -> ModelVariable:
     return ModelVariable(
         _variable_from_json(data),
-        _typed(data["start"], int),
-        _typed(data["sublayer"], int),
-        _typed(data["expression"], str),
-        _typed(data["is_value"], bool),
+        typed(data["start"], int),
+        typed(data["sublayer"], int),
+        typed(data["expression"], str),
+        typed(data["is_value"], bool),
     )
 
 
@@ -202,9 +215,9 @@ def _variable_to_json(variable: Variable) -> dict[str, Any]:
     return {
         "name": variable.name,
         "layout": variable.layout.value,
-        "values": [_to_json(value) for value in variable.values],
+        "values": [value_to_json(value) for value in variable.values],
         "nullable": variable.nullable,
-        "dimensions": [[dimension.variable, _to_json(dimension.value)] for dimension in variable.dimensions],
+        "dimensions": [[dimension.variable, value_to_json(dimension.value)] for dimension in variable.dimensions],
         "at_bos": variable.at_bos.tolist(),
         "codes": None if variable.codes is None else variable.codes.tolist(),
     }
@@ -213,11 +226,11 @@ def _variable_to_json(variable: Variable) -> dict[str, Any]:
 def _variable_from_json(data: dict[str, Any]) -> Variable:
     codes = data["codes"]
     variable = Variable(
-        _typed(data["name"], str),
+        typed(data["name"], str),
         Layout(data["layout"]),
-        tuple(_from_json(value) for value in data["values"]),
-        _typed(data["nullable"], bool),
-        tuple(Dimension(_typed(name, str), _from_json(value)) for name, value in data["dimensions"]),
+        tuple(value_from_json(value) for value in data["values"]),
+        typed(data["nullable"], bool),
+        tuple(Dimension(typed(name, str), value_from_json(value)) for name, value in data["dimensions"]),
         np.array(data["at_bos"], float),
         codes=None if codes is None else np.array(codes, float),
     )
@@ -233,39 +246,3 @@ def _variable_from_json(data: dict[str, Any]) -> Variable:
     if variable.width != width or variable.at_bos.shape != (width,):
         raise ValueError(f"the dimensions of {variable.name} do not fit its values")
     return variable
-
-
-def _to_json(value: Value | Mark | Feature | OneOf) -> Any:
-    """A value as JSON that keeps its type: strings, ints and bools as they are, others tagged."""
-    if isinstance(value, Mark):
-        return {"mark": value.value}
-    if isinstance(value, Feature):
-        return {"feature": value.text}
-    if isinstance(value, OneOf):
-        return {"one_of": [_to_json(each) for each in value.values]}
-    if isinstance(value, Ratio):
-        return {"ratio": [str(value.exact.numerator), str(value.exact.denominator)]}
-    if type(value) is float:
-        return {"float": value.hex()}
-    if value is None or type(value) in (str, int, bool):
-        return value
-    if type(value) is tuple:
-        return {"tuple": [_to_json(item) for item in value]}
-    raise ModelFileError(f"the value {value!r} has no JSON form, so the model cannot be saved")
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "mark": Mark,
-    "feature": lambda text: Feature(_typed(text, str)),
-    "one_of": lambda values: OneOf(tuple(_from_json(value) for value in _typed(values, list))),
-    "ratio": lambda parts: Ratio(Fraction(int(parts[0]), int(parts[1]))),
-    "float": float.fromhex,
-    "tuple": lambda items: tuple(_from_json(item) for item in _typed(items, list)),
-}
-
-
-def _from_json(data: Any) -> Any:
-    if isinstance(data, dict):
-        ((tag, content),) = data.items()
-        return _READERS[tag](content)
-    return _typed(data, str, int, bool, type(None))

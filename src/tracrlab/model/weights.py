@@ -57,3 +57,14 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def zero_weights(config: ModelConfig) -> Weights:
     """Weights of the configuration's shapes and number format, all zero."""
     return Weights(**{name: np.zeros(shape, config.dtype) for name, shape in weight_shapes(config).items()})
+
+
+def state_dict(
+    weights: Weights, W_U: Float[np.ndarray, "d_model class"], b_U: Float[np.ndarray, " class"]
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """The arrays with this unembedding, layer by layer, under the names of TransformerLens."""
+    arrays = {"embed.W_E": weights.W_E, "pos_embed.W_pos": weights.W_pos}
+    for layer in range(len(weights.W_Q)):
+        for sublayer, names in (("attn", ("W_Q", "W_K", "W_V", "W_O")), ("mlp", ("W_in", "W_out"))):
+            arrays |= {f"blocks.{layer}.{sublayer}.{name}": getattr(weights, name)[layer] for name in names}
+    return arrays | {"unembed.W_U": W_U, "unembed.b_U": b_U}

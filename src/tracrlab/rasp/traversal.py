@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from typing import Any, Protocol, TypeVar
 
-from tracrlab.rasp.expressions import Expression
+
+class _HasChildren(Protocol):
+    """A node of a graph: it knows the nodes that it reads, which are of its own kind."""
+
+    @property
+    def children(self) -> Sequence[Any]: ...
 
 
-def children_first(*roots: Expression, known: Container[int] = ()) -> list[Expression]:
+NodeT = TypeVar("NodeT", bound=_HasChildren)
+
+
+def children_first(*roots: NodeT, known: Container[int] = ()) -> list[NodeT]:
     """Every distinct node below ``roots`` (and they themselves) once, children before their parents.
 
     Nodes whose ``id`` is in ``known`` are left out, with what is only below them.
     """
-    order: list[Expression] = []
+    order: list[NodeT] = []
     seen: set[int] = set()
-    stack: list[tuple[Expression, bool]] = [(root, False) for root in reversed(roots)]
+    stack: list[tuple[NodeT, bool]] = [(root, False) for root in reversed(roots)]
     while stack:
         node, expanded = stack.pop()
         if expanded:

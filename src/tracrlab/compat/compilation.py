@@ -1,0 +1,150 @@
+"""Compiling Tracr's programs with Tracr Lab's compiler: what is asked of it, so that variables carry Tracr's labels."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracrlab.compat.single_valued import single_valued_aggregate
+from tracrlab.compat.tracr.rasp import rasp
+from tracrlab.compat.translation import translated, translated_node
+from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.driver import compile_program
+from tracrlab.compiler.graph import trace_graph
+from tracrlab.compiler.value_sets import Domain
+from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateError, PrecisionError
+from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.tokenizer import checked_vocabulary
+from tracrlab.rasp import expressions as native
+from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function
+from tracrlab.rasp.traversal import children_first
+
+
+def labelled_edges(program: rasp.RASPExpr) -> Iterator[tuple[rasp.RASPExpr, rasp.RASPExpr]]:
+    """Every (child, parent) pair below a program, breadth first, in the order in which Tracr gives labels."""
+    queue, seen = [program], {id(program)}
+    for parent in queue:
+        for child in parent.children:
+            yield child, parent
+            if id(child) not in seen:
+                seen.add(id(child))
+                queue.append(child)
+
+
+def compile_tracr_program(
+    program: rasp.SOp, vocab: Collection[Any], max_seq_len: int, *, causal: bool, bos: str, pad: str
+) -> CompiledModel:
+    """The model of a program, whose variables are called by the labels of their expressions.
+
+    An aggregate that may select different values without a mean, on which Tracr's interpreter fails, becomes one that
+    is ``None`` there; a function that divides by zero is ``None`` there.
+
+    Raises:
+        ValueError: BOS or PAD is in the vocabulary, or the program holds a constant sequence or selector.
+        TypeError: the program is not an s-op.
+        CompileError: the program cannot be compiled exactly.
+        VocabularyError: the vocabulary, special tokens or length are unusable in another way.
+    """
+    if not isinstance(program, rasp.SOp):
+        raise TypeError(f"a program is an s-op, not {program!r}: aggregate a selector or take its width")
+    _check_special_tokens(vocab, bos, pad)
+    request = _Request(program, checked_vocabulary(vocab, bos, pad), max_seq_len, causal, _labels(program))
+    refusal: CompileError | None = None
+    while True:
+        try:
+            expression = translated(program, request.node)
+            assert isinstance(expression, native.SOp)
+            return compile_program(expression, request.vocabulary, max_seq_len, causal=causal, bos=bos, pad=pad)
+        except MixedAggregateError as error:
+            refusal = refusal or error
+            if not request.replace_aggregate(error):
+                raise refusal from None
+        except (PrecisionError, DomainTooLargeError) as error:  # the price of a replacement, if there was one
+            raise refusal or error from None
+
+
+def _check_special_tokens(vocab: Collection[Any], bos: str, pad: str) -> None:
+    for kind, token in (("BOS", bos), ("PAD", pad)):
+        if token in vocab:
+            raise ValueError(f"Compiler {kind} token must not be present in the vocab. Found '{token}' in {vocab}")
+
+
+def _labels(program: rasp.RASPExpr) -> dict[int, str]:
+    """The labels of all expressions by ``id``, given in Tracr's order; what has a value for one length is refused."""
+    expressions = [program, *(child for child, _ in labelled_edges(program))]
+    labels = {id(expression): expression.label for expression in expressions}
+    for expression in expressions:
+        if isinstance(expression, rasp.ConstantSOp | rasp.ConstantSelector):
+            raise ValueError(f"Unsupported S-Op: {expression.label}; a given sequence or matrix can only be evaluated")
+    return labels
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """A program and what its domains depend on; ``replaced`` are the aggregates to be made single-valued, by ``id``."""
+
+    program: rasp.SOp
+    vocabulary: tuple[Any, ...]
+    max_seq_len: int
+    causal: bool
+    labels: dict[int, str]
+    replaced: set[int] = field(default_factory=set)
+
+    def node(self, expr: rasp.RASPExpr, children: Sequence[Any]) -> native.Expression:
+        """The translation of one node as the compiler is to see it: labelled, laid out as asked, defined everywhere."""
+        node = translated_node(expr, children)
+        if not isinstance(expr, rasp.SOp):
+            return node
+        label = self.labels[id(expr)]
+        if isinstance(node, native.Aggregate) and id(expr) in self.replaced:
+            node = single_valued_aggregate(node, self._domain(node.sop), label)
+            node.location = expr.location
+        elif isinstance(node, native.Map | native.SequenceMap):
+            node = copy.copy(node)
+            node.f = _without_arithmetic_errors(node.f)
+        node = node.named(label)
+        if expr is self.program or "encoding" in expr.explicit_annotations:
+            node.encoding = native.Encoding(rasp.get_encoding(expr).value)
+        return node
+
+    def replace_aggregate(self, error: MixedAggregateError) -> bool:
+        """Have the aggregate that an error is about replaced; whether it is one that was not yet."""
+        label = error.expression.partition(" = ")[0]
+        for node in children_first(self.program):
+            if isinstance(node, rasp.Aggregate) and self.labels[id(node)] == label and id(node) not in self.replaced:
+                self.replaced.add(id(node))
+                return True
+        return False
+
+    def _domain(self, sop: native.SOp) -> Domain:
+        graph = trace_graph(sop)
+        analysis = infer_domains(graph, self.vocabulary, self.max_seq_len, causal=self.causal)
+        return analysis.domains[graph.output.place]
+
+
+def _without_arithmetic_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but ``None`` where it divides by zero or overflows; most operators never do."""
+    if affine_function(function) is not None:
+        return function
+    if function == DIVIDE:
+        return replace(DIVIDE, function=ignoring_arithmetic_errors(DIVIDE.function))
+    if isinstance(function, PartialOperation):
+        guarded = _without_arithmetic_errors(function.operation)
+        return replace(function, operation=guarded) if isinstance(guarded, Operation) else function
+    return function if isinstance(function, Operation) else ignoring_arithmetic_errors(function)
+
+
+def ignoring_arithmetic_errors(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but ``None`` where it raises an ArithmeticError."""
+
+    @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    def guarded(*args: Any) -> Any:
+        try:
+            return fun(*args)
+        except ArithmeticError:
+            return None
+
+    return guarded

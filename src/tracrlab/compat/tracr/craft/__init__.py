@@ -1,0 +1,1 @@
+"""Tracr's assembly language: labelled spaces, functions on them, blocks of a transformer."""

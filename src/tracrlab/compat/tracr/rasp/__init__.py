@@ -1,0 +1,1 @@
+"""Tracr's RASP."""

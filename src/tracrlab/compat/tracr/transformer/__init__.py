@@ -1,0 +1,1 @@
+"""The assembled transformer and its encoders."""

@@ -1,0 +1,257 @@
+"""The ground truth of a model: where each expression is computed and held, and which part reads from which.
+
+Both follow from weights and labels alone, so a loaded model has the same circuit as the one that was saved.
+
+A part *writes* through a matrix into the residual stream, and *reads* through one: a head through its queries, keys and
+values, an MLP, and the unembedding. There is an edge where the product of the two matrices, the *virtual weights* of
+`A Mathematical Framework for Transformer Circuits <https://transformer-circuits.pub/2021/framework/index.html>`_, is
+not zero. The embedding is split into what depends on the token, what depends on the position, and constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tracrlab.craft.precision import unit_roundoff
+from tracrlab.model.config import ModelConfig
+from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.model.weights import Weights
+from tracrlab.shapes import Float
+
+NodeKind = Literal["tokens", "positions", "constant", "attn", "mlp", "logits"]
+EdgeKind = Literal["q", "k", "v", "mlp", "logits"]
+
+
+@dataclass(frozen=True, order=True)
+class Neurons:
+    """The neurons ``start`` to ``stop - 1`` of a layer's MLP."""
+
+    layer: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A variable and its dimensions of the residual stream, ``start`` to ``stop - 1``."""
+
+    variable: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What computes and holds one expression of the program.
+
+    Attributes: ``expression`` its name; ``text`` what it says; ``location`` the source line; ``heads`` the layer and
+    number of each head that works for it, ``neurons`` likewise; ``holds`` the variables that hold its value,
+    ``intermediates`` those on the way to it. All are empty where a compact model needs no part of its own for it.
+    """
+
+    expression: str
+    text: str
+    location: str | None
+    heads: tuple[tuple[int, int], ...]
+    neurons: tuple[Neurons, ...]
+    holds: tuple[Holding, ...]
+    intermediates: tuple[Holding, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A part of the model; prints as in EAP and MIB, ``a0.h1``, ``m0``, ``logits``."""
+
+    kind: NodeKind
+    layer: int | None = None
+    head: int | None = None
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "attn":
+                return f"a{self.layer}.h{self.head}"
+            case "mlp":
+                return f"m{self.layer}"
+            case _:
+                return self.kind
+
+
+@dataclass(frozen=True)
+class Edge:
+    """``target`` reads what ``source`` writes, through the matrix ``kind``; prints as ``m0->a1.h0<v>``.
+
+    ``is_constant``: what passes is the same at every token of every input, such as the constant ``one``.
+    """
+
+    source: Node
+    target: Node
+    kind: EdgeKind
+    is_constant: bool
+
+    def __str__(self) -> str:
+        suffix = f"<{self.kind}>" if self.kind in ("q", "k", "v") else ""
+        return f"{self.source}->{self.target}{suffix}"
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """Where every expression is, and the graph of the parts in use, from the embedding to the logits."""
+
+    expressions: tuple[Implementation, ...]
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def expression(self, name: str) -> Implementation:
+        """What implements the expression of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for implementation in self.expressions:
+            if implementation.expression == name:
+                return implementation
+        raise KeyError(f"no expression {name!r}; there are {', '.join(each.expression for each in self.expressions)}")
+
+
+def model_circuit(
+    config: ModelConfig, weights: Weights, labels: Labels, program: tuple[tuple[str, str, str | None], ...]
+) -> Circuit:
+    """The circuit of a model."""
+    implementations = tuple(_implementation(labels, *entry) for entry in program)
+    edges = _leading_to_logits(tuple(_edges(config, weights)))
+    used = {node for edge in edges for node in (edge.source, edge.target)}
+    return Circuit(implementations, tuple(node for node in _all_nodes(config) if node in used), edges)
+
+
+# Expressions ---------------------------------------------------------------------------------------------------------
+
+
+def _implementation(labels: Labels, name: str, text: str, location: str | None) -> Implementation:
+    heads = tuple(
+        (layer, number)
+        for layer, in_layer in enumerate(labels.heads)
+        for number, label in enumerate(in_layer)
+        if label.expression == name
+    )
+    variables = [variable for variable in labels.variables if variable.expression == name]
+    holds = tuple(_holding(variable) for variable in variables if variable.is_value)
+    intermediates = tuple(_holding(variable) for variable in variables if not variable.is_value)
+    return Implementation(name, text, location, heads, tuple(_neurons(labels, name)), holds, intermediates)
+
+
+def _neurons(labels: Labels, name: str) -> Iterator[Neurons]:
+    for layer, groups in enumerate(labels.neurons):
+        start = 0
+        for group in groups:
+            if group.expression == name and group.count:
+                yield Neurons(layer, start, start + group.count)
+            start += group.count
+
+
+def _holding(variable: ModelVariable) -> Holding:
+    return Holding(variable.name, variable.dimensions.start, variable.dimensions.stop)
+
+
+# Edges ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Writer:
+    """A part with the rows it writes into the residual stream; ``n_ordinary`` of the first are the same at no BOS.
+
+    The rows of an embedding are its vectors, first those of tokens or positions other than BOS.
+    """
+
+    node: Node
+    rows: Float[np.ndarray, "row d_model"]
+    n_ordinary: int | None = None
+
+
+def _all_nodes(config: ModelConfig) -> list[Node]:
+    nodes = [Node("tokens"), Node("positions"), Node("constant")]
+    for layer in range(config.n_layers):
+        nodes += [Node("attn", layer, head) for head in range(config.n_heads)] + [Node("mlp", layer)]
+    return [*nodes, Node("logits")]
+
+
+def _edges(config: ModelConfig, weights: Weights) -> Iterator[Edge]:
+    """Every edge, in the order of the sublayers of targets and then of sources."""
+    writers = _embedding_writers(config, weights)
+    for layer in range(config.n_layers):
+        heads = [Node("attn", layer, number) for number in range(config.n_heads)]
+        for number, head in enumerate(heads):
+            yield from _edges_to(head, _head_reads(weights, layer, number), writers, config)
+        writers += [_Writer(head, weights.W_O[layer, number]) for number, head in enumerate(heads)]
+        mlp = Node("mlp", layer)
+        alive = weights.W_out[layer].any(axis=1)
+        yield from _edges_to(mlp, {"mlp": weights.W_in[layer][:, alive]}, writers, config)
+        writers.append(_Writer(mlp, weights.W_out[layer]))
+    yield from _edges_to(Node("logits"), {"logits": weights.W_U}, writers, config)
+
+
+def _embedding_writers(config: ModelConfig, weights: Weights) -> list[_Writer]:
+    """Tokens, positions and constants: a dimension is constant if no ordinary token and no later position varies it.
+
+    The vector of PAD is left out: what stands at padding reaches no answer.
+    """
+    n_tokens = len(config.vocab)
+    tokens = weights.W_E[: n_tokens + 1]  # BOS is the last
+    positions = np.roll(weights.W_pos, -1, axis=0)  # so it is here
+    varies = _varies(tokens[:n_tokens]) | _varies(positions[: config.max_seq_len])
+    constant = np.concatenate([tokens, positions]) * ~varies
+    return [
+        _Writer(Node("tokens"), tokens * varies, n_tokens),
+        _Writer(Node("positions"), positions * varies, config.max_seq_len),
+        _Writer(Node("constant"), constant, 0),
+    ]
+
+
+def _varies(rows: Float[np.ndarray, "row column"]) -> np.ndarray:
+    varying: np.ndarray = (rows != rows[:1]).any(axis=0)
+    return varying
+
+
+def _head_reads(weights: Weights, layer: int, head: int) -> dict[EdgeKind, Float[np.ndarray, "d_model feature"]]:
+    """What a head's queries, keys and values read: of each matrix, the columns that are not multiplied by zero."""
+    q, k, v, o = (getattr(weights, name)[layer, head] for name in ("W_Q", "W_K", "W_V", "W_O"))
+    scored, moved = q.any(axis=0) & k.any(axis=0), v.any(axis=0) & o.any(axis=1)
+    return {"q": q[:, scored & moved.any()], "k": k[:, scored & moved.any()], "v": v[:, moved]}
+
+
+def _edges_to(
+    target: Node,
+    reads: dict[EdgeKind, Float[np.ndarray, "d_model feature"]],
+    writers: list[_Writer],
+    config: ModelConfig,
+) -> Iterator[Edge]:
+    for writer in writers:
+        for kind, matrix in reads.items():
+            virtual = _product(writer.rows, matrix, config)
+            if virtual.any():
+                ordinary = writer.n_ordinary
+                constant = ordinary is not None and not _varies(virtual[:ordinary]).any()
+                yield Edge(writer.node, target, kind, constant)
+
+
+def _product(
+    rows: Float[np.ndarray, "row d_model"], matrix: Float[np.ndarray, "d_model feature"], config: ModelConfig
+) -> Float[np.ndarray, "row feature"]:
+    """The product, rounded to nothing where it is smaller than what rounding its terms to the model's format makes."""
+    exact = rows.astype(float) @ matrix.astype(float)
+    size = np.abs(rows).astype(float) @ np.abs(matrix).astype(float)
+    rounding = 4 * unit_roundoff(np.dtype(config.dtype)) * size
+    product: np.ndarray = np.where(np.abs(exact) > rounding, exact, 0)
+    return product
+
+
+def _leading_to_logits(edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    """The edges from which the logits can be reached; those into later parts come later."""
+    useful = {Node("logits")}
+    for edge in reversed(edges):
+        if edge.target in useful:
+            useful.add(edge.source)
+    return tuple(edge for edge in edges if edge.target in useful)

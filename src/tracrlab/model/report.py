@@ -1,0 +1,130 @@
+"""Where the dimensions, heads, neurons and weights of a model went, expression by expression, and lower bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.model.labels import Labels
+from tracrlab.model.weights import Weights
+
+
+@dataclass(frozen=True)
+class ExpressionCost:
+    """What one expression of the program takes: dimensions it holds, heads and neurons that write them, their weights.
+
+    ``n_weights`` counts weights that are not zero, in the components that write the expression's variables and in its
+    columns of the embedding.
+    """
+
+    expression: str
+    n_dimensions: int
+    n_heads: int
+    n_neurons: int
+    n_weights: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """The cost of a model by expression, and what no model with the same variables can do without.
+
+    Attributes: ``costs`` by expression, in the order of the residual stream; ``critical_path`` the sublayers (attention
+    and MLP) on the longest chain of components that read one another; ``largest_live_set`` the most dimensions that
+    hold something still to be read, at once: with dimensions used again, ``d_model`` could not be less.
+    """
+
+    costs: tuple[ExpressionCost, ...]
+    critical_path: int
+    largest_live_set: int
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("expression", "dimensions", "heads", "neurons", "weights")]
+        rows += [
+            (cost.expression, *map(str, (cost.n_dimensions, cost.n_heads, cost.n_neurons, cost.n_weights)))
+            for cost in self.costs
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            )
+            for row in rows
+        ]
+        lines.append(f"longest chain of components: {self.critical_path} sublayers")
+        lines.append(f"most dimensions in use at once: {self.largest_live_set}")
+        return "\n".join(lines)
+
+
+def model_report(weights: Weights, labels: Labels) -> Report:
+    """The report of a model."""
+    names = list(dict.fromkeys(variable.expression for variable in labels.variables))
+    costs = tuple(_cost(weights, labels, name) for name in names)
+    reads = _reads(weights, labels)
+    return Report(costs, _longest_chain(labels, reads), _largest_live_set(labels, reads))
+
+
+def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
+    own = [variable for variable in labels.variables if variable.expression == expression]
+    n_weights = sum(
+        int(np.count_nonzero(table[:, variable.dimensions]))
+        for table in (weights.W_E, weights.W_pos)
+        for variable in own
+    )
+    n_heads = n_neurons = 0
+    for layer, heads in enumerate(labels.heads):
+        for number, head in enumerate(heads):
+            if head.expression == expression:
+                n_heads += 1
+                matrices = (weights.W_Q, weights.W_K, weights.W_V, weights.W_O)
+                n_weights += sum(int(np.count_nonzero(matrix[layer, number])) for matrix in matrices)
+        start = 0
+        for group in labels.neurons[layer]:
+            places = slice(start, start + group.count)
+            start += group.count
+            if group.expression == expression:
+                n_neurons += group.count
+                n_weights += int(np.count_nonzero(weights.W_in[layer, :, places]))
+                n_weights += int(np.count_nonzero(weights.W_out[layer, places]))
+    return ExpressionCost(expression, sum(each.variable.width for each in own), n_heads, n_neurons, n_weights)
+
+
+def _reads(weights: Weights, labels: Labels) -> list[set[tuple[int, str]]]:
+    """For each variable, the sublayer and the written variable of every component that reads it; the answer is last."""
+    end = 2 * len(labels.heads)
+    reads: list[set[tuple[int, str]]] = [set() for _ in labels.variables]
+    for number, variable in enumerate(labels.variables):
+        dimensions = variable.dimensions
+        for layer, heads in enumerate(labels.heads):
+            for place, head in enumerate(heads):
+                if any(matrix[layer, place, dimensions].any() for matrix in (weights.W_Q, weights.W_K, weights.W_V)):
+                    reads[number].add((2 * layer, head.writes))
+            start = 0
+            for group in labels.neurons[layer]:
+                if weights.W_in[layer, dimensions, start : start + group.count].any():
+                    reads[number].add((2 * layer + 1, group.writes))
+                start += group.count
+        if weights.W_U[dimensions].any():
+            reads[number].add((end, ""))
+    return reads
+
+
+def _longest_chain(labels: Labels, reads: list[set[tuple[int, str]]]) -> int:
+    """The components on the longest chain; variables are written in the order of their sublayers."""
+    place = {variable.name: number for number, variable in enumerate(labels.variables)}
+    length = [0 if variable.sublayer < 0 else 1 for variable in labels.variables]
+    for number in sorted(range(len(length)), key=lambda each: labels.variables[each].sublayer):
+        for _, written in reads[number]:
+            if written:
+                length[place[written]] = max(length[place[written]], length[number] + 1)
+    return max(length, default=0)
+
+
+def _largest_live_set(labels: Labels, reads: list[set[tuple[int, str]]]) -> int:
+    """The most dimensions in use between two sublayers: written before, and read by a later one or the answer."""
+    live = [0] * (2 * len(labels.heads) + 1)
+    for variable, readers in zip(labels.variables, reads, strict=True):
+        last = max((sublayer for sublayer, _ in readers), default=-1)
+        for boundary in range(variable.sublayer + 1, last + 1):
+            live[boundary] += variable.variable.width
+    return max(live)
