@@ -16,7 +16,7 @@ LAYERS = (  # each may import those before it
 )
 METHODS = {("model/compiled.py", "export"), ("model/compiled.py", "verify")}  # a model imports these in its methods
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
-HEAVY = {"click", "matplotlib", "prompt_toolkit", "rich", "safetensors", "torch"}
+HEAVY = {"click", "jax", "matplotlib", "onnx", "prompt_toolkit", "rich", "safetensors", "torch", "transformers"}
 
 
 def rank(part: str) -> float:

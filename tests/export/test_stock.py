@@ -144,6 +144,12 @@ def test_a_wider_format_can_be_chosen() -> None:
     assert n_disagreements(model, model.readout(), export.logits, inputs_of("fractions", seed=2)) == 0
 
 
+def test_the_card_promises_no_more_than_was_checked() -> None:
+    promise = "the program's value there, on every input"
+    assert promise in model_of("hist").to_huggingface().card
+    assert promise not in model_of("hist").to_bert().card
+
+
 def test_a_format_that_is_too_narrow_is_refused() -> None:
     with pytest.raises(PrecisionError, match="float16"):
         model_of("hist").to_bert(dtype=torch.float16)

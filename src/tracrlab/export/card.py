@@ -14,9 +14,11 @@ tags: [RASP, tracrlab]
 
 
 def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bool) -> str:
-    """The card in Markdown; ``remote_code`` says whether the model comes with code of its own."""
+    """The card in Markdown; ``remote_code``: the model comes with code of its own, and is no stock architecture."""
     config, circuit = model.config, model.circuit()
     name, text, _ = model.program[-1]
+    promise = "on every input over its vocabulary up to its length."
+    checked = "on the random inputs it was checked on; it is made for all over its vocabulary up to its length."
     trust = ", trust_remote_code=True" if remote_code else ""
     example = " ".join(str(token) for token in config.vocab[: config.max_seq_len])
     kind = "causal" if config.causal else "bidirectional"
@@ -25,7 +27,7 @@ def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bo
             f"{_HEADER}# {name}",
             "",
             "A transformer that was not trained but compiled from a RASP program by Tracr Lab. At each token it gives",
-            "the program's value there, on every input over its vocabulary up to its length.",
+            f"the program's value there, {promise if remote_code else checked}",
             "",
             "```python",
             "from transformers import pipeline",

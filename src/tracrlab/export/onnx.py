@@ -36,7 +36,7 @@ def to_onnx(model: CompiledModel, readout: Readout, path: str | PathLike[str]) -
     require("onnx", extra="onnx", purpose="to_onnx")
     file = Path(path)
     content = onnx_model(model, readout).SerializeToString()
-    scratch = file.with_name(f".{file.name}.part")
+    scratch = file.parent / f".{file.name}.part"
     try:
         try:
             scratch.write_bytes(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,8 @@ class Pretrained:
     """A ``model`` of Transformers, its ``tokenizer``, and its model ``card`` in Markdown."""
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    card: str
+    tokenizer: PreTrainedTokenizerFast = field(repr=False)
+    card: str = field(repr=False)
 
     def logits(self, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position class"]:
         """The logits of token ids that begin with BOS and are padded at the end; padding is masked."""
