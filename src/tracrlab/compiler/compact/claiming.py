@@ -34,22 +34,60 @@ class Views:
 def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, contents: Contents) -> Views:
     """Nodes in terms of the nodes that are ``read`` for them and of what else they depend on.
 
+    Where a function is read beside what it is a function of, all of these vary together, as one quantity.
+
     Raises:
         TooManyCombinations: a node depends on too many values.
     """
+    derived = [node for node in read if _on_the_way(node, read) or not read.isdisjoint(_atoms(node, layers))]
+    basic = read.difference(derived)
     leaves: list[IRNode] = []
+    for node in (*nodes, *derived):
+        _collect(node, basic, layers, leaves)
+    if derived:
+        return _joint_views(nodes, derived, leaves, basic, layers, contents)
     views = []
     for node in nodes:
         own: list[IRNode] = []
-        _collect(node, read, layers, own)
-        shape = tuple(len(leaf.values) for leaf in own)
-        if prod(shape) > MAX_COMBINATIONS:
-            raise TooManyCombinations(node.name)
-        places = np.broadcast_to(_places(node, own, read, layers, shape), shape)
-        impossible = impossible_pairs(own, [np.arange(size) for size in shape], shape)
-        leaves += [leaf for leaf in own if leaf not in leaves]
-        views.append(View(tuple(leaves.index(leaf) for leaf in own), np.where(impossible, IMPOSSIBLE, places)))
+        _collect(node, basic, layers, own)
+        views.append(View(tuple(leaves.index(leaf) for leaf in own), _all_places(node, own, basic, layers)))
     return Views(tuple(_quantity(leaf, contents) for leaf in leaves), tuple(views))
+
+
+def _atoms(node: IRNode, layers: Layers) -> set[IRNode]:
+    """What a function is seen as a function of; nothing for anything else."""
+    atoms = layers.expansion(node).atoms if isinstance(node, Elementwise | Affine) else ()
+    return {atom for atom in atoms if atom is not node}
+
+
+def _joint_views(
+    nodes: Sequence[IRNode],
+    derived: Sequence[IRNode],
+    leaves: Sequence[IRNode],
+    basic: frozenset[IRNode],
+    layers: Layers,
+    contents: Contents,
+) -> Views:
+    """The views as functions of one quantity, which all the leaves and what is derived from them make up."""
+    held: dict[str, Float[np.ndarray, "_ _"]] = {}
+    for node in (*leaves, *derived):
+        places = _all_places(node, leaves, basic, layers).reshape(-1)
+        for name, table in _quantity(node, contents).contents.items():
+            held[name] = table[places]
+    size = prod(len(leaf.values) for leaf in leaves)
+    views = [View((0,), _all_places(node, leaves, basic, layers).reshape(-1)) for node in nodes]
+    return Views((Quantity(size, held),), tuple(views))
+
+
+def _all_places(
+    node: IRNode, leaves: Sequence[IRNode], read: frozenset[IRNode], layers: Layers
+) -> Int[np.ndarray, "..."]:
+    shape = tuple(len(leaf.values) for leaf in leaves)
+    if prod(shape) > MAX_COMBINATIONS:
+        raise TooManyCombinations(node.name)
+    places = np.broadcast_to(_places(node, leaves, read, layers, shape), shape)
+    impossible = impossible_pairs(leaves, [np.arange(size) for size in shape], shape)
+    return np.where(impossible, IMPOSSIBLE, places)
 
 
 def _quantity(leaf: IRNode, contents: Contents) -> Quantity:
@@ -63,7 +101,13 @@ def _inputs(node: IRNode, read: frozenset[IRNode], layers: Layers) -> tuple[IRNo
     if node in read or not isinstance(node, Elementwise | Affine):
         return ()
     expansion = layers.expansion(node)
-    return node.inputs if expansion.atoms == (node,) else expansion.atoms
+    return node.inputs if expansion.atoms == (node,) or _on_the_way(node, read) else expansion.atoms
+
+
+def _on_the_way(node: IRNode, read: frozenset[IRNode]) -> bool:
+    """Whether a function that is read stands between a node and what it is seen as a function of."""
+    functions = [each for each in node.inputs if isinstance(each, Elementwise | Affine)]
+    return any(each in read or _on_the_way(each, read) for each in functions)
 
 
 def _collect(node: IRNode, read: frozenset[IRNode], layers: Layers, leaves: list[IRNode]) -> None:
@@ -87,9 +131,10 @@ def _places(
     impossible = np.zeros(shape, bool)
     for each in inputs:
         impossible = impossible | (each == IMPOSSIBLE)
-    if expansion.atoms == (node,):
-        assert isinstance(node, Affine)
+    if isinstance(node, Affine) and (expansion.atoms == (node,) or _on_the_way(node, read)):
         places = affine_places(node, [np.broadcast_to(each, shape) for each in inputs])
+    elif isinstance(node, Elementwise) and _on_the_way(node, read):
+        places = np.asarray(node.places[tuple(inputs)])
     else:
         classes = [own[each] for own, each in zip(expansion.classes, inputs, strict=True)]
         places = np.asarray(expansion.places[tuple(classes)])

@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from tracrlab.craft.claims import HeadClaim, MLPClaim, PredicateClaim, Quantity, View
+from tracrlab.craft.claims import IMPOSSIBLE, HeadClaim, MLPClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.heads import Scores
 from tracrlab.craft.neurons import Neurons
-from tracrlab.craft.spaces import Variable
+from tracrlab.craft.spaces import Variable, nearest
 from tracrlab.shapes import Float, Int
 
 MAX_COMBINATIONS = 2**22
+_TOLERANCE = 1e-9
 
 
 def contents(variable: Variable) -> Float[np.ndarray, "value width"]:
@@ -66,16 +67,17 @@ def table_claim(
 def linear_claim(
     target: Variable, inputs: Sequence[Variable], factors: Sequence[float], offset: float
 ) -> MLPClaim | None:
-    """That an MLP writes a sum of numbers with factors, plus an offset."""
+    """That an MLP writes a sum of numbers with factors, plus an offset; sums that are no value of it do not occur."""
     sizes = [len(variable.values) for variable in inputs]
     if prod(sizes) > MAX_COMBINATIONS:
         return None
     total = np.array(offset)
     for variable, factor in zip(inputs, factors, strict=True):
         total = np.add.outer(total, factor * variable.numbers)
-    numbers, places = np.unique(total.reshape(-1), return_inverse=True)
-    view = View(tuple(range(len(inputs))), places.reshape(sizes))
-    return MLPClaim(target.name, tuple(map(variable_quantity, inputs)), view, numbers[:, None])
+    places = nearest(target.numbers, total.reshape(-1)).reshape(total.shape)
+    off = np.abs(target.numbers[places] - total) > _TOLERANCE * np.maximum(1.0, np.abs(total))
+    view = View(tuple(range(len(inputs))), np.where(off, IMPOSSIBLE, places))
+    return MLPClaim(target.name, tuple(map(variable_quantity, inputs)), view, target.table)
 
 
 def head_claim(
