@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import tracrlab
 from tracrlab.cli.main import main
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.verify.certificate import Certificate
 
 PROGRAM = """\
 from tracrlab import rasp
@@ -174,6 +176,16 @@ class TestCompile:
         assert rows_of(output_of("run", "frac_prevs", "--vocab", "xyz", "--input", "yz"))["token"] == ["y", "z"]
 
 
+class TestDraw:
+    def test_writes_a_drawing(self) -> None:
+        assert output_of("draw", "reverse", "--input", "abc", "-o", "flow.svg") == "drawn in flow.svg\n"
+        assert 'reverse("abc")' in Path("flow.svg").read_text(encoding="utf-8")
+
+    def test_draws_programs_of_files(self) -> None:
+        output_of("draw", "mine.py:hist", "--input", "aba", "-o", "hist.png")
+        assert Path("hist.png").read_bytes().startswith(b"\x89PNG")
+
+
 class TestCompact:
     def test_runs_and_traces(self) -> None:
         assert "a  b  c" in output_of("run", "sort", "--mode", "compact", "--vocab", "abc", "--input", "cab")
@@ -270,6 +282,58 @@ class TestPrint:
         assert run.stdout == 'x = tokens == "§";\n'.encode()
 
 
+class TestVerify:
+    def test_certificate_of_a_program(self, folder: Path) -> None:
+        printed = output_of("verify", "reverse", "--mode", "compact", "--max-len", "5", "-o", "certificate.json")
+        assert printed.startswith("Certificate: reverse in float32, on all inputs of up to 5 of 4 tokens: equal to the")
+        certificate = Certificate.from_json((folder / "certificate.json").read_text())
+        assert certificate.holds
+        assert printed == certificate.summary() + "\n"
+        assert {path.name for path in folder.iterdir()} == {"mine.py", "certificate.json"}
+
+    def test_saved_model_and_its_program(self) -> None:
+        output_of("compile", "mine.py:hist", "--vocab", "abc", "--max-len", "4", "-o", "model")
+        assert output_of("verify", "model").startswith("Certificate: hist")
+        printed = output_of("verify", "model", "--program", "mine.py:hist", "--exhaustive")
+        assert "120 inputs run" in printed.splitlines()[0]
+
+    def test_another_program_is_status_1_and_an_input(self) -> None:
+        output_of("compile", "mine.py:hist", "--vocab", "abc", "--max-len", "4", "-o", "model")
+        result = invoke("verify", "model", "--program", "length", "--exhaustive")
+        assert (result.exit_code, result.stderr) == (1, "")
+        assert "the model says [1, 1], the program [2, 2]" in result.stdout.splitlines()[0]
+
+    def test_format_that_does_not_hold_the_program_is_status_1(self) -> None:
+        result = invoke("verify", "hist", "--mode", "compact", "--dtype", "float16")
+        assert (result.exit_code, result.stderr) == (1, "")
+        assert result.stdout.splitlines()[0].endswith("weights: some are not finite in float16")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["hist", "--max-len", "40", "--exhaustive"], "too many to run all"),
+            (["hist", "--exhaustive", "--dtype", "bfloat16"], "own number format, float32"),
+            (["hist", "-o", "nowhere/certificate.json"], "in one that does not exist"),
+            (["hist", "-o", "."], ". is a folder"),
+            (["nothing"], "no program 'nothing'"),
+            (["./nothing"], "cannot read config.json"),
+        ],
+    )
+    def test_what_is_wrong_is_one_line(self, arguments: list[str], message: str) -> None:
+        assert message in error_of("verify", *arguments)
+
+    def test_saved_model_without_claims_or_program(self, folder: Path) -> None:
+        output_of("compile", "hist", "-o", "model")
+        files = {"mine.py", "model", *(f"model/{name}" for name in MODEL_FILES)}
+        assert "needs the program" in error_of("verify", "model", "--exhaustive", files=files)
+        assert "leave out --causal" in error_of("verify", "./model", "--causal", files=files)
+        config = json.loads((folder / "model" / "config.json").read_text())
+        for name in ("claims_sha256", "claim_arrays_sha256"):
+            del config[name]
+        (folder / "model" / "config.json").write_text(json.dumps(config))
+        assert "compile its program again" in error_of("verify", "model", files=files)
+
+
 class TestTrace:
     ARGUMENTS = ("trace", "sort_unique", "--vocab", "abcd", "--input", "dab")
 
@@ -348,6 +412,9 @@ BAD = {
     "causal length": (("compile", "reverse", "--causal", "-o", "out"), "causal"),
     "folder is a file": (("compile", "sort", "-o", "mine.py"), r"cannot write a model to mine\.py"),
     "folder in a file": (("compile", "sort", "-o", "mine.py/model"), "cannot write a model"),
+    "no format": (("draw", "sort", "--input", "ab", "-o", "sort.jpg"), r"\.svg, \.png or \.pdf"),
+    "nothing to draw": (("draw", "mine.py:hist", "-o", "hist.svg"), "give the input for mine.py:hist"),
+    "an empty input": (("draw", "sort", "--input", "", "-o", "sort.svg"), "--input is empty"),
     "no such pass": (("run", "sort", "--mode", "compact", "--passes=speed"), "there is no pass 'speed'"),
     "passes without compact mode": (("run", "sort", "--passes=codes"), "--passes belongs to --mode compact"),
     "no folder to write": (("compile", "sort"), "say with -o where"),

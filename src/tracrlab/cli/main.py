@@ -269,6 +269,29 @@ def repl(file: str | None, dialect: Literal["original", "python"], example: str)
 
 
 @main.command(
+    help=f"Draw the flow of a program on an input: what each head selects and computes.\n\n{PROGRAM_HELP}",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@_with_options(_NAME_OPTION, _INPUT_OPTION, _TOKENS_OPTION)
+@click.option("-o", "--output", "path", metavar="FILE", required=True, help="The drawing: .svg, .png or .pdf.")
+def draw(program: str, name: str | None, text: str | None, kind: str, path: str) -> None:
+    """Draw."""
+    from tracrlab.cli.programs import find_program
+    from tracrlab.cli.tokens import TokenKind, vocabulary_tokens
+    from tracrlab.viz import draw_flow
+
+    found = find_program(_in_file(program, name), text)
+    if text is None and found.entry:
+        text = found.entry.example_input
+    if text is None:
+        raise InputError(f"give the input for {program} with --input")
+    tokens = vocabulary_tokens(text, TokenKind(kind), "--input")
+    draw_flow(found.program, text if tokens == list(text) else tokens, path)
+    click.echo(f"drawn in {path}")
+
+
+@main.command(
     help=f"Describe a model: shape, program, layers, dimensions.\n\n{MODEL_HELP} Of a program in a file, without "
     "options for compiling, the expressions are described.",
     epilog=TOKENS_HELP,
@@ -311,8 +334,8 @@ def verify_(
     from tracrlab.cli.programs import find_program
     from tracrlab.cli.show import escaped, progress
 
-    if file is not None and not Path(file).parent.is_dir():
-        raise click.UsageError(f"the folder of {file} does not exist.")
+    if file is not None and (Path(file).is_dir() or not Path(file).parent.is_dir()):
+        raise click.UsageError(f"{file} is a folder, or in one that does not exist.")
     model = _saved_model(program, CompileOptions(**options, dtype=None))
     if model is not None:
         found = None if name is None else find_program(name)

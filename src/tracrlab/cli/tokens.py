@@ -27,8 +27,8 @@ class TokenKind(enum.Enum):
     NUMBERS = "numbers"
 
 
-def vocabulary_tokens(text: str, kind: TokenKind = TokenKind.AUTO) -> list[Value]:
-    """The tokens that ``--vocab`` lists.
+def vocabulary_tokens(text: str, kind: TokenKind = TokenKind.AUTO, option: str = "--vocab") -> list[Value]:
+    """The tokens that ``--vocab``, or another ``option``, lists.
 
     >>> vocabulary_tokens("abc"), vocabulary_tokens("the, cat"), vocabulary_tokens("1 2 3.5")
     (['a', 'b', 'c'], ['the', 'cat'], [1, 2, 3.5])
@@ -41,7 +41,7 @@ def vocabulary_tokens(text: str, kind: TokenKind = TokenKind.AUTO) -> list[Value
         words = list(text)
         kind = TokenKind.WORDS
     if not words:
-        raise VocabularyError("--vocab is empty; give at least one token")
+        raise VocabularyError(f"{option} is empty; give at least one token")
     if kind is TokenKind.WORDS:
         return list(words)
     numbers = [_number(word) for word in words]
@@ -49,7 +49,7 @@ def vocabulary_tokens(text: str, kind: TokenKind = TokenKind.AUTO) -> list[Value
         return list(numbers)
     if kind is TokenKind.NUMBERS:
         word = words[numbers.index(None)]
-        raise VocabularyError(f"{word!r} in --vocab is not a finite number; correct it, or give --tokens words")
+        raise VocabularyError(f"{word!r} in {option} is not a finite number; correct it, or give --tokens words")
     return list(words)
 
 

@@ -1,0 +1,160 @@
+"""Drawings of the flow of a computation: what they say, that nothing overlaps or is cut off, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.depths import example_programs, library_program
+from benchmarks.random_programs import random_program
+from tracrlab.errors import DrawingError, EvaluationError, InputError
+from tracrlab.rasp import Comparison, SOp, aggregate, constant, indices, select, selector_width, tokens
+from tracrlab.rasp.flow import flow_of
+from tracrlab.rasp.values import Value
+from tracrlab.viz import draw_flow, flow_figure
+from tracrlab.viz.blocks import Block, Label, Role
+from tracrlab.viz.canvas import drawable
+from tracrlab.viz.flow_layout import flow_page
+from tracrlab.viz.flow_view import flow_view
+
+EXAMPLES = example_programs()
+DRAWN = [
+    ("sort_by_most_freq", "§abbccddd"),
+    ("reverse", "hello"),
+    ("dyck2_ptf", "({)}"),
+    ("hist_bos", "§hello"),
+    ("long_addition", "999+1"),
+]
+
+
+def page_of(program: SOp, sequence: str) -> Block:
+    return flow_page(flow_view(flow_of(program), sequence, drawable))
+
+
+def extent(label: Label) -> tuple[float, float]:
+    left = {"left": 0.0, "center": label.width / 2, "right": label.width}[label.align]
+    return label.x - left, label.x - left + label.width
+
+
+def texts(program: SOp, sequence: Sequence[Value], path: Path) -> list[str]:
+    draw_flow(program, sequence, path)
+    root = ElementTree.parse(path).getroot()
+    return [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+# Layout --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "sequence"), DRAWN)
+def test_no_texts_overlap_and_none_is_cut_off(name: str, sequence: str) -> None:
+    page = page_of(EXAMPLES[name], sequence)
+    lines: dict[float, list[tuple[float, float]]] = {}
+    for label in page.labels:
+        left, right = extent(label)
+        assert left >= 0 and right <= page.width, label
+        assert 0 <= label.y <= page.height, label
+        lines.setdefault(round(label.y, 1), []).append((left, right))
+    for spans in lines.values():
+        ordered = sorted(spans)
+        assert all(right <= left + 0.5 for (_, right), (left, _) in pairwise(ordered))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_boxes_of_random_programs_are_on_the_page(seed: int) -> None:
+    case = random_program(seed)
+    try:
+        page = page_of(case.program, case.vocabulary)
+    except EvaluationError:
+        return
+    for box in page.boxes:
+        assert box.x >= 0 and box.y >= 0
+        assert box.x + box.width <= page.width + 1e-6
+        assert box.y + box.height <= page.height + 1e-6
+
+
+def test_a_cell_of_the_grid_for_each_pair() -> None:
+    page = page_of(selector_width(select(tokens, tokens, Comparison.EQ)), "abcab")
+    roles = [box.role for box in page.boxes]
+    assert roles.count(Role.SELECTED) - 1 == 9  # one is in the legend
+    assert roles.count(Role.UNSELECTED) == 16
+
+
+# What is said --------------------------------------------------------------------------------------------------------
+
+
+def test_layers_names_and_values_are_in_the_file(tmp_path: Path) -> None:
+    said = texts(EXAMPLES["reverse"], "hello", tmp_path / "reverse.svg")
+    for text in ('reverse("hello")', "input", "layer 1", "layer 2", "length (width)", "opposite", "indices"):
+        assert text in said
+    assert "".join(said[-5:]) == "olleh"
+
+
+def test_a_default_stands_beside_the_values(tmp_path: Path) -> None:
+    previous = aggregate(select(indices, indices - 1, Comparison.EQ), tokens, "-").named("previous")
+    assert "tokens, else -" in texts(previous, "abc", tmp_path / "previous.svg")
+
+
+def test_a_selector_is_drawn_as_its_head(tmp_path: Path) -> None:
+    same = select(tokens, tokens, Comparison.EQ).named("same")
+    draw_flow(same, "aba", tmp_path / "same.svg")
+    assert "same = select(tokens, tokens, ==)" in (tmp_path / "same.svg").read_text(encoding="utf-8")
+
+
+def test_signs_that_cannot_be_drawn_are_escaped(tmp_path: Path) -> None:
+    program = selector_width(select(tokens, tokens, Comparison.EQ))
+    said = texts(program, ["a\nb", "$x$", "\U0001f600"], tmp_path / "a.svg")
+    assert {"a\\nb", "$x$", "\\U0001f600"} <= set(said)
+
+
+def test_a_program_without_attention_has_one_layer(tmp_path: Path) -> None:
+    said = texts((indices + 1).named("next"), "ab", tmp_path / "next.svg")
+    assert "layer 1" not in said and "next" in said
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+def test_each_format_is_written_and_repeats(tmp_path: Path, suffix: str, magic: bytes) -> None:
+    program = library_program("sort(tokens, tokens)")
+    for name in ("first", "second"):
+        draw_flow(program, "cab", tmp_path / f"{name}{suffix}")
+    first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("first", "second"))
+    assert first.startswith(magic)
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"first{suffix}", f"second{suffix}"]
+
+
+def test_a_notebook_gets_a_figure() -> None:
+    from matplotlib.figure import Figure
+
+    assert isinstance(flow_figure(tokens, "abc"), Figure)
+
+
+@pytest.mark.parametrize("name", ["drawing.jpg", "drawing", "nowhere/drawing.svg"])
+def test_paths_that_cannot_be_drawn_to_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DrawingError):
+        draw_flow(tokens, "abc", tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_leaves_the_old_drawing(tmp_path: Path) -> None:
+    path = tmp_path / "old.svg"
+    path.write_text("old")
+    with pytest.raises(EvaluationError):
+        draw_flow((tokens + 1).named("wrong"), "abc", path)
+    assert path.read_text() == "old"
+
+
+def test_nothing_is_drawn_of_no_input() -> None:
+    with pytest.raises(InputError):
+        flow_figure(tokens, [])
+
+
+def test_drawings_that_would_be_too_large_are_refused() -> None:
+    with pytest.raises(DrawingError, match="shorter input"):
+        flow_figure(selector_width(select(tokens, constant("a"), Comparison.EQ)), "ab" * 200)
