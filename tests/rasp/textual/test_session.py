@@ -225,3 +225,17 @@ def test_expressions_know_their_place_in_the_text() -> None:
     session = Session()
     session.run_text("a = 1;\nx = indices / length;", "mine.rasp")
     assert session.value("x").location == "mine.rasp:2"
+
+
+def test_positions_are_those_of_the_file_that_defines_a_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shared.rasp").write_text("def shifted(x) {\n    moved = x + 1;\n    return moved;\n}\n", encoding="utf-8")
+    session = Session()
+    session.run_text('load "shared";\n\n\nindex = shifted(indices);', "mine.rasp")
+    assert session.value("index").location.endswith("shared.rasp:2")
+    with pytest.raises(RaspError, match=r"shared\.rasp:2:"):
+        session.run_text("shifted(tokens);", "mine.rasp")
+    with pytest.raises(RaspError, match=r"mine\.rasp:1:"):
+        session.run_text("tokens + 1;", "mine.rasp")

@@ -65,10 +65,11 @@ def _similar(name: str, names: Iterator[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A function of the program, with the scope that it was defined in."""
+    """A function of the program, with the scope and the file that it was defined in."""
 
     definition: FunctionDef
     scope: Environment
+    file: str
 
     @property
     def name(self) -> str:

@@ -68,7 +68,7 @@ class Evaluator:
             case syntax.Assign():
                 return self._assign(statement, scope)
             case syntax.FunctionDef():
-                function = Function(statement, scope)
+                function = Function(statement, scope, self.name)
                 scope.assign(statement.name, function)
                 return function
             case syntax.For():
@@ -250,10 +250,20 @@ class Evaluator:
         self._check_arity(function.name, len(definition.parameters), len(arguments))
         inner = Environment(function.scope)
         inner.names.update(zip(definition.parameters, arguments, strict=True))
-        for statement in definition.body:
-            self._execute(statement, inner)
-        results = [self._evaluate(result, inner) for result in definition.results]
+        with self._inside(function.file):
+            for statement in definition.body:
+                self._execute(statement, inner)
+            results = [self._evaluate(result, inner) for result in definition.results]
         return results[0] if len(results) == 1 else results
+
+    @contextmanager
+    def _inside(self, file: str) -> Iterator[None]:
+        """Positions are those of another file, if the body of a function stands there."""
+        caller, self.name = self.name, file
+        try:
+            yield
+        finally:
+            self.name = caller
 
     def _check_arity(self, name: str, arity: int, given: int) -> None:
         if arity != given:
