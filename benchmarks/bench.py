@@ -270,6 +270,14 @@ def exports() -> None:
     export_agreement(console, _progress(PROGRAMS))
 
 
+def verify() -> None:
+    """Which library programs are certified, and which planted faults the verifier notices."""
+    from benchmarks.verification import certificates, mutations
+
+    certificates(console, _progress(PROGRAMS))
+    mutations(console, _progress(PROGRAMS))
+
+
 def _in_process(code: str) -> str:
     return _python("-c", code)
 
@@ -292,6 +300,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "sizes": sizes,
     "compact": compact,
     "depth": depth,
+    "verify": verify,
     "text": text,
     "torch": torch,
     "exports": exports,

@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -25,11 +25,13 @@ from safetensors.numpy import load_file, save_file
 import tracrlab
 from tests.model.cases import CASES, identity, inputs_of, model_of
 from tracrlab import CompiledModel, rasp
-from tracrlab.errors import ModelFileError
+from tracrlab.errors import ModelFileError, VerificationError
 from tracrlab.model import storage
 from tracrlab.rasp import Ratio
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CLAIMS, ARRAYS = "claims.json", "claims.safetensors"
+FILES = sorted([CONFIG, WEIGHTS, CLAIMS, ARRAYS])
 values = st.recursive(
     st.text(max_size=3)
     | st.integers()
@@ -199,8 +201,8 @@ def test_values_of_all_kinds_are_kept(folder: Path, vocab: list[Any], constant: 
         assert identity(loaded([token])) == identity([(token, constant)])
 
 
-def test_what_is_saved_is_two_plain_files(folder: Path, good: dict[str, Any]) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
+def test_what_is_saved_is_plain_files(folder: Path, good: dict[str, Any]) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     arrays = load_file(folder / WEIGHTS)
     assert sorted(arrays) == sorted(["W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_in", "W_out", "W_U"])
     assert good["config"]["vocab"] == ["x", "y", "z"]
@@ -226,7 +228,7 @@ def test_the_current_folder_can_be_saved_to(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path / "here")
     model_of("hist").save_pretrained(".")
     assert tracrlab.load(".")("aab") == [2, 2, 1]
-    assert sorted(path.name for path in Path().iterdir()) == [CONFIG, WEIGHTS]
+    assert sorted(path.name for path in Path().iterdir()) == FILES
 
 
 # Failures to save ----------------------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ tracrlab.compile(hist(), "abc", 6).save_pretrained(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("renames", [0, 1, 2])
+@pytest.mark.parametrize("renames", [0, 1, 2, 3, 4])
 def test_a_crash_while_a_model_is_replaced_leaves_the_old_one_the_new_one_or_a_refusal(
     renames: int, loader: Loader, tmp_path: Path
 ) -> None:
@@ -291,8 +293,8 @@ def test_a_crash_while_a_model_is_replaced_leaves_the_old_one_the_new_one_or_a_r
     old = replace(model_of("hist"), weights=replace(model_of("hist").weights, W_U=model_of("hist").weights.W_U * 2))
     old.save_pretrained(path)  # of the same shape and labels as the new one: only the weights tell them apart
     run = subprocess.run([sys.executable, "-c", _CRASHING_SAVE, str(path), str(renames)], check=False)
-    assert run.returncode == (0 if renames == 2 else 3)
-    if renames == 1:
+    assert run.returncode == (0 if renames == 4 else 3)
+    if 0 < renames < 4:
         assert "model.safetensors is not the one saved with config.json" in loader.refusal(path)
         model_of("hist").save_pretrained(path)
     expected = old if renames == 0 else model_of("hist")
@@ -312,7 +314,7 @@ def test_a_goal_that_is_a_file_is_refused_and_kept(tmp_path: Path) -> None:
 
 def test_a_missing_folder_or_file_is_named(loader: Loader, folder: Path, tmp_path: Path) -> None:
     assert "No such file" in loader.refusal(tmp_path / "nowhere")
-    for name in (CONFIG, WEIGHTS):
+    for name in FILES:
         shutil.copytree(folder, tmp_path / name)
         (tmp_path / name / name).unlink()
         assert name in loader.refusal(tmp_path / name)
@@ -323,9 +325,9 @@ def test_a_missing_folder_or_file_is_named(loader: Loader, folder: Path, tmp_pat
 @settings(max_examples=30)
 @given(st.data())
 def test_truncated_files_are_refused(loader: Loader, folder: Path, damaged: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([CONFIG, WEIGHTS]))
+    name = data.draw(st.sampled_from(FILES))
     content = (folder / name).read_bytes()
-    for file in (CONFIG, WEIGHTS):
+    for file in FILES:
         shutil.copy(folder / file, damaged / file)
     (damaged / name).write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     loader.refusal(damaged)
@@ -528,3 +530,82 @@ def test_pickles_are_refused(name: str, loader: Loader, folder: Path, tmp_path: 
 
 def test_the_format_has_a_number(good: dict[str, Any]) -> None:
     assert good["format"] == storage.FORMAT == 2
+
+
+# Claims --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["faithful", "compact"])
+@pytest.mark.parametrize("name", CASES)
+def test_claims_come_back_as_they_were(name: str, mode: Literal["faithful", "compact"], tmp_path: Path) -> None:
+    case = CASES[name]
+    dtype: Any = case.dtype
+    model = tracrlab.compile(case.program, case.vocab, case.max_seq_len, causal=case.causal, dtype=dtype, mode=mode)
+    model.save_pretrained(tmp_path)
+    loaded = tracrlab.load(tmp_path)
+    assert claimed(loaded.claims) == claimed(model.claims)
+    assert loaded.verify().holds == model.verify().holds
+
+
+def claimed(part: Any) -> Any:
+    """Claims in a form that can be compared."""
+    if isinstance(part, np.ndarray):
+        return part.dtype.kind, part.shape, part.tolist()
+    if is_dataclass(part):
+        return [type(part), *(claimed(getattr(part, field.name)) for field in fields(part))]
+    if isinstance(part, dict):
+        return {name: claimed(each) for name, each in part.items()}
+    return list(map(claimed, part)) if isinstance(part, tuple) else (type(part), repr(part))
+
+
+def test_models_without_claims_are_saved_and_loaded(tmp_path: Path) -> None:
+    model_of("hist").save_pretrained(tmp_path / "model")
+    silent = replace(model_of("reverse"), claims=None)
+    silent.save_pretrained(tmp_path / "model")
+    assert tracrlab.load(tmp_path / "model").claims is None
+    silent.save_pretrained(tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [CONFIG, WEIGHTS]
+    with pytest.raises(VerificationError, match="compile its program again"):
+        tracrlab.load(tmp_path / "new").verify()
+
+
+@pytest.mark.parametrize("file", [CLAIMS, ARRAYS])
+def test_claims_of_another_model_are_refused(file: str, loader: Loader, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    model_of("hist").save_pretrained(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / file, tmp_path / "model" / file)
+    assert f"{file} is not the one saved with config.json" in loader.refusal(tmp_path / "model")
+
+
+def damages(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Claims with one thing wrong that checks of digests do not see."""
+    for path, other in [
+        (("components", 0, "writes"), "nobody"),
+        (("components", 0, "kind"), "magic"),
+        (("components", 0, "results"), "missing"),
+        (("components", 1, "longest"), "7"),
+        (("components", 1, "value", "quantities"), [5]),
+        (("components", 1, "value", "quantities"), [0, 0]),
+        (("components", 1, "predicates", 0, "query"), None),
+        (("readout", "view", "quantities"), [1]),
+        (("readout", "answers"), []),
+        (("readout", "quantities", 0, "size"), 99),
+        (("embeddings", 0, "by_token"), 3),
+        (("embeddings",), None),
+    ]:
+        damaged = copy.deepcopy(data)
+        place: Any = damaged
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = other
+        yield str(path), damaged
+
+
+def test_claims_that_do_not_fit_are_refused(loader: Loader, folder: Path, tmp_path: Path) -> None:
+    for number, (what, data) in enumerate(damages(json.loads((folder / CLAIMS).read_text()))):
+        path = tmp_path / str(number)
+        shutil.copytree(folder, path)
+        (path / CLAIMS).write_text(json.dumps(data))
+        config = json.loads((path / CONFIG).read_text())
+        config["claims_sha256"] = hashlib.sha256((path / CLAIMS).read_bytes()).hexdigest()
+        assert "does not hold a Tracr Lab model" in loader.refusal(with_config(path, config)), what

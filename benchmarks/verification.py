@@ -1,0 +1,59 @@
+"""What verification certifies, how long it takes, and which planted faults it notices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+import tracrlab
+from benchmarks.mutations import certified_models, tally_of
+from tracrlab.errors import CompileError
+from tracrlab.rasp.library import PROGRAMS
+
+_MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
+_SIZES = ((4, 8), (20, 20))  # vocabulary, length
+
+
+def certificates(console: Console, names: Iterable[str]) -> None:
+    """Print for every library program, in both modes and two sizes, whether it is certified."""
+    table = Table("program", "tokens/length", "mode", "certified", "cases", "s", title="Certificates")
+    certified = total = 0
+    for name in names:
+        for size, length in _SIZES:
+            for mode in _MODES:
+                vocabulary = PROGRAMS[name].vocabulary(size)
+                try:
+                    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, mode=mode)
+                except CompileError as error:
+                    table.add_row(name, f"{size}/{length}", mode, f"refused: {error}")
+                    continue
+                start = time.perf_counter()
+                certificate = model.verify()
+                seconds = time.perf_counter() - start
+                failure = certificate.failure
+                verdict = "yes" if failure is None else f"{failure.title}: {failure.reason}"
+                table.add_row(
+                    name, f"{size}/{length}", mode, verdict, f"{certificate.n_combinations:,}", f"{seconds:.2f}"
+                )
+                certified, total = certified + certificate.holds, total + 1
+    console.print(table)
+    console.print(f"certified: {certified} of {total}")
+
+
+def mutations(console: Console, names: Iterable[str], count: int = 200, seed: int = 0) -> None:
+    """Print how many of the faults planted into small models are noticed."""
+    table = Table("program", "mode", "harmful", "caught", "harmless", "rejected", title=f"{count} faults in each model")
+    totals = [0] * 4
+    for name, mode, model in certified_models(list(names)):
+        tally = tally_of(model, count, seed)
+        figures = [tally.harmful, tally.caught, tally.harmless, tally.rejected]
+        totals = [total + figure for total, figure in zip(totals, figures, strict=True)]
+        table.add_row(name, mode, *map(str, figures))
+        for mutation in tally.missed:
+            console.print(f"missed in {name}, {mode}: {mutation}", markup=False)
+    table.add_row("all", "", *map(str, totals))
+    console.print(table)

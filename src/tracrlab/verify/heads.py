@@ -1,0 +1,248 @@
+"""Proofs that an attention head writes what it is claimed to write.
+
+With the bounds on logits of ``scores``, all positions that are not selected together get at most ``n exp(-lead)`` of
+the attention beside selected ones, and so on. What is written is the values' average under weights so bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tracrlab.craft.claims import HeadClaim
+from tracrlab.craft.precision import SAFETY
+from tracrlab.shapes import Float
+from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.formats import NumberFormat, is_power_of_two
+from tracrlab.verify.residual import (
+    Contents,
+    Deviation,
+    Stream,
+    Violated,
+    contents_at_bos,
+    contents_read,
+    linear_parts,
+    table_deviation,
+    without_repeats,
+)
+from tracrlab.verify.scores import LogitBounds, ScoreWeights, logit_bounds
+from tracrlab.verify.written import WrittenVariable
+
+_EXPONENTIAL = 8  # roundings of an exponential, of the maximum taken off before, and of a quotient
+_COUNTS = 16  # numbers of positions for which rounding is measured
+_DOUBLE = 2.0**-51  # ideal contents are rounded to float64
+
+
+@dataclass(frozen=True, eq=False)
+class HeadWeights:
+    """The weights of a head as float64, ``W_O`` over the dimensions of what it writes, and the format."""
+
+    W_Q: Float[np.ndarray, "d_model d_head"]
+    W_K: Float[np.ndarray, "d_model d_head"]
+    W_V: Float[np.ndarray, "d_model d_head"]
+    W_O: Float[np.ndarray, "d_head width"]
+    number_format: NumberFormat
+
+
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """What reading positions gives, W_V and W_O together.
+
+    Attributes: ``read`` for each possible combination of values, ``wanted`` what it should be, both up to ``error``;
+    ``at_bos`` for BOS, up to ``bos_error``; ``largest`` the size of anything that can be read anywhere.
+    """
+
+    read: Float[np.ndarray, "combination width"]
+    wanted: Float[np.ndarray, "combination width"]
+    error: Float[np.ndarray, "combination width"]
+    at_bos: Float[np.ndarray, " width"]
+    bos_error: Float[np.ndarray, " width"]
+    largest: Float[np.ndarray, " width"]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over positions: how many there are at most, and what adding them up rounds, as a share of their size."""
+
+    longest: int
+    rounding: float
+    measured: bool
+    roundoff: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Attention:
+    """What is known of a head: its claim, the values, bounds on logits, and how sums round.
+
+    ``absent`` is the most attention that positions that are not selected get in proportion to BOS, ``bos_error`` how
+    far what is written at BOS can be off.
+    """
+
+    claim: HeadClaim
+    values: _Values
+    logits: LogitBounds
+    sums: _Sums
+    absent: float
+    bos_error: Float[np.ndarray, " width"]
+
+
+def prove_head(
+    claim: HeadClaim, stream: Stream, weights: HeadWeights, n_positions: int, *, causal: bool, measure: bool
+) -> WrittenVariable:
+    """Show that a head writes what is claimed, in inputs of up to ``n_positions`` tokens.
+
+    ``measure``: whether the rounding of sums over positions may be measured instead of bounded.
+
+    Raises:
+        Unproven: it does not attend as claimed, reads something that its claim does not speak of, or there is too much
+            to check.
+    """
+    fmt = weights.number_format
+    values = _values(claim, stream, weights)
+    logits = logit_bounds(claim, stream, ScoreWeights(weights.W_Q, weights.W_K, fmt), causal=causal)
+    if not logits.size < fmt.largest / 4:
+        raise Violated(f"its attention logits overflow {fmt.name}")
+    alone = _leak(n_positions, logits.over_bos_at_bos)
+    _require(alone < 1, "BOS does not attend itself alone")
+    bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + 4 * alone * values.largest
+    absent = _leak(n_positions, logits.others_over_bos)
+    sums = _sums(min(claim.longest, n_positions), fmt, measure)
+    attention = _Attention(claim, values, logits, sums, absent, bos_error)
+    if claim.kind == "total":
+        deviation = _of_total(attention)
+    elif claim.kind == "share":
+        deviation = _of_share(attention)
+    else:
+        deviation = _of_selected(attention, n_positions)
+    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured)
+
+
+def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:
+    bounded = (longest - 1) * fmt.roundoff
+    measured = _measured_summing(longest, fmt) if measure else np.inf
+    return _Sums(longest, min(bounded, measured), measured < bounded, fmt.roundoff)
+
+
+def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
+    """What is selected gets all attention, or BOS where nothing is: the row that is copied, or a mean of rows."""
+    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
+    present = _leak(n_positions, -logits.lead) + _leak(1, -logits.least_over_bos)
+    _require(present < 1, "what is selected does not get all attention")
+    alone = attention.bos_error
+    if not claim.never_empty:
+        _require(attention.absent < 1, "BOS does not get all attention where nothing is selected")
+        alone = np.abs(values.at_bos - claim.default) + values.bos_error + 4 * attention.absent * values.largest
+    averaging = 0.0 if sums.longest <= 1 else _EXPONENTIAL * sums.roundoff + 2 * sums.rounding
+    exact = np.abs(values.read - values.wanted) + values.error
+    shared = (averaging + 4 * present) * values.largest
+    if claim.kind == "copy":
+        rows = np.concatenate([values.wanted, claim.default[None, :]])
+        errors = np.concatenate([exact + shared, alone[None, :]])
+        kept = len(rows) - claim.never_empty
+        return table_deviation(rows[:kept], errors[:kept])
+    half = (values.read.max(axis=0) - values.read.min(axis=0)) / 2 if len(values.read) else 0 * claim.default
+    # weights of equally selected positions differ by the spread of their logits
+    uneven = math.expm1(min(logits.spread, 700.0)) * (half + values.error.max(axis=0, initial=0))
+    base = exact.max(axis=0, initial=0) + shared + uneven + _DOUBLE * values.largest
+    return Deviation(base if claim.never_empty else np.maximum(base, alone), np.zeros_like(base))
+
+
+def _of_total(attention: _Attention) -> Deviation:
+    """Each selected position gets ``exp(-excess)`` of the attention, and holds its value times ``exp(excess)``.
+
+    What is written is then the sum of the values over 1 plus all their weights.
+    """
+    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
+    _require(attention.absent < 1, "what is not selected gets as much attention as BOS")
+    _require(logits.most_over_bos < 0, "what is selected gets more attention than BOS")
+    levels = [level for level in (logits.least_over_bos, logits.most_over_bos) if math.isfinite(level)]
+    weights = [math.exp(max(level, -700.0)) for level in levels]
+    off = [np.abs(weight * values.read - values.wanted) + weight * values.error for weight in weights]
+    each = np.max([part.max(axis=0, initial=0) for part in off], axis=0) if off else np.zeros_like(claim.default)
+    size = np.abs(values.wanted).max(axis=0, initial=0)
+    shares = sums.longest * max(weights, default=0.0) + attention.absent
+    # the sum of all weights is 1 and little more, so that it loses no more than that
+    rounding = sums.rounding + (_EXPONENTIAL + max(map(abs, levels), default=0.0)) * sums.roundoff
+    per_position = each + (shares + rounding) * (size + each)
+    bos_size = np.abs(claim.default) + values.bos_error
+    base = attention.bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
+    # a sum of equal rows tells how many there are, and with that how large the error can be
+    if len(np.unique(values.wanted, axis=0)) == 1 and (size > 0).all():
+        return Deviation(base, per_position / size)
+    return Deviation(base + sums.longest * per_position, np.zeros_like(base))
+
+
+def _of_share(attention: _Attention) -> Deviation:
+    """BOS and each selected position get the same weight, so what is read at BOS comes over how many they are."""
+    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
+    _require(attention.absent < 1, "what is not selected gets as much attention as BOS")
+    levels = [abs(level) for level in (logits.least_over_bos, logits.most_over_bos) if math.isfinite(level)]
+    uneven = math.expm1(min(max(levels, default=0.0), 700.0))
+    # equal weights are 1 before they are divided by their number
+    adding = 0.0 if not uneven and (sums.longest + 1) * sums.roundoff < 1 else sums.rounding + 2 * sums.roundoff
+    elsewhere = (np.abs(values.read) + values.error).max(axis=0, initial=0)
+    size = np.abs(claim.default)
+    at_bos = (np.abs(values.at_bos - claim.default) + values.bos_error) / np.where(size > 0, size, 1.0)
+    relative = uneven + attention.absent + adding + _EXPONENTIAL * sums.roundoff + at_bos
+    return Deviation(elsewhere + attention.absent * values.largest, relative)
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise Violated(otherwise)
+
+
+def _leak(n_positions: int, over: float) -> float:
+    """The most attention that positions, each ahead of something by ``over`` at most, get in proportion to it."""
+    return n_positions * math.exp(min(over, 700.0)) if over > -math.inf else 0.0
+
+
+@cache
+def _measured_summing(longest: int, fmt: NumberFormat) -> float:
+    """The rounding of sums over up to ``longest`` positions as a share of their terms' size, measured, times 4."""
+    rng, worst = np.random.default_rng(0), 0.0
+    for count in np.unique(np.linspace(1, longest, _COUNTS).astype(int)).tolist():
+        weights = fmt.rounded(np.full((4, longest), rng.uniform(0.5, 1, (4, 1))) * (np.arange(longest) < count))
+        ones, others = np.ones((longest, 1)), rng.uniform(-1, 1, (longest, 1))
+        values = fmt.rounded(np.concatenate([ones, others, 1e9 * (1 + ones / 3)], axis=1))
+        error = np.abs(fmt.product(weights, values) - weights @ values)
+        worst = max(worst, float((error / (weights @ np.abs(values))).max()))
+    return SAFETY * worst
+
+
+def _values(claim: HeadClaim, stream: Stream, weights: HeadWeights) -> _Values:
+    quantities, places = without_repeats(claim.values)
+    contents = contents_read(stream, quantities, weights.W_V)
+    combined = combinations([quantity.size for quantity in quantities])
+    results = seen(claim.value, places, combined)
+    can_be = possible([results], len(combined))
+    index = np.concatenate([combined, np.zeros((len(combined), 1), int)], axis=1)
+    reads = [_read(each, contents, weights) for each in contents]
+    read, error = (sum(part[kind][index[:, place]] for place, part in enumerate(reads)) for kind in (0, 1))
+    at_bos = contents_at_bos(stream, weights.W_V)
+    bos_read, bos_error = _read(at_bos, [at_bos], weights)
+    largest = np.maximum((np.abs(read) + error).max(axis=0, initial=0), np.abs(bos_read[0]) + bos_error[0])
+    wanted = claim.results[results[can_be]]
+    return _Values(read[can_be], wanted, error[can_be], bos_read[0], bos_error[0], largest)
+
+
+def _read(
+    own: Contents, together: list[Contents] | tuple[Contents, ...], weights: HeadWeights
+) -> tuple[Float[np.ndarray, "value width"], Float[np.ndarray, "value width"]]:
+    """What W_V and W_O make of some contents, and a bound on its error.
+
+    Errors pass through both at once, so that what cancels between them does; rounding is that of one after the other.
+    """
+    fmt = weights.number_format
+    part = next(
+        part for part, each in zip(linear_parts(together, weights.W_V, fmt), together, strict=True) if each is own
+    )
+    both = weights.W_V[own.dimensions] @ weights.W_O
+    error = own.error @ np.abs(both) + part.rounding @ np.abs(weights.W_O)
+    count = (weights.W_O != 0).sum(axis=0)
+    exact = (count <= 1) & (is_power_of_two(weights.W_O) | (weights.W_O == 0)).all(axis=0)
+    error = error + np.where(exact, 0.0, (count + 1) * fmt.roundoff) * (part.size @ np.abs(weights.W_O))
+    return part.values @ weights.W_O, error

@@ -1,0 +1,229 @@
+"""Proofs that neurons compute what an MLP is claimed to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.craft.claims import MLPClaim, NumberClaim
+from tracrlab.shapes import Float, Int
+from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.formats import NumberFormat
+from tracrlab.verify.neurons import Hidden, Written, hidden_of, written_errors
+from tracrlab.verify.residual import (
+    Contents,
+    Part,
+    Stream,
+    Unproven,
+    Violated,
+    contents_at_bos,
+    contents_read,
+    table_deviation,
+    without_repeats,
+)
+from tracrlab.verify.written import WrittenVariable
+
+MAX_WORK = 2**34  # combinations times neurons
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronWeights:
+    """The weights of the neurons that write a variable, as float64, and the format they compute in."""
+
+    W_in: Float[np.ndarray, "d_model neuron"]
+    W_out: Float[np.ndarray, "neuron width"]
+    number_format: NumberFormat
+
+
+def prove_mlp(
+    claim: MLPClaim | NumberClaim,
+    stream: Stream,
+    weights: NeuronWeights,
+    at_bos: Float[np.ndarray, " width"],
+    *,
+    measure: bool,
+) -> WrittenVariable:
+    """Show that neurons write what is claimed for all values of its quantities, and ``at_bos`` at BOS.
+
+    ``measure``: whether rounding may be measured instead of bounded.
+
+    Raises:
+        Unproven: they read something that the claim does not speak of, or there is too much to check.
+    """
+    if isinstance(claim, MLPClaim):
+        results, written = _of_quantities(claim, stream, weights, measure)
+    else:
+        results, written = _of_number(claim, stream, weights, measure)
+    here = contents_at_bos(stream, weights.W_in)
+    bos = written_errors(
+        hidden_of([here], weights.W_in, weights.number_format),
+        np.zeros((1, 1), int),
+        at_bos[None, :],
+        weights.W_out,
+        weights.number_format,
+        measure=measure,
+    )
+    deviation = table_deviation(results, written.errors)
+    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, written.measured or bos.measured)
+
+
+def _of_quantities(
+    claim: MLPClaim, stream: Stream, weights: NeuronWeights, measure: bool
+) -> tuple[Float[np.ndarray, "result width"], Written]:
+    quantities, places = without_repeats(claim.quantities)
+    combined = combinations([quantity.size for quantity in quantities])
+    results = seen(claim.view, places, combined)
+    can_be = possible([results], len(combined))
+    combined, results = combined[can_be], results[can_be]
+    contents = contents_read(stream, quantities, weights.W_in)
+    index = np.concatenate([combined, np.zeros((len(combined), 1), int)], axis=1)
+    hidden = hidden_of(contents, weights.W_in, weights.number_format)
+    number = _as_number(contents, weights, hidden, index, results)
+    if number is not None:
+        hidden, index, results = number
+    if len(index) * len(weights.W_out) > MAX_WORK:
+        raise Unproven(f"{len(index):,} combinations of values are too many for {len(weights.W_out):,} neurons")
+    rows = claim.results[results]
+    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
+
+
+def _as_number(
+    contents: Sequence[Contents],
+    weights: NeuronWeights,
+    hidden: Hidden,
+    index: Int[np.ndarray, "combination part"],
+    results: Int[np.ndarray, " combination"],
+) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
+    """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
+    rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
+    active = np.flatnonzero(rows.any(axis=0))
+    if not len(active):
+        return None
+    scales = np.zeros(rows.shape[1])
+    pivot = int((rows[:, active[0]] != 0).argmax())
+    direction = rows[:, active[0]] / rows[pivot, active[0]]
+    scales[active] = rows[pivot, active]
+    if not np.array_equal(direction[:, None] * scales, rows):
+        return None
+    parts = np.split(direction, np.cumsum([len(each.dimensions) for each in contents[:-1]])[:-1])
+    numbers, errors, sizes = (
+        sum((table[index[:, place]] for place, table in enumerate(tables)), np.zeros(len(index)))
+        for tables in zip(
+            *(
+                (
+                    each.ideal @ own,
+                    each.error @ np.abs(own),
+                    (np.abs(each.ideal) + each.error) @ np.abs(own),
+                )
+                for each, own in zip(contents[:-1], parts, strict=True)
+            ),
+            strict=True,
+        )
+    )
+    keys = np.stack([numbers, results.astype(float)])
+    distinct, first, which = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    largest, error = np.zeros(distinct.shape[1]), np.zeros((distinct.shape[1], 1))
+    np.maximum.at(largest, which.reshape(-1), sizes)
+    np.maximum.at(error[:, 0], which.reshape(-1), errors)
+    number = distinct[0][:, None]
+    absolute = np.abs(scales)
+    reach = largest[:, None] * absolute
+    part = Part(number * scales, error * absolute, reach, reach * _rounding_factors(hidden))
+    places = np.stack([np.arange(len(largest)), np.zeros(len(largest), int)], axis=1)
+    examples = [
+        np.concatenate([table[index[first, place]] for place, table in enumerate(tables)], axis=1)
+        for tables in ([each.ideal for each in contents[:-1]], [each.error for each in contents[:-1]])
+    ]
+    sources = ((examples[0], examples[1], rows), hidden.sources[-1])
+    return Hidden((part, hidden.parts[-1]), sources), places, results[first]
+
+
+def _rounding_factors(hidden: Hidden) -> Float[np.ndarray, " neuron"]:
+    """How much the format's rounding makes of the size of the terms, neuron by neuron."""
+    factors = np.zeros(hidden.parts[0].size.shape[1])
+    for part in hidden.parts:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.where(part.size > 0, part.rounding / part.size, 0.0)
+        factors = np.maximum(factors, own.max(axis=0, initial=0.0))
+    return factors
+
+
+def _of_number(
+    claim: NumberClaim, stream: Stream, weights: NeuronWeights, measure: bool
+) -> tuple[Float[np.ndarray, "result width"], Written]:
+    """As for quantities, with the number in their place; the neurons must not see its terms in any other ratio."""
+    names = {name for name, _ in claim.reads}
+    if len(names) < len(claim.reads) or not names <= stream.keys():
+        raise Violated("its claim adds up variables that are not there, or the same one twice")
+    leads = {name: stream[name].entry.start for name in names}
+    inputs = weights.W_in.copy()
+    scales = np.zeros(inputs.shape[1])
+    for name, factor in claim.reads:
+        own = inputs[leads[name]]
+        if not scales.any():
+            scales = own / factor
+        if not np.array_equal(scales * factor, own):
+            raise Violated("its neurons do not all see the number that its claim speaks of")
+    number, error, size = _number_table(claim, stream)
+    for start in leads.values():
+        inputs[start] = 0
+    marks = np.zeros((2, 0)) if claim.present is None else np.array([[1.0], [0.0]])
+    dimension = None if claim.present is None else stream[claim.present].entry.start + 1
+    rest = inputs.copy()
+    mark_error = 0.0
+    if dimension is not None and claim.present is not None:
+        rest[dimension] = 0
+        mark_error = float(stream[claim.present].deviation.at(np.ones((1, 2)))[0, 1])
+    (constant,) = contents_read(stream, (), rest)
+    # virtual dimensions: the number, whether it is present, and what never changes
+    virtual = [
+        Contents(np.array([0]), number, error),
+        Contents(np.arange(1, 1 + marks.shape[1]), marks, np.full(marks.shape, mark_error)),
+        Contents(np.arange(2, 2 + len(constant.dimensions)), constant.ideal, constant.error),
+    ]
+    matrix = np.concatenate(
+        [scales[None, :], inputs[[dimension or 0]] * (dimension is not None), inputs[constant.dimensions]]
+    )
+    hidden = hidden_of(virtual, matrix, weights.number_format)
+    spread = Part(*(np.zeros((len(number), len(scales))),) * 3, _sum_rounding(claim, size, scales, weights))
+    hidden = Hidden((*hidden.parts, spread), (*hidden.sources, (np.zeros((len(number), 0)),) * 2 + (matrix[:0],)))
+    count = len(claim.numbers)
+    index = np.zeros((len(number), 4), int)
+    index[:, 0] = index[:, 3] = np.arange(len(number))
+    index[count:, 1] = 1
+    rows = np.concatenate([claim.results, np.zeros((len(number) - count, claim.results.shape[1]))])
+    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
+
+
+def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The number, and 0 where it may be absent; bounds on its error and on the size of its terms."""
+    absent = [0.0] if claim.present is not None else []
+    numbers = np.append(claim.numbers, absent)
+    errors, sizes = np.zeros(len(numbers)), np.zeros(len(numbers))
+    for name, factor in claim.reads:
+        held = stream[name]
+        if not held.proven:
+            raise Unproven(f"it reads {name}, which is not proven")
+        largest = float(np.abs(held.entry.variable.table[:, 0]).max(initial=0))
+        single = len(claim.reads) == 1
+        at = numbers / factor if single else np.array([0.0, largest, -largest])
+        bound = held.deviation.at_number(at)
+        if not single and held.deviation.rows is not None:
+            bound = held.deviation.base[:1]
+        error = abs(factor) * (bound if single else float(bound.max()))
+        errors = errors + error
+        sizes = sizes + abs(factor) * (np.abs(at) + bound if single else largest + float(bound.max()))
+    return numbers[:, None], errors[:, None], sizes
+
+
+def _sum_rounding(
+    claim: NumberClaim, size: Float[np.ndarray, " number"], scales: Float[np.ndarray, " neuron"], weights: NeuronWeights
+) -> Float[np.ndarray, "number neuron"]:
+    """What adding up the number's terms can round, where there are several."""
+    if len(claim.reads) == 1:
+        return np.zeros((len(size), len(scales)))
+    factor = (len(claim.reads) + 1) * weights.number_format.roundoff
+    rounding: np.ndarray = factor * size[:, None] * np.abs(scales)
+    return rounding

@@ -1,0 +1,59 @@
+"""What was shown of a variable that a component writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.shapes import Float
+from tracrlab.verify.residual import Deviation
+
+_LARGEST = 1e100  # an error beyond it says nothing, and could overflow what is computed with it
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenVariable:
+    """How far a variable's contents can be off, at BOS too; in how many cases; whether rounding was measured."""
+
+    deviation: Deviation
+    bos_error: Float[np.ndarray, " width"]
+    n_combinations: int
+    measured: bool = False
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the errors have any bound worth the name."""
+        bounds = (self.deviation.base, self.deviation.relative, self.bos_error)
+        return all(bool((bound < _LARGEST).all()) for bound in bounds)
+
+
+def tightest(deviation: Deviation, rows: Float[np.ndarray, "row width"]) -> tuple[float, float]:
+    """The error, and half the distance to the nearest other row, of the row that is confused with another first.
+
+    Without other rows the distance is infinite.
+    """
+    distinct = np.unique(rows, axis=0)
+    if not distinct.size:
+        return 0.0, np.inf
+    errors = deviation.at(distinct).max(axis=1)
+    if len(distinct) < 2:
+        return float(errors[0]), np.inf
+    distances = _nearest_distances(distinct) / 2
+    worst = int((errors / distances).argmax())
+    return float(errors[worst]), float(distances[worst])
+
+
+def _nearest_distances(rows: Float[np.ndarray, "row width"]) -> Float[np.ndarray, " row"]:
+    """For each of several different rows, ascending, how far the nearest other one is in some dimension."""
+    if rows.shape[1] == 1:
+        gaps = np.diff(rows[:, 0], prepend=-np.inf, append=np.inf)
+        return np.minimum(gaps[:-1], gaps[1:])
+    if np.isin(rows, (0, 1)).all():
+        return np.ones(len(rows))
+    distances = np.full(len(rows), np.inf)
+    for place, row in enumerate(rows[:-1]):
+        apart = np.abs(rows[place + 1 :] - row).max(axis=1)
+        distances[place] = min(distances[place], apart.min())
+        distances[place + 1 :] = np.minimum(distances[place + 1 :], apart)
+    return distances

@@ -1,0 +1,269 @@
+"""Certificates: what is certified holds, what is wrong is not certified, and both can be read and kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tracrlab
+from benchmarks.mutations import every_input_of, small_model
+from benchmarks.random_programs import random_program
+from tracrlab import CompiledModel, rasp
+from tracrlab.craft.claims import HeadClaim, MLPClaim
+from tracrlab.errors import CompileError, VerificationError
+from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.values import value_key
+from tracrlab.verify import combinations
+from tracrlab.verify.certificate import Certificate
+from tracrlab.verify.search import contradiction, suspicious_inputs
+
+MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
+NAMES = ("hist", "reverse", "sort", "frac_prevs", "shift_by", "majority", "sort_freq", "palindrome", "length")
+
+
+def changed(model: CompiledModel, array: str, place: tuple[int, ...], number: float) -> CompiledModel:
+    """The model with one weight replaced."""
+    weights = model.weights.as_dict()[array].copy()
+    weights[place] = number
+    return replace(model, weights=replace(model.weights, **{array: weights}))
+
+
+# What is certified ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", NAMES)
+def test_library_programs_are_certified(name: str, mode: Literal["faithful", "compact"]) -> None:
+    program = PROGRAMS[name]
+    model = tracrlab.compile(program.build(), program.example_vocab, 7, mode=mode)
+    certificate = model.verify()
+    assert certificate.holds, certificate
+    assert {each.writes for each in certificate.components} >= {entry.name for entry in model.labels.variables}
+    assert all(each.error < each.tolerance for each in certificate.components)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+def test_causal_and_double_models_are_certified(
+    mode: Literal["faithful", "compact"], causal: bool, dtype: Literal["float32", "float64"]
+) -> None:
+    program = PROGRAMS["frac_prevs"].build()
+    assert tracrlab.compile(program, "xyz", 9, causal=causal, dtype=dtype, mode=mode).verify().holds
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.sampled_from(MODES))
+def test_a_certificate_is_never_contradicted(seed: int, mode: Literal["faithful", "compact"]) -> None:
+    case = random_program(seed)
+    try:
+        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+    except CompileError:
+        return
+    if model.verify().holds:
+        inputs = list(itertools.islice(suspicious_inputs(model), 300))
+        expected = [case.program(tokens, causal=case.causal) for tokens in inputs]
+        for answer, wanted in zip(model.run_batch(inputs), expected, strict=True):
+            assert all(one == two or value_key(one) == value_key(two) for one, two in zip(answer, wanted, strict=True))
+
+
+def test_nearly_all_random_programs_are_certified() -> None:
+    held = total = 0
+    for seed in range(25):
+        case = random_program(seed)
+        for mode in MODES:
+            try:
+                model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+            except CompileError:
+                continue
+            total += 1
+            held += model.verify().holds
+    assert held >= 0.9 * total
+
+
+# What is not ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wrong_weight_is_blamed_on_its_component_and_an_input_shows_it(mode: Literal["faithful", "compact"]) -> None:
+    model = small_model("majority", mode)
+    layer = next(layer for layer, neurons in enumerate(model.labels.neurons) if neurons)
+    neuron = int(np.argwhere(model.weights.W_out[layer])[0][0])
+    columns = model.weights.W_out[layer, neuron]
+    column = int(np.flatnonzero(columns)[0])
+    broken = changed(model, "W_out", (layer, neuron, column), 3 * float(columns[column]) + 1)
+    certificate = broken.verify(PROGRAMS["majority"].build())
+    assert not certificate.holds
+    assert certificate.failure is not None
+    assert certificate.failure.kind == "mlp"
+    assert certificate.failure.writes == model.labels.neurons[layer][0].writes
+    inputs = every_input_of(model)
+    really_wrong = broken.run_batch(inputs) != model.run_batch(inputs)
+    assert really_wrong == (certificate.counterexample is not None)
+    assert certificate.n_inputs > 0
+
+
+def test_writing_into_the_variable_of_another_component_is_noticed() -> None:
+    model = small_model("reverse", "faithful")
+    length = model.labels.variable("length")
+    layer = model.labels.variable("reverse").sublayer // 2
+    head = changed(model, "W_O", (layer, 0, 0, length.start), 1e-3).verify()
+    assert head.failure is not None
+    assert (head.failure.kind, head.failure.reason) == ("head", "it writes outside its variable")
+    neuron = changed(model, "W_out", (0, 0, model.labels.variable("tokens").start), 1e-3).verify()
+    assert neuron.failure is not None
+    assert (neuron.failure.kind, neuron.failure.reason) == ("mlp", "it writes outside its variable")
+    embedded = changed(model, "W_E", (0, length.start), 1e-3).verify()
+    assert embedded.failure is not None
+    assert "later sublayer" in embedded.failure.reason
+
+
+def test_a_part_that_nobody_claims_must_write_nothing() -> None:
+    model = small_model("reverse", "faithful")  # its second layer has no neurons
+    layer = model.config.n_layers - 1
+    assert not model.labels.neurons[layer]
+    reading = changed(model, "W_in", (layer, 0, 3), 1.0)
+    assert reading.verify().holds
+    failure = changed(reading, "W_out", (layer, 3, 0), 1.0).verify().failure
+    assert failure is not None
+    assert (failure.kind, failure.layer, failure.place) == ("unused", layer + 1, "neuron 4")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_claims_that_say_something_else_are_not_proven(mode: Literal["faithful", "compact"]) -> None:
+    model = small_model("sort", mode)
+    assert model.claims is not None
+    for place, claim in enumerate(model.claims.components):
+        if isinstance(claim, HeadClaim) and claim.predicates:
+            first = claim.predicates[0]
+            other: Any = replace(claim, predicates=(replace(first, matrix=~first.matrix), *claim.predicates[1:]))
+        elif isinstance(claim, MLPClaim):
+            other = replace(claim, results=claim.results[::-1].copy())
+        else:
+            continue
+        components = (*model.claims.components[:place], other, *model.claims.components[place + 1 :])
+        lying = replace(model, claims=replace(model.claims, components=components))
+        assert not lying.verify().holds, claim.writes
+
+
+def test_what_is_too_large_to_check_is_said_not_to_be_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model("majority", "faithful")
+    monkeypatch.setattr(combinations, "MAX_COMBINATIONS", 10)
+    certificate = model.verify()
+    assert not certificate.holds
+    assert {each.status for each in certificate.components} == {"proven", "not proven"}
+    assert certificate.failure is not None
+    assert "combinations of values, more than 10" in certificate.failure.reason
+
+
+def test_a_component_without_a_claim_is_not_proven_nor_what_reads_it() -> None:
+    model = small_model("hist", "faithful")
+    assert model.claims is not None
+    silent = replace(model, claims=replace(model.claims, components=model.claims.components[1:]))
+    statuses = {each.writes: each.status for each in silent.verify().components if each.kind != "embedding"}
+    assert set(statuses.values()) == {"not proven"}
+
+
+def test_weights_that_are_no_numbers_are_noticed() -> None:
+    for number in (np.nan, np.inf):
+        assert not changed(small_model("hist", "compact"), "W_pos", (0, 0), number).verify().holds
+
+
+# Number formats ------------------------------------------------------------------------------------------------------
+
+
+def test_narrow_formats_are_proven_or_the_component_that_breaks_is_named() -> None:
+    model = small_model("reverse", "faithful")
+    assert model.verify(dtype="bfloat16").holds
+    assert model.verify(dtype="float64").holds
+    narrow = tracrlab.compile(PROGRAMS["hist"].build(), "abc", 200).verify(dtype="bfloat16")
+    assert not narrow.holds
+    assert narrow.failure is not None
+    assert narrow.failure.writes in {"hist.attn", "hist"}
+    counting = small_model("hist", "compact").verify(dtype="float16")
+    assert counting.failure is not None
+    assert "not finite in float16" in counting.failure.reason
+
+
+# Running inputs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_input_is_run_where_that_is_asked_for(mode: Literal["faithful", "compact"]) -> None:
+    model, program = small_model("reverse", mode), PROGRAMS["reverse"].build()
+    certificate = model.verify(program, exhaustive=True)
+    assert certificate.holds
+    assert certificate.n_inputs == 3 + 9 + 27 + 81
+    wrong = model.verify(rasp.tokens, exhaustive=True)
+    assert not wrong.holds
+    assert wrong.counterexample is not None
+    assert wrong.summary().startswith("No certificate: reverse")
+    count, found = contradiction(model, rasp.tokens, every_input_of(model))
+    assert found is not None
+    assert found.model == found.tokens[::-1] != found.program == found.tokens
+    assert 0 < count <= 120
+
+
+def test_what_cannot_be_verified_is_said_in_one_line() -> None:
+    model = small_model("hist", "faithful")
+    program = PROGRAMS["hist"].build()
+    long = tracrlab.compile(program, "abc", 30)
+    refusals = {
+        "says nothing about what its parts compute": lambda: replace(model, claims=None).verify(),
+        "no number format 'int8'": lambda: model.verify(dtype="int8"),
+        "needs the program": lambda: model.verify(exhaustive=True),
+        "own number format": lambda: model.verify(program, exhaustive=True, dtype="bfloat16"),
+        "too many to run": lambda: long.verify(program, exhaustive=True),
+        "fails on inputs of the model": lambda: model.verify(rasp.tokens + 1, exhaustive=True),
+    }
+    for message, refused in refusals.items():
+        with pytest.raises(VerificationError, match=message) as refusal:
+            refused()
+        assert "\n" not in str(refusal.value)
+
+
+# Certificates as data ------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_comes_back_from_its_json() -> None:
+    model = small_model("sort", "faithful")
+    broken = changed(model, "W_U", (0, 0), 5.0)
+    for certificate in (model.verify(), broken.verify(), model.verify(rasp.tokens, exhaustive=True)):
+        text = certificate.to_json()
+        assert json.loads(text)["holds"] == certificate.holds
+        again = Certificate.from_json(text)
+        assert again == certificate
+        assert repr(again) == certificate.summary()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', "null", "[" * 10**5])
+def test_a_text_that_is_no_certificate_is_refused(text: str) -> None:
+    with pytest.raises(VerificationError, match="not a certificate") as refusal:
+        Certificate.from_json(text)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_certificate_cannot_claim_more_than_its_parts() -> None:
+    model = small_model("hist", "compact")
+    row, column = np.argwhere(model.weights.W_U)[0]
+    data = json.loads(changed(model, "W_U", (int(row), int(column)), 5.0).verify().to_json())
+    assert not data["holds"]
+    with pytest.raises(VerificationError, match="as a whole"):
+        Certificate.from_json(json.dumps(data | {"holds": True}))
+
+
+def test_the_summary_names_every_part_and_the_verdict() -> None:
+    model = small_model("hist", "faithful")
+    certificate = model.verify()
+    lines = certificate.summary().splitlines()
+    assert lines[0].startswith(
+        "Certificate: hist in float32, on all inputs of up to 4 of 3 tokens: equal to the program"
+    )
+    assert all(any(entry.name in line for line in lines[2:]) for entry in model.labels.variables)
