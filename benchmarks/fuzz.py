@@ -1,8 +1,10 @@
 """Differential fuzzing: compiled models against the interpreter, on random programs.
 
 ``python -m benchmarks.fuzz --programs 20000`` compiles as many programs and compares every model with the interpreter
-on all inputs, or on a random sample where there are many. It prints every disagreement with the seed that repeats it,
-how many programs were refused and why, and exits with status 1 if anything disagreed.
+on all inputs, or on a random sample where there are many, and has its weights verified. Programs are compiled in
+faithful mode, in compact mode, and in compact mode with some of the passes, in turn. It prints every disagreement with
+the seed that repeats it, how many programs were refused and why, how many models were proven right, and exits with
+status 1 if anything disagreed, of which a proof for a model that is wrong would be the worst.
 """
 
 from __future__ import annotations
@@ -12,10 +14,9 @@ import itertools
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 from rich.console import Console
@@ -24,6 +25,7 @@ from rich.progress import track
 import tracrlab
 from benchmarks.random_programs import RandomProgram, random_program
 from tracrlab import rasp
+from tracrlab.compiler.compact.passes import Passes
 from tracrlab.errors import CompileError
 from tracrlab.rasp.values import Value
 
@@ -40,6 +42,7 @@ class Outcome:
     n_inputs: int = 0
     refusal: str | None = None
     disagreement: str | None = None
+    proven: bool = False
 
 
 def inputs_of(case: RandomProgram, seed: int) -> list[list[Value]]:
@@ -52,21 +55,40 @@ def inputs_of(case: RandomProgram, seed: int) -> list[list[Value]]:
     return [[], *([rng.choice(case.vocabulary) for _ in range(rng.randint(1, longest))] for _ in range(MAX_INPUTS - 1))]
 
 
-def examine(seed: int, mode: Mode = "faithful") -> Outcome:
-    """Compile the program of a seed and compare it with the interpreter."""
+def examine(
+    seed: int, mode: Mode = "faithful", passes: Sequence[str] | None = None, *, verify: bool = False
+) -> Outcome:
+    """Compile the program of a seed and compare it with the interpreter; ``verify``: prove it as well."""
     case = random_program(seed)
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+        model = tracrlab.compile(
+            case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode, passes=passes
+        )
     except CompileError as error:
         return Outcome(seed, refusal=type(error).__name__)
     except Exception as error:
         return Outcome(seed, disagreement=f"the compiler fails: {error!r}")
+    try:
+        proven = verify and model.verify().holds
+    except Exception as error:
+        return Outcome(seed, disagreement=f"the verifier fails: {error!r}")
     inputs = inputs_of(case, seed)
     expected = rasp.evaluate_batch(case.program, inputs, causal=case.causal)
     for tokens, value, answer in zip(inputs, expected, model.run_batch(inputs), strict=True):
         if value != answer:
-            return Outcome(seed, disagreement=f"on {tokens!r} the interpreter says {value!r}, the model {answer!r}")
-    return Outcome(seed, len(inputs))
+            proof = ", and there is a proof that they are equal" if proven else ""
+            difference = f"on {tokens!r} the interpreter says {value!r}, the model {answer!r}{proof}"
+            return Outcome(seed, disagreement=difference)
+    return Outcome(seed, len(inputs), proven=proven)
+
+
+def examine_in_turn(seed: int) -> Outcome:
+    """Examine and verify the program of a seed in faithful mode, compact mode, or with some of the passes."""
+    if seed % 3 == 0:
+        return examine(seed, verify=True)
+    rng = random.Random(seed)
+    some = [name for name in Passes.descriptions() if rng.random() < 1 / 2]
+    return examine(seed, "compact", None if seed % 3 == 1 else some, verify=True)
 
 
 def report(outcomes: Iterable[Outcome], console: Console) -> int:
@@ -82,6 +104,8 @@ def report(outcomes: Iterable[Outcome], console: Console) -> int:
     console.print(f"{refused} refused at compile time ({refused / max(1, len(outcomes)):.2%})")
     for kind, count in refusals.most_common():
         console.print(f"  {count} {kind}")
+    compiled, proven = len(outcomes) - refused, sum(outcome.proven for outcome in outcomes)
+    console.print(f"{proven} of {compiled} models proven right ({proven / max(1, compiled):.2%})")
     return len(wrong)
 
 
@@ -91,12 +115,11 @@ def main() -> int:
     parser.add_argument("--programs", type=int, default=20000, help="how many programs")
     parser.add_argument("--first-seed", type=int, default=0, help="the seed of the first one")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes")
-    parser.add_argument("--mode", choices=["faithful", "compact"], default="faithful", help="how to compile")
     options = parser.parse_args()
     console = Console()
     seeds = range(options.first_seed, options.first_seed + options.programs)
     with ProcessPoolExecutor(options.jobs) as pool:
-        results = pool.map(partial(examine, mode=options.mode), seeds, chunksize=50)
+        results = pool.map(examine_in_turn, seeds, chunksize=50)
         progress = track(results, "comparing", total=len(seeds), console=console, disable=not console.is_terminal)
         return 1 if report(progress, console) else 0
 

@@ -121,7 +121,7 @@ class _Induction:
             return
         stream[entry.name] = held
         count = len(weights.by_token) + len(weights.by_position)
-        error, tolerance = tightest(held.deviation, entry.variable.table)
+        error, tolerance = tightest(held.deviation, _rows(entry))
         yield ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven")
 
     def _head(
@@ -194,6 +194,12 @@ def _require_own(
         raise Violated("it writes outside its variable")
 
 
+def _rows(entry: ModelVariable) -> Float[np.ndarray, "row width"]:
+    """Everything that a variable should ever hold; ``None`` is all zero."""
+    variable = entry.variable
+    return np.concatenate([variable.table, np.zeros((int(variable.nullable), variable.width))])
+
+
 def _unknown(entry: ModelVariable) -> Held:
     nothing = np.zeros(entry.variable.width)
     return Held(entry, Deviation(nothing, nothing), entry.variable.at_bos, nothing, proven=False)
@@ -210,7 +216,7 @@ def _proven(
 ) -> tuple[ComponentProof, Held]:
     if not written.is_bounded:
         return _unproven(kind, layer, place, entry.name, "what it writes can be anything"), _unknown(entry)
-    error, tolerance = tightest(written.deviation, entry.variable.table)
+    error, tolerance = tightest(written.deviation, _rows(entry))
     rounding: Rounding = "measured" if written.measured else "bounded"
     proof = ComponentProof(
         kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven", rounding=rounding
