@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
-from benchmarks.mutations import every_input_of, small_model
+from benchmarks.mutations import every_input_of, small_model, tally_of
 from benchmarks.random_programs import random_program
 from tracrlab import CompiledModel, rasp
-from tracrlab.craft.claims import HeadClaim, MLPClaim
+from tracrlab.compiler.compact import claiming
+from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim
 from tracrlab.errors import CompileError, VerificationError
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import value_key
@@ -86,6 +87,26 @@ def test_nearly_all_random_programs_are_certified() -> None:
             total += 1
             held += model.verify().holds
     assert held >= 0.9 * total
+
+
+def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "MAX_COMBINATIONS", 15)
+    model = small_model("sort", "compact")
+    assert model.claims is not None
+    (claim,) = (each for each in model.claims.components if isinstance(each, NumberClaim))
+    assert model.verify().holds
+    tally = tally_of(model, 15, seed=1)
+    assert tally.harmful > 2
+    assert not tally.missed
+    for other in (
+        replace(claim, results=claim.results[::-1].copy()),
+        replace(claim, reads=tuple((name, 2 * factor) for name, factor in claim.reads)),
+        replace(claim, reads=claim.reads[:-1]),
+        replace(claim, reads=(*claim.reads, ("nobody", 1.0))),
+        replace(claim, present="one"),
+    ):
+        components = tuple(other if each is claim else each for each in model.claims.components)
+        assert not replace(model, claims=replace(model.claims, components=components)).verify().holds
 
 
 # What is not ---------------------------------------------------------------------------------------------------------
@@ -215,8 +236,10 @@ def test_what_cannot_be_verified_is_said_in_one_line() -> None:
     model = small_model("hist", "faithful")
     program = PROGRAMS["hist"].build()
     long = tracrlab.compile(program, "abc", 30)
+    twice = replace(model.labels, heads=tuple(heads * 2 for heads in model.labels.heads))
     refusals = {
         "says nothing about what its parts compute": lambda: replace(model, claims=None).verify(),
+        "labels of hist do not fit": lambda: replace(model, labels=twice).verify(),
         "no number format 'int8'": lambda: model.verify(dtype="int8"),
         "needs the program": lambda: model.verify(exhaustive=True),
         "own number format": lambda: model.verify(program, exhaustive=True, dtype="bfloat16"),

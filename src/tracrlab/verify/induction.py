@@ -50,6 +50,7 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
     name = dtype or model.config.dtype
     if name not in FORMATS:
         raise VerificationError(f"there is no number format {name!r} to verify in; there are {', '.join(FORMATS)}")
+    _check_labels(model)
     number_format = FORMATS[name]
     weights = {key: number_format.rounded(array) for key, array in model.weights.as_dict().items()}
     with np.errstate(over="ignore", under="ignore"):
@@ -59,6 +60,18 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
                 break
     config = model.config
     return Certificate(model.output_name, name, len(config.vocab), config.max_seq_len, tuple(_blamed(proofs)))
+
+
+def _check_labels(model: CompiledModel) -> None:
+    """Every label must be of a part that there is, and of a variable that nothing else writes."""
+    labels, config = model.labels, model.config
+    written = [label.writes for heads in labels.heads for label in heads]
+    written += [label.writes for neurons in labels.neurons for label in neurons]
+    fits = all(len(heads) <= config.n_heads for heads in labels.heads)
+    fits &= all(sum(label.count for label in neurons) <= config.d_mlp for neurons in labels.neurons)
+    fits &= all(label.count >= 0 for neurons in labels.neurons for label in neurons)
+    if not fits or len(set(written)) < len(written) or not set(written) <= {entry.name for entry in labels.variables}:
+        raise VerificationError(f"the labels of {model.output_name} do not fit its weights")
 
 
 def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:

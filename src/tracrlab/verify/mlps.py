@@ -155,8 +155,10 @@ def _of_number(
 ) -> tuple[Float[np.ndarray, "result width"], Written]:
     """As for quantities, with the number in their place; the neurons must not see its terms in any other ratio."""
     names = {name for name, _ in claim.reads}
-    if len(names) < len(claim.reads) or not names <= stream.keys():
+    if len(names) < len(claim.reads) or not names <= stream.keys() or not all(factor for _, factor in claim.reads):
         raise Violated("its claim adds up variables that are not there, or the same one twice")
+    if claim.present is not None and (claim.present not in names or stream[claim.present].entry.variable.width < 2):
+        raise Violated(f"{claim.present} does not say whether there is a number")
     leads = {name: stream[name].entry.start for name in names}
     inputs = weights.W_in.copy()
     scales = np.zeros(inputs.shape[1])

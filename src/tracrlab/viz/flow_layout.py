@@ -26,7 +26,7 @@ from tracrlab.viz.flow_view import FlowView, HeadView, LayerView, Row
 PAGE = 900.0  # how wide a layer may be before its heads go into several rows
 _GAP, _PADDING, _MARGIN = 12.0, 8.0, 16.0
 _INSET = 6.0  # how much wider a cell is than its text
-_SELECTOR = 36 * CHARACTER  # a selector's text may be as wide, even where its head is narrower
+_SELECTOR = 44 * CHARACTER  # a selector's text may be as wide, even where its head is narrower
 _LEGEND = (
     ("keys", Role.KEY),
     ("queries", Role.QUERY),
