@@ -185,6 +185,10 @@ class TestDraw:
         output_of("draw", "mine.py:hist", "--input", "aba", "-o", "hist.png")
         assert Path("hist.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        assert "pip install 'tracrlab[viz]'" in error_of("draw", "sort", "--input", "ab", "-o", "sort.svg")
+
 
 class TestCompact:
     def test_runs_and_traces(self) -> None:
@@ -413,6 +417,11 @@ BAD = {
     "folder is a file": (("compile", "sort", "-o", "mine.py"), r"cannot write a model to mine\.py"),
     "folder in a file": (("compile", "sort", "-o", "mine.py/model"), "cannot write a model"),
     "no format": (("draw", "sort", "--input", "ab", "-o", "sort.jpg"), r"\.svg, \.png or \.pdf"),
+    "no folder for the drawing": (("draw", "sort", "--input", "ab", "-o", "no/sort.svg"), "there is no folder no"),
+    "a file as a folder": (("draw", "sort", "--input", "ab", "-o", "mine.py/sort.svg"), r"there is no folder mine\.py"),
+    "too much to draw": (("draw", "sort", "--input", "ab" * 200, "-o", "sort.svg"), "give a shorter input"),
+    "drawing a failure": (("draw", "mine.py:mixed", "--input", "abc", "-o", "mixed.svg"), "cannot average 'b' and 'c'"),
+    "drawing an exit": (("draw", "mine.py:leaving", "--input", "abc", "-o", "leaving.svg"), "ends Python"),
     "nothing to draw": (("draw", "mine.py:hist", "-o", "hist.svg"), "give the input for mine.py:hist"),
     "an empty input": (("draw", "sort", "--input", "", "-o", "sort.svg"), "--input is empty"),
     "no such pass": (("run", "sort", "--mode", "compact", "--passes=speed"), "there is no pass 'speed'"),

@@ -19,7 +19,7 @@ from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
 from tracrlab.errors import CompileError
-from tracrlab.rasp import Comparison, SOp, indices, length, select, tokens
+from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, tokens
 from tracrlab.rasp.library import PROGRAMS
 
 NAMES = list(Passes.descriptions())
@@ -150,6 +150,17 @@ def test_what_nothing_reads_is_not_there() -> None:
     model = compact(rasp.elementwise_map(lambda t: t.upper(), tokens), "abc", 4)
     assert model.config.n_layers == 1
     assert not any(model.labels.heads) and not any(model.labels.neurons)
+
+
+def test_long_chains_do_not_recurse() -> None:
+    chain = indices
+    for step in range(400):
+        chain = (chain + step) % 5 if step % 2 else chain * 1 + step % 3
+    pair = length - indices
+    for _ in range(150):
+        pair = pair + 1
+    for program in (chain, pair, aggregate(select(indices, pair - 151, Comparison.EQ), tokens)):
+        assert_right(compact(program, "ab", 4), program)
 
 
 def test_unknown_passes_are_refused() -> None:

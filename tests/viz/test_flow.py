@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from benchmarks.depths import example_programs, library_program
 from benchmarks.random_programs import random_program
 from tracrlab.errors import DrawingError, EvaluationError, InputError
 from tracrlab.rasp import Comparison, SOp, aggregate, constant, indices, select, selector_width, tokens
+from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.flow import flow_of
+from tracrlab.rasp.library import reverse
 from tracrlab.rasp.values import Value
 from tracrlab.viz import draw_flow, flow_figure
-from tracrlab.viz.blocks import Block, Label, Role
+from tracrlab.viz.blocks import Block, Box, Label, Role
 from tracrlab.viz.canvas import drawable
 from tracrlab.viz.flow_layout import flow_page
 from tracrlab.viz.flow_view import flow_view
@@ -31,7 +36,7 @@ DRAWN = [
 ]
 
 
-def page_of(program: SOp, sequence: str) -> Block:
+def page_of(program: Expression, sequence: Sequence[Value]) -> Block:
     return flow_page(flow_view(flow_of(program), sequence, drawable))
 
 
@@ -42,6 +47,10 @@ def extent(label: Label) -> tuple[float, float]:
 
 def texts(program: SOp, sequence: Sequence[Value], path: Path) -> list[str]:
     draw_flow(program, sequence, path)
+    return texts_of(path)
+
+
+def texts_of(path: Path) -> list[str]:
     root = ElementTree.parse(path).getroot()
     return [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
 
@@ -63,6 +72,32 @@ def test_no_texts_overlap_and_none_is_cut_off(name: str, sequence: str) -> None:
         assert all(right <= left + 0.5 for (_, right), (left, _) in pairwise(ordered))
 
 
+@pytest.mark.parametrize(("name", "sequence"), [*DRAWN, ("hist_nobos", "a"), ("reverse", "abcdefghijklmnopqrst")])
+def test_no_texts_overlap_as_matplotlib_sets_them(name: str, sequence: str) -> None:
+    figure = flow_figure(EXAMPLES[name], sequence)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    measured = [text.get_window_extent(renderer).extents for text in figure.texts]
+    left, bottom, right, top = np.array(measured).T
+    assert len(measured) > 10
+    assert min(left) >= 0 and max(right) <= figure.bbox.width
+    assert min(bottom) >= 0 and max(top) <= figure.bbox.height
+    width = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+    height = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
+    overlapping = (width > 1) & (height > 1)  # letters are placed by whole pixels
+    assert np.array_equal(overlapping, np.eye(len(measured), dtype=bool))
+
+
+@pytest.mark.parametrize(("name", "sequence"), DRAWN)
+def test_frames_hold_cells_or_leave_them_out_whole(name: str, sequence: str) -> None:
+    boxes = page_of(EXAMPLES[name], sequence).boxes
+    for one, other in combinations(boxes, 2):
+        width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+        height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+        if width > 0.01 and height > 0.01:  # they overlap, so the smaller one lies inside the other
+            assert Role.FRAME in (one.role, other.role)
+            assert width * height == pytest.approx(min(box.width * box.height for box in (one, other)))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_boxes_of_random_programs_are_on_the_page(seed: int) -> None:
     case = random_program(seed)
@@ -76,11 +111,24 @@ def test_boxes_of_random_programs_are_on_the_page(seed: int) -> None:
         assert box.y + box.height <= page.height + 1e-6
 
 
-def test_a_cell_of_the_grid_for_each_pair() -> None:
-    page = page_of(selector_width(select(tokens, tokens, Comparison.EQ)), "abcab")
-    roles = [box.role for box in page.boxes]
-    assert roles.count(Role.SELECTED) - 1 == 9  # one is in the legend
-    assert roles.count(Role.UNSELECTED) == 16
+def test_keys_stand_above_and_queries_beside_what_is_selected() -> None:
+    """The picture of a selector read as a person does: the key of a cell's column, the query of its row."""
+    page = page_of(select(tokens, tokens, Comparison.EQ), "abcab")
+    legend_end = page.boxes[0].y + page.boxes[0].height
+    cells = [box for box in page.boxes if box.y > legend_end]
+
+    def text(box: Box) -> str:
+        middle = pytest.approx((box.x + box.width / 2, box.y + box.height / 2))
+        (label,) = [label.text for label in page.labels if label.align == "center" and (label.x, label.y) == middle]
+        return label
+
+    keys = {round(box.x, 3): text(box) for box in cells if box.role is Role.KEY}
+    queries = {round(box.y, 3): text(box) for box in cells if box.role is Role.QUERY}
+    pairs = [box for box in cells if box.role in (Role.SELECTED, Role.UNSELECTED)]
+    grid = {(queries[round(box.y, 3)], keys[round(box.x, 3)], box.role) for box in pairs}
+    assert "".join(keys.values()) == "".join(queries.values()) == "abcab"
+    assert grid == {(q, k, Role.SELECTED if q == k else Role.UNSELECTED) for q in "abc" for k in "abc"}
+    assert len(pairs) == 25
 
 
 # What is said --------------------------------------------------------------------------------------------------------
@@ -91,6 +139,25 @@ def test_layers_names_and_values_are_in_the_file(tmp_path: Path) -> None:
     for text in ('reverse("hello")', "input", "layer 1", "layer 2", "length (width)", "opposite", "indices"):
         assert text in said
     assert "".join(said[-5:]) == "olleh"
+
+
+def test_the_picture_in_the_documentation_is_that_of_the_program(tmp_path: Path) -> None:
+    picture = Path(__file__).parents[2] / "docs" / "images" / "reverse.svg"
+    assert texts_of(picture) == texts(reverse(), "hello", tmp_path / "reverse.svg")
+
+
+def test_values_are_shown_as_the_language_shows_them(tmp_path: Path) -> None:
+    before = select(indices, indices, Comparison.LT)
+    mean = aggregate(before, indices / 3, None).named("mean")
+    said = texts(mean, "abcd", tmp_path / "mean.svg")
+    assert said[-4:] == ["mean", "0.0", "0.167", "0.333"]  # nothing where nothing is selected
+    assert texts((indices > 0).named("later"), "ab", tmp_path / "later.svg")[-3:] == ["later", "F", "T"]
+
+
+def test_long_names_are_cut_but_not_what_is_said_of_them(tmp_path: Path) -> None:
+    width = selector_width(select(tokens, tokens, Comparison.EQ)).named("w" * 60)
+    said = texts(width, "ab", tmp_path / "width.svg")
+    assert "w" * 25 + "… (width)" in said
 
 
 def test_a_default_stands_beside_the_values(tmp_path: Path) -> None:
@@ -130,8 +197,6 @@ def test_each_format_is_written_and_repeats(tmp_path: Path, suffix: str, magic: 
 
 
 def test_a_notebook_gets_a_figure() -> None:
-    from matplotlib.figure import Figure
-
     assert isinstance(flow_figure(tokens, "abc"), Figure)
 
 

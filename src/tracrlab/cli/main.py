@@ -7,8 +7,8 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -287,7 +287,8 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
     if text is None:
         raise InputError(f"give the input for {program} with --input")
     tokens = vocabulary_tokens(text, TokenKind(kind), "--input")
-    draw_flow(found.program, text if tokens == list(text) else tokens, path)
+    with _exits_are_errors():
+        draw_flow(found.program, text if tokens == list(text) else tokens, path)
     click.echo(f"drawn in {path}")
 
 
@@ -496,18 +497,24 @@ def _compiled(
     from tracrlab import compile as compile_program
     from tracrlab.cli.show import progress
 
+    with _exits_are_errors(), progress("compiling"):
+        return compile_program(
+            found.program,
+            vocabulary,
+            options.max_len or default_max_len,
+            causal=bool(options.causal),
+            bos="bos" if options.bos is None else options.bos,
+            pad="pad" if options.pad is None else options.pad,
+            dtype="float64" if options.dtype == "float64" else "float32",
+            mode="compact" if options.mode == "compact" else "faithful",
+            passes=None if options.passes is None else _pass_names(options),
+        )
+
+
+@contextmanager
+def _exits_are_errors() -> Iterator[None]:
+    """While functions of a program run: one that ends Python, as ``sys.exit`` does, is a ProgramError."""
     try:
-        with progress("compiling"):
-            return compile_program(
-                found.program,
-                vocabulary,
-                options.max_len or default_max_len,
-                causal=bool(options.causal),
-                bos="bos" if options.bos is None else options.bos,
-                pad="pad" if options.pad is None else options.pad,
-                dtype="float64" if options.dtype == "float64" else "float32",
-                mode="compact" if options.mode == "compact" else "faithful",
-                passes=None if options.passes is None else _pass_names(options),
-            )
+        yield
     except SystemExit as error:
         raise ProgramError("a function of the program ends Python, as sys.exit does; let it return a value") from error

@@ -207,7 +207,7 @@ def _measured_summing(longest: int, fmt: NumberFormat) -> float:
     for count in np.unique(np.linspace(1, longest, _COUNTS).astype(int)).tolist():
         weights = fmt.rounded(np.full((4, longest), rng.uniform(0.5, 1, (4, 1))) * (np.arange(longest) < count))
         ones, others = np.ones((longest, 1)), rng.uniform(-1, 1, (longest, 1))
-        values = fmt.rounded(np.concatenate([ones, others, 1e9 * (1 + ones / 3)], axis=1))
+        values = fmt.rounded(np.concatenate([ones, others, ones / 3], axis=1))
         error = np.abs(fmt.product(weights, values) - weights @ values)
         worst = max(worst, float((error / (weights @ np.abs(values))).max()))
     return SAFETY * worst

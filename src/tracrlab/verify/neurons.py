@@ -77,9 +77,10 @@ def written_errors(
     rounding = np.concatenate(roundings) if roundings else np.zeros_like(ideal)
     if not (measure and rounding.any()):
         return Written(error + rounding, False)
+    n_random = max(_LEAST, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
     measured = SAFETY * np.concatenate(
         [
-            _measured_rounding(hidden, index[start : start + rows], outputs, number_format)
+            _measured_rounding(hidden, index[start : start + rows], outputs, number_format, n_random)
             for start in range(0, len(index), rows)
         ]
     )
@@ -174,15 +175,18 @@ def _measured_rounding(
     index: Int[np.ndarray, "combination part"],
     outputs: Float[np.ndarray, "neuron width"],
     number_format: NumberFormat,
+    n_random: int,
 ) -> Float[np.ndarray, "combination width"]:
-    """The largest difference that computing in the format makes, at the ideal contents and within their errors."""
+    """The largest difference that computing in the format makes, at the ideal contents and within their errors.
+
+    Beside none and the largest, ``n_random`` errors are drawn at random.
+    """
     rng = np.random.default_rng(0)
     weights = np.concatenate([each for _, _, each in hidden.sources])
     ideal, error = (
         np.concatenate([source[kind][index[:, place]] for place, source in enumerate(hidden.sources)], axis=1)
         for kind in (0, 1)
     )
-    n_random = max(_LEAST, _SAMPLES // max(1, len(index))) if error.any() else 0
     worst = np.zeros((len(index), outputs.shape[1]))
     for part in (0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random))):
         inputs = number_format.rounded(ideal + part * error)

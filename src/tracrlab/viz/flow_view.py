@@ -131,18 +131,19 @@ class _Viewer:
     def _output(self, aggregate: Aggregate | SelectorWidth, selects_nothing: bool) -> Output:
         label = self.names.label(aggregate)
         if isinstance(aggregate, SelectorWidth):
-            return Output(None, self._row(aggregate, f"{label} (width)"))
+            return Output(None, self._row(aggregate, label, note=" (width)"))
         read = self.flow.inputs(aggregate)[1]
         assert isinstance(read, SOp)
         default = f", else {self._value_text(aggregate.default) or 'nothing'}" if selects_nothing else ""
-        return Output(self._row(read, self.names.label(read) + default), self._row(aggregate, label))
+        return Output(self._row(read, self.names.label(read), note=default), self._row(aggregate, label))
 
     def _formula(self, step: Expression) -> str:
         return self._text(expression_text(step, names=self.names.by_id), _LONGEST_FORMULA)
 
-    def _row(self, sop: SOp, label: str, formula: str = "") -> Row:
+    def _row(self, sop: SOp, label: str, formula: str = "", note: str = "") -> Row:
+        """An s-op; the note is part of its label and stays whole where a long label is cut."""
         values = tuple(map(self._value_text, self.evaluation.value(sop)))
-        return Row(self._text(label, LONGEST_LABEL), values, formula)
+        return Row(self._text(label, LONGEST_LABEL) + note, values, formula)
 
     def _value_text(self, value: Value) -> str:
         """A value; nothing for ``None``, and quotes around strings that would look like nothing."""

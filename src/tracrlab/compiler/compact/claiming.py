@@ -106,8 +106,16 @@ def _inputs(node: IRNode, read: frozenset[IRNode], layers: Layers) -> tuple[IRNo
 
 def _on_the_way(node: IRNode, read: frozenset[IRNode]) -> bool:
     """Whether a function that is read stands between a node and what it is seen as a function of."""
-    functions = [each for each in node.inputs if isinstance(each, Elementwise | Affine)]
-    return any(each in read or _on_the_way(each, read) for each in functions)
+    seen: set[IRNode] = set()
+    waiting = list(node.inputs)
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Elementwise | Affine) and each not in seen:
+            if each in read:
+                return True
+            seen.add(each)
+            waiting += each.inputs
+    return False
 
 
 def _collect(node: IRNode, read: frozenset[IRNode], layers: Layers, leaves: list[IRNode]) -> None:

@@ -71,10 +71,13 @@ class Demands:
         node, columns = feature.node, feature.columns
         if not columns.shape[1] or (columns == columns[:1]).all():
             return Parts((), columns[0] if len(columns) else np.zeros(columns.shape[1]))
-        if isinstance(node, Affine) and self.passes.fold and (slopes := _slopes(node, columns)) is not None:
-            return self._affine_parts(node, slopes, columns, exact=feature.exact)
         if isinstance(node, Elementwise | Affine):
             expansion = self.layers.expansion(node)
+            single = len(expansion.atoms) <= 1 and expansion.atoms != (node,)
+            if isinstance(node, Affine) and self.passes.fold and not single:
+                slopes = _slopes(node, columns)
+                if slopes is not None:
+                    return self._affine_parts(node, slopes, columns, exact=feature.exact)
             if expansion.atoms != (node,):
                 return self._elementwise_parts(node, expansion, columns, exact=feature.exact)
             return Parts(((Carrier(node), columns),), np.zeros(columns.shape[1]))

@@ -133,8 +133,18 @@ class _Builder:
         offset: Fraction,
         values: tuple[Value, ...],
     ) -> IRNode:
-        key = ("affine", tuple(map(id, operands)), factors, offset)
-        return self._kept(key, Affine(node.place, node.name, values, operands, factors, offset))
+        """A sum of numbers with factors; sums of sums are one sum."""
+        total: dict[IRNode, Fraction] = {}
+        for operand, factor in zip(operands, factors, strict=True):
+            inner = {operand: Fraction(1)}
+            if isinstance(operand, Affine):
+                inner = dict(zip(operand.operands, operand.factors, strict=True))
+                offset += factor * operand.offset
+            for addend, share in inner.items():
+                total[addend] = total.get(addend, Fraction(0)) + factor * share
+        addends, shares = tuple(total), tuple(total.values())
+        key = ("affine", tuple(map(id, addends)), shares, offset)
+        return self._kept(key, Affine(node.place, node.name, values, addends, shares, offset))
 
     # Elementwise functions --------------------------------------------------------------------------------------------
 
