@@ -341,6 +341,14 @@ class TestVerify:
 class TestTrace:
     ARGUMENTS = ("trace", "sort_unique", "--vocab", "abcd", "--input", "dab")
 
+    def test_says_where_the_program_builds_what_is_traced(self) -> None:
+        Path("flip.rasp").write_text(
+            "opposite = length - indices - 1;\nflip = aggregate(select(indices, opposite, ==), tokens);\n"
+        )
+        printed = output_of("trace", "flip.rasp:flip", "--vocab", "abc", "--input", "ab", "--sources")
+        assert re.search(r"^opposite +\(length - indices\) - 1 +flip\.rasp:1$", printed, re.MULTILINE)
+        assert re.search(r"^flip .* flip\.rasp:2$", printed, re.MULTILINE)
+
     def test_table(self) -> None:
         printed = output_of(*self.ARGUMENTS)
         assert [line.split() for line in printed.splitlines() if line.strip()] == [

@@ -234,8 +234,16 @@ def run(program: str, name: str | None, text: str | None, kind: str, interpreter
 @_with_options(_NAME_OPTION, _INPUT_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
 @click.option("--all", "everything", is_flag=True, help="Show variables that hold intermediate results, too.")
 @click.option("--patterns", is_flag=True, help="Show the attention pattern of every head.")
+@click.option("--sources", is_flag=True, help="Show the expression of each variable, and where the program builds it.")
 def trace(
-    program: str, name: str | None, text: str | None, kind: str, everything: bool, patterns: bool, **options: Any
+    program: str,
+    name: str | None,
+    text: str | None,
+    kind: str,
+    everything: bool,
+    patterns: bool,
+    sources: bool,
+    **options: Any,
 ) -> None:
     """Trace."""
     from tracrlab.cli import show
@@ -244,6 +252,8 @@ def trace(
     run_trace = model.trace(tokens)
     screen = show.console()
     screen.print(show.trace_tables(model, run_trace, screen.width, intermediate=everything))
+    if sources:
+        screen.print("", show.source_table(model))
     for part in show.pattern_tables(model, run_trace, screen.width) if patterns else ():
         screen.print(part)
 

@@ -260,6 +260,11 @@ def _facts(facts: Mapping[str, str]) -> Table:
     return table
 
 
+def source_table(model: CompiledModel) -> Table:
+    """The expressions of a model's program: name, text and source line of each."""
+    return _expressions(model.program)
+
+
 def _expressions(expressions: Iterable[tuple[str, str, str | None]]) -> Table:
     """The name, text and source line of each."""
     table = _listing("name", "expression", "source")
