@@ -123,7 +123,7 @@ def test_values_that_the_layer_norm_would_notice_are_refused() -> None:
 
 def test_an_ordinary_layer_norm_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock, "EPSILON", 1e-5)
-    with pytest.raises(PrecisionError, match="the layer norms of BERT round too much"):
+    with pytest.raises(PrecisionError, match="the norms of BERT round too much"):
         model_of("hist").to_bert()
 
 

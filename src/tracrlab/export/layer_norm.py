@@ -20,6 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.errors import PrecisionError
+from tracrlab.export.activations import Activation, sharpened
+from tracrlab.export.checkpoint import padded
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float
@@ -63,13 +65,14 @@ class NormedWeights:
         return int(self.W_in.shape[2])
 
 
-def normed_weights(model: CompiledModel, readout: ClassReadout) -> NormedWeights:
+def normed_weights(model: CompiledModel, readout: ClassReadout, activation: Activation) -> NormedWeights:
     """The model's weights for an architecture with layer norm, where heads share the residual stream's size evenly.
 
     Heads keep their size, because scores are divided by its root; so there are as many as the residual stream needs.
 
     Raises:
-        PrecisionError: a variable has values so large that the layer norm would notice.
+        PrecisionError: a variable has values so large that the layer norm would notice, or weights are too different
+            in size for the activation.
     """
     for each in model.labels.variables:
         if np.abs(each.variable.table).max(initial=0) > _LARGEST:
@@ -80,13 +83,14 @@ def normed_weights(model: CompiledModel, readout: ClassReadout) -> NormedWeights
                 "Use to_huggingface, which has no layer norm",
             )
     config, w = model.config, model.weights
+    W_in, W_out = sharpened(model, activation, readout.dtype)
     n_heads = max(config.n_heads, -(-(config.d_model + 2) // config.d_head))
     width, more_heads = n_heads * config.d_head, n_heads - config.n_heads
     scale = np.abs(w.W_V).max(axis=2, keepdims=True, initial=0).astype(float)
     scale[scale == 0] = 1
 
     def projection(matrix: Float[np.ndarray, "layer head d_model d_head"]) -> Float[np.ndarray, "..."]:
-        return _padded(_reading(matrix, width, 2), 1, more_heads)
+        return padded(_reading(matrix, width, 2), 1, more_heads)
 
     return NormedWeights(
         W_E=_writing(w.W_E, width),
@@ -94,9 +98,9 @@ def normed_weights(model: CompiledModel, readout: ClassReadout) -> NormedWeights
         W_Q=projection(w.W_Q),
         W_K=projection(w.W_K),
         W_V=projection(w.W_V / scale),
-        W_O=_padded(_writing(w.W_O * scale.swapaxes(2, 3), width), 1, more_heads),
-        W_in=_reading(w.W_in, width, 1),
-        W_out=_writing(w.W_out, width),
+        W_O=padded(_writing(w.W_O * scale.swapaxes(2, 3), width), 1, more_heads),
+        W_in=_reading(W_in, width, 1),
+        W_out=_writing(W_out, width),
         W_U=_reading(readout.W_U, width, 0),
         b_U=readout.b_U.astype(float),
     )
@@ -106,7 +110,7 @@ def _writing(matrix: Float[np.ndarray, "... d_model"], width: int) -> Float[np.n
     """The matrix with what it writes to the balance."""
     exact = matrix.astype(float)
     balanced = np.concatenate([exact, -exact.sum(axis=-1, keepdims=True)], axis=-1)
-    return _padded(balanced, -1, width - balanced.shape[-1])
+    return padded(balanced, -1, width - balanced.shape[-1])
 
 
 def _reading(matrix: Float[np.ndarray, "..."], width: int, axis: int) -> Float[np.ndarray, "..."]:
@@ -114,11 +118,4 @@ def _reading(matrix: Float[np.ndarray, "..."], width: int, axis: int) -> Float[n
     exact = matrix.astype(float)
     total = exact.sum(axis=axis, keepdims=True)
     d_model = exact.shape[axis]
-    return _padded(np.concatenate([exact, np.zeros_like(total), -total], axis=axis), axis, width - d_model - 2)
-
-
-def _padded(matrix: Float[np.ndarray, "..."], axis: int, count: int) -> Float[np.ndarray, "..."]:
-    """The matrix with ``count`` zeros appended along an axis."""
-    ends = [(0, 0)] * matrix.ndim
-    ends[axis] = (0, count)
-    return np.pad(matrix, ends)
+    return padded(np.concatenate([exact, np.zeros_like(total), -total], axis=axis), axis, width - d_model - 2)

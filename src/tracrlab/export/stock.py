@@ -6,46 +6,44 @@ the way: learned positions, biases (zero here) and ReLU are settings or paramete
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.errors import ExportError, PrecisionError
-from tracrlab.export.agreement import random_inputs, share_of_lead
+from tracrlab.errors import ExportError
+from tracrlab.export.activations import GELU, GELU_TANH, RELU, chosen
+from tracrlab.export.checkpoint import Arrays, checked, fill, require_transformers, side_by_side
 from tracrlab.export.layer_norm import EPSILON, GAIN, NormedWeights, normed_weights
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
-from tracrlab.extras import require
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.readout import ClassReadout
-from tracrlab.shapes import Float
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
-
-N_CHECKED = 200  # random inputs
-LEAST_SHARE = 0.5  # of the lead of the right class, that must be left after rounding
-
-Arrays = dict[str, Float[np.ndarray, "..."]]
 
 
-def to_gpt2(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
+def to_gpt2(
+    model: CompiledModel, readout: ClassReadout, *, activation: str = "relu", dtype: torch.dtype | None = None
+) -> Pretrained:
     """The model as a ``GPT2ForTokenClassification``, with tokenizer and card.
 
     Dimensions, heads and neurons keep their numbers; more are added after them, as the architecture needs. It is run on
-    random inputs, and the right class must lead by at least half of what it does in ``model``.
+    random inputs, and the right class must lead by at least half of what it does in ``model``. The ``activation``
+    is ``"relu"`` or ``"gelu"``.
 
     Raises:
         MissingDependencyError: Transformers or PyTorch is not installed.
-        ExportError: the model is not causal; two tokens or two answers have the same text, or a token has none.
+        ExportError: the model is not causal; there is no such activation; two tokens or two answers have the same
+            text, or a token has none.
         PrecisionError: values are too large for a layer norm that does nothing, or it answers otherwise.
     """
     if not model.config.causal:
         raise ExportError("GPT-2 is causal, and this model is not; compile with causal=True, or use to_bert")
-    _require("to_gpt2")
+    neurons = chosen(activation, "GPT-2", {"relu": RELU, "gelu": GELU_TANH})
+    require_transformers("to_gpt2")
     from transformers import GPT2Config, GPT2ForTokenClassification
 
-    weights = normed_weights(model, readout)
+    weights = normed_weights(model, readout, neurons)
     config = GPT2Config(
         vocab_size=model.config.d_vocab,
         n_positions=model.config.n_ctx,
@@ -53,7 +51,7 @@ def to_gpt2(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype |
         n_layer=model.config.n_layers,
         n_head=weights.n_heads,
         n_inner=weights.d_mlp,
-        activation_function="relu",
+        activation_function=neurons.name,
         layer_norm_epsilon=EPSILON,
         resid_pdrop=0.0,
         embd_pdrop=0.0,
@@ -63,24 +61,29 @@ def to_gpt2(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype |
         **common_settings(model, readout),
     )
     module = GPT2ForTokenClassification(config)
-    return _checked(model, readout, _loaded(module, _gpt2_arrays(weights), readout, dtype), "GPT-2")
+    fill(module, _gpt2_arrays(weights), readout, dtype)
+    return checked(model, readout, pretrained(model, readout, module), "GPT-2")
 
 
-def to_bert(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
+def to_bert(
+    model: CompiledModel, readout: ClassReadout, *, activation: str = "relu", dtype: torch.dtype | None = None
+) -> Pretrained:
     """The model as a ``BertForTokenClassification``, a decoder if it is causal, with tokenizer and card.
 
     Dimensions, heads and neurons keep their numbers; more are added after them, as the architecture needs. It is run on
-    random inputs, and the right class must lead by at least half of what it does in ``model``.
+    random inputs, and the right class must lead by at least half of what it does in ``model``. The ``activation``
+    is ``"relu"`` or ``"gelu"``.
 
     Raises:
         MissingDependencyError: Transformers or PyTorch is not installed.
-        ExportError: two tokens or two answers have the same text, or a token has none.
+        ExportError: there is no such activation; two tokens or two answers have the same text, or a token has none.
         PrecisionError: values are too large for a layer norm that does nothing, or it answers otherwise.
     """
-    _require("to_bert")
+    neurons = chosen(activation, "BERT", {"relu": RELU, "gelu": GELU})
+    require_transformers("to_bert")
     from transformers import BertConfig, BertForTokenClassification
 
-    weights = normed_weights(model, readout)
+    weights = normed_weights(model, readout, neurons)
     config = BertConfig(
         vocab_size=model.config.d_vocab,
         max_position_embeddings=model.config.n_ctx,
@@ -89,7 +92,7 @@ def to_bert(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype |
         num_hidden_layers=model.config.n_layers,
         num_attention_heads=weights.n_heads,
         intermediate_size=weights.d_mlp,
-        hidden_act="relu",
+        hidden_act=neurons.name,
         layer_norm_eps=EPSILON,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
@@ -98,12 +101,8 @@ def to_bert(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype |
         **common_settings(model, readout),
     )
     module = BertForTokenClassification(config)
-    return _checked(model, readout, _loaded(module, _bert_arrays(weights), readout, dtype), "BERT")
-
-
-def _require(purpose: str) -> None:
-    for package in ("torch", "transformers", "tokenizers"):
-        require(package, extra="huggingface", purpose=purpose)
+    fill(module, _bert_arrays(weights), readout, dtype)
+    return checked(model, readout, pretrained(model, readout, module), "BERT")
 
 
 def _gpt2_arrays(w: NormedWeights) -> Arrays:
@@ -115,7 +114,7 @@ def _gpt2_arrays(w: NormedWeights) -> Arrays:
     }
     for layer in range(len(w.W_Q)):
         here = f"transformer.h.{layer}"
-        queries, keys, values = (_side_by_side(each[layer]) for each in (w.W_Q, w.W_K, w.W_V))
+        queries, keys, values = (side_by_side(each[layer]) for each in (w.W_Q, w.W_K, w.W_V))
         arrays |= {
             f"{here}.ln_1.weight": np.full(w.width, GAIN),
             f"{here}.attn.c_attn.weight": np.concatenate([queries, keys, values], axis=1),
@@ -137,9 +136,9 @@ def _bert_arrays(w: NormedWeights) -> Arrays:
     for layer in range(len(w.W_Q)):
         here = f"bert.encoder.layer.{layer}"
         arrays |= {
-            f"{here}.attention.self.query.weight": _side_by_side(w.W_Q[layer]).T,
-            f"{here}.attention.self.key.weight": _side_by_side(w.W_K[layer]).T,
-            f"{here}.attention.self.value.weight": _side_by_side(w.W_V[layer]).T,
+            f"{here}.attention.self.query.weight": side_by_side(w.W_Q[layer]).T,
+            f"{here}.attention.self.key.weight": side_by_side(w.W_K[layer]).T,
+            f"{here}.attention.self.value.weight": side_by_side(w.W_V[layer]).T,
             f"{here}.attention.output.dense.weight": w.W_O[layer].reshape(w.width, w.width).T,
             f"{here}.attention.output.LayerNorm.weight": np.full(w.width, GAIN),
             f"{here}.intermediate.dense.weight": w.W_in[layer].T,
@@ -147,47 +146,3 @@ def _bert_arrays(w: NormedWeights) -> Arrays:
             f"{here}.output.LayerNorm.weight": np.full(w.width, GAIN),
         }
     return arrays | {"classifier.weight": w.W_U.T, "classifier.bias": w.b_U}
-
-
-def _side_by_side(heads: Float[np.ndarray, "head width d_head"]) -> Float[np.ndarray, "width width"]:
-    """The columns of all heads, one head after the other."""
-    return np.concatenate(list(heads), axis=1)
-
-
-def _loaded(module: Any, arrays: Arrays, readout: ClassReadout, dtype: torch.dtype | None) -> PreTrainedModel:
-    """The module with these parameters and zeros elsewhere.
-
-    Raises:
-        PrecisionError: the weights are beyond the range of ``dtype``.
-    """
-    import torch
-
-    dtype = dtype or getattr(torch, readout.dtype)
-    tensors = {name: torch.zeros_like(value, dtype=dtype) for name, value in module.named_parameters()}
-    if unknown := set(arrays) - set(tensors):
-        raise AssertionError(f"this version of Transformers has no {', '.join(sorted(unknown))}")
-    for name, array in arrays.items():
-        tensors[name] = torch.tensor(array, dtype=dtype)
-        if not tensors[name].isfinite().all():
-            raise PrecisionError(name, None, f"its weights are beyond the range of {dtype}", "Use a wider dtype")
-    module.to(dtype).load_state_dict(tensors, strict=False)  # buffers stay
-    loaded: PreTrainedModel = module
-    return loaded
-
-
-def _checked(model: CompiledModel, readout: ClassReadout, module: PreTrainedModel, architecture: str) -> Pretrained:
-    """The module with tokenizer and card, if its answers are those of ``model`` and about as certain.
-
-    Raises:
-        PrecisionError: they are not.
-    """
-    export = pretrained(model, readout, module)
-    share = share_of_lead(model, readout, export.logits, random_inputs(model, N_CHECKED))
-    if not share >= LEAST_SHARE:  # nor is nan enough
-        raise PrecisionError(
-            model.output_name,
-            None,
-            f"the layer norms of {architecture} round too much for it",
-            "Use dtype=torch.float64, or to_huggingface, which has no layer norm",
-        )
-    return export

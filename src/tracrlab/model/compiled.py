@@ -188,17 +188,27 @@ class CompiledModel:
 
         return to_huggingface(self, self._class_readout(margin), dtype=dtype)
 
-    def to_gpt2(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+    def to_gpt2(
+        self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
+    ) -> Pretrained:
         """A causal model as an ordinary GPT-2: see :func:`tracrlab.export.stock.to_gpt2`."""
         from tracrlab.export.stock import to_gpt2
 
-        return to_gpt2(self, self._class_readout(margin), dtype=dtype)
+        return to_gpt2(self, self._class_readout(margin), activation=activation, dtype=dtype)
 
-    def to_bert(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+    def to_bert(
+        self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
+    ) -> Pretrained:
         """The model as an ordinary BERT: see :func:`tracrlab.export.stock.to_bert`."""
         from tracrlab.export.stock import to_bert
 
-        return to_bert(self, self._class_readout(margin), dtype=dtype)
+        return to_bert(self, self._class_readout(margin), activation=activation, dtype=dtype)
+
+    def to_llama(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
+        """A causal model as an ordinary Llama: see :func:`tracrlab.export.llama.to_llama`."""
+        from tracrlab.export.llama import to_llama
+
+        return to_llama(self, self._class_readout(margin), dtype=dtype)
 
     def to_onnx(
         self, path: str | PathLike[str], *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0
