@@ -23,8 +23,11 @@ def prove_readout(
     W_U: Float[np.ndarray, "d_model d_vocab_out"],
     output: Variable,
     number_format: NumberFormat,
+    bias: Float[np.ndarray, " class"] | None = None,
 ) -> tuple[float, float, int]:
     """Show that what is decoded is the claimed answer for all values of its quantities.
+
+    With a ``bias``, there is a logit for each answer, whatever the layout of the output.
 
     Returns the worst error of what the answer is decoded from, the error at which a wrong answer would be decoded, and
     the number of combinations.
@@ -38,10 +41,13 @@ def prove_readout(
     can_be = possible([answers], len(combined))
     combined, answers = combined[can_be], answers[can_be]
     contents = contents_read(stream, quantities, W_U)
+    if bias is not None:
+        contents = (*contents[:-1], _with_one(contents[-1], len(W_U)))
+        W_U = np.concatenate([W_U, bias[None, :]])
     index = np.concatenate([combined, np.zeros((len(combined), 1), int)], axis=1)
     parts = linear_parts(contents, W_U, number_format)
     decoded = _decoded_places(claim.answers, output, answers)
-    check = _check_numbers if output.layout is Layout.SCALAR else _check_classes
+    check = _check_numbers if output.layout is Layout.SCALAR and bias is None else _check_classes
     step = max(1, _CHUNK // max(1, W_U.shape[1]))
     worst, margin = 0.0, np.inf
     for start in range(0, len(index), step):
@@ -49,6 +55,13 @@ def prove_readout(
         error, room = check(parts, contents, index[own], decoded[own], W_U, output)
         worst, margin = max(worst, error), min(margin, room)
     return worst, margin, len(index)
+
+
+def _with_one(constant: Contents, dimension: int) -> Contents:
+    """What never changes, with a dimension that holds 1, for the bias to be read from."""
+    dimensions = np.append(constant.dimensions, dimension)
+    ideal, error = (np.append(part, [[number]], axis=1) for part, number in ((constant.ideal, 1), (constant.error, 0)))
+    return Contents(dimensions, ideal, error)
 
 
 def _decoded_places(

@@ -13,7 +13,7 @@ from tracrlab.rasp.values import Value
 
 FORMAT = 1
 
-Kind = Literal["embedding", "head", "mlp", "readout", "unused"]
+Kind = Literal["embedding", "norm", "head", "mlp", "readout", "unused", "architecture"]
 Status = Literal["proven", "failed", "not proven"]
 Rounding = Literal["bounded", "measured"]
 
@@ -22,6 +22,11 @@ ASSUMPTIONS = (
     "copies; how many positions are selected at most, and whether some always are.",
     "Exponentials and divisions are accurate to a few roundings; sums may be computed in any order.",
     "Where bounds on rounding are too coarse, rounding is measured on all cases and multiplied by 4.",
+)
+STOCK_ASSUMPTIONS = (
+    "The library computes its architecture as published: norms take means and variances in any order of summation; the "
+    "reciprocal root of a power of four is exact; smooth activations are accurate to a few roundings, and exactly 0 or "
+    "their input where they round to it; attention is the softmax of scaled products, masked.",
 )
 
 
@@ -70,7 +75,8 @@ class Certificate:
     """The result of verifying a model; ``holds`` says whether it equals its program on all inputs.
 
     Attributes: ``model`` the name of the program's value; ``dtype`` the number format that was checked; ``components``
-    all that was checked, in order; ``assumptions`` what was taken for granted; ``n_inputs`` how many inputs were run,
+    all that was checked, in order; ``target`` the architecture and the version of its library, if it is not the model
+    itself; ``assumptions`` what was taken for granted; ``n_inputs`` how many inputs were run,
     and ``counterexample`` one of them on which the model is wrong, as text, if there is one.
     """
 
@@ -80,6 +86,7 @@ class Certificate:
     max_seq_len: int
     components: tuple[ComponentProof, ...]
     assumptions: tuple[str, ...] = ASSUMPTIONS
+    target: str = ""
     n_inputs: int = 0
     counterexample: str | None = None
 
@@ -110,9 +117,8 @@ class Certificate:
         return self.summary()
 
     def _verdict(self) -> str:
-        what = (
-            f"{self.model} in {self.dtype}, on all inputs of up to {self.max_seq_len} of {self.vocabulary_size} tokens"
-        )
+        where = f"as {self.target} in {self.dtype}" if self.target else f"in {self.dtype}"
+        what = f"{self.model} {where}, on all inputs of up to {self.max_seq_len} of {self.vocabulary_size} tokens"
         if self.holds:
             ran = f", and {self.n_inputs:,} inputs run" if self.n_inputs else ""
             return f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran})"

@@ -14,16 +14,19 @@ COARSEST = 2**20  # the grain of zero, which is a multiple of everything
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """A binary floating-point format.
+    """A binary floating-point format, and how an architecture computes in it.
 
     Attributes: ``name``; ``precision`` the bits of its significands, the leading one included; ``smallest`` and
-    ``largest`` its positive normal numbers' range.
+    ``largest`` its positive normal numbers' range; ``gap`` how far the activation is from ReLU at most;
+    ``scaled_after``: attention scores are scaled after they are summed up, so that equal ones stay equal.
     """
 
     name: str
     precision: int
     smallest: float
     largest: float
+    gap: float = 0.0
+    scaled_after: bool = True
 
     @property
     def roundoff(self) -> float:

@@ -18,11 +18,30 @@ from tracrlab.errors import VerificationError
 from tracrlab.model.labels import ModelVariable, NeuronLabel
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.answers import prove_readout
-from tracrlab.verify.certificate import Certificate, ComponentProof, Kind, Rounding, Status
+from tracrlab.verify.certificate import (
+    ASSUMPTIONS,
+    STOCK_ASSUMPTIONS,
+    Certificate,
+    ComponentProof,
+    Kind,
+    Rounding,
+    Status,
+)
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
 from tracrlab.verify.formats import FORMATS, NumberFormat
 from tracrlab.verify.heads import HeadWeights, prove_head
 from tracrlab.verify.mlps import NeuronWeights, prove_mlp
+from tracrlab.verify.network import Network, own_network
+from tracrlab.verify.norms import (
+    LayerNorm,
+    RMSNorm,
+    balanced,
+    embedding_imbalance,
+    mean_bound,
+    read_blur,
+    root_blur,
+    stored_blur,
+)
 from tracrlab.verify.residual import Deviation, Held, Stream, Unproven, Violated
 from tracrlab.verify.written import WrittenVariable, tightest
 
@@ -43,23 +62,32 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
     Raises:
         VerificationError: the model carries no claims, or there is no such format.
     """
+    name = dtype or model.config.dtype
+    if name not in FORMATS:
+        raise VerificationError(f"there is no number format {name!r} to verify in; there are {', '.join(FORMATS)}")
+    return certify_network(model, own_network(model, FORMATS[name]))
+
+
+def certify_network(model: CompiledModel, network: Network) -> Certificate:
+    """Check what an architecture computes with against the claims of the model that it should be equal to.
+
+    Raises:
+        VerificationError: the model carries no claims, or labels that do not fit it.
+    """
     if model.claims is None:
         raise VerificationError(
             f"the model {model.output_name} says nothing about what its parts compute: compile its program again"
         )
-    name = dtype or model.config.dtype
-    if name not in FORMATS:
-        raise VerificationError(f"there is no number format {name!r} to verify in; there are {', '.join(FORMATS)}")
     _check_labels(model)
-    number_format = FORMATS[name]
-    weights = {key: number_format.rounded(array) for key, array in model.weights.as_dict().items()}
     with np.errstate(over="ignore", under="ignore"):
         for measure in (False, True):
-            proofs = list(_Induction(model, model.claims, weights, number_format, measure).proofs())
+            proofs = list(_Induction(model, model.claims, network, measure).proofs())
             if all(proof.status == "proven" for proof in proofs):
                 break
-    config = model.config
-    return Certificate(model.output_name, name, len(config.vocab), config.max_seq_len, tuple(_blamed(proofs)))
+    config, name = model.config, network.number_format.name
+    size = len(config.vocab), config.max_seq_len
+    assumptions = ASSUMPTIONS + STOCK_ASSUMPTIONS * bool(network.target)
+    return Certificate(model.output_name, name, *size, tuple(_blamed(proofs)), assumptions, network.target)
 
 
 def _check_labels(model: CompiledModel) -> None:
@@ -87,26 +115,38 @@ def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
 
 @dataclass(frozen=True, eq=False)
 class _Induction:
-    """A model, its claims and weights as float64, and the proofs of its parts in the order in which they are run."""
+    """A model, its claims and what it computes with, and the proofs of its parts in the order in which they are run."""
 
     model: CompiledModel
     claims: Claims
-    weights: Mapping[str, Float[np.ndarray, "..."]]
-    number_format: NumberFormat
+    network: Network
     measure: bool
+
+    @property
+    def weights(self) -> Mapping[str, Float[np.ndarray, "..."]]:
+        """The weights as float64."""
+        return self.network.weights
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """The format that they are computed in."""
+        return self.network.number_format
 
     def proofs(self) -> Iterator[ComponentProof]:
         """Prove one part after another; nothing is known of what one writes that is not proven."""
-        labels, stream = self.model.labels, dict[str, Held]()
+        labels, stream, drift = self.model.labels, dict[str, Held](), 0.0
         claims = {claim.writes: claim for claim in self.claims.components}
         if not all(np.isfinite(array).all() for array in self.weights.values()):
             yield _unproven("unused", None, "weights", "", f"some are not finite in {self.number_format.name}")
             return
+        yield from (_unproven("architecture", None, "architecture", "", fault) for fault in self.network.faults)
         for entry in labels.variables:
             yield from self._embed(entry, stream)
         for layer in range(self.model.config.n_layers):
             for write, groups in ((self._head, labels.heads[layer]), (self._mlp, labels.neurons[layer])):
-                before, start = dict(stream), 0
+                norm, stream, before, drift = self._normed(layer, stream, drift)
+                yield from norm
+                start = 0
                 for label in groups:
                     count = label.count if isinstance(label, NeuronLabel) else 1
                     entry = labels.variable(label.writes)
@@ -115,7 +155,33 @@ class _Induction:
                     stream[entry.name] = held
                     start += count
                 yield from self._unused(layer, start, neurons=write == self._mlp)
-        yield self._readout(stream)
+        norm, _, before, _ = self._normed(None, stream, drift)
+        yield from norm
+        yield self._readout(before)
+
+    def _normed(
+        self, layer: int | None, stream: dict[str, Held], drift: float
+    ) -> tuple[list[ComponentProof], dict[str, Held], dict[str, Held], float]:
+        """The proof of a norm, if there is one; the stream and what is read of it; the mean taken off it so far."""
+        norm, fmt = self.network.norm, self.number_format
+        if norm is None:
+            return [], stream, dict(stream), drift
+        try:
+            if unknown := [name for name, held in stream.items() if not held.proven]:
+                raise Unproven(f"it reads {unknown[0]}, which is not proven")
+            if isinstance(norm, RMSNorm):
+                blur = root_blur(norm, stream, fmt)
+            else:
+                mean = mean_bound(norm, embedding_imbalance(norm, self.weights), stream, drift, fmt)
+                if norm.post:
+                    stream, drift = stored_blur(mean, drift, fmt).of(stream), drift + mean
+                blur = read_blur(drift if norm.post else mean, self.model.config.d_model, fmt)
+        except Unproven as error:
+            unread = {name: _unknown(held.entry) for name, held in stream.items()}
+            return [_unproven("norm", layer, "norm", "", error)], stream, unread, drift
+        number = None if layer is None else layer + 1
+        proof = ComponentProof("norm", number, "norm", "", 0, blur.largest(stream), np.inf, "proven")
+        return [proof], stream, blur.of(stream), drift
 
     def _embed(self, entry: ModelVariable, stream: dict[str, Held]) -> Iterator[ComponentProof]:
         """A variable of the embedding; others must be left alone by it."""
@@ -146,13 +212,17 @@ class _Induction:
             _require_own(W_V.any(axis=0), W_O, entry)
             if not isinstance(claim, HeadClaim):
                 raise Unproven(_UNCLAIMED)
-            weights = HeadWeights(W_Q, W_K, W_V, W_O[:, entry.dimensions], self.number_format)
             if not np.array_equal(entry.variable.at_bos, claim.default):
                 raise Unproven("what its variable holds at BOS is not what its claim says")
+            outputs = W_O[:, entry.dimensions]
+            if isinstance(norm := self.network.norm, LayerNorm):
+                outputs = np.column_stack([outputs, norm.balance["W_O"][layer, own.start]])
+                claim = replace(claim, results=balanced(claim.results), default=balanced(claim.default))
+            weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format)
             written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=self.measure)
         except Unproven as error:
             return _unproven("head", layer, place, entry.name, error), _unknown(entry)
-        return _proven("head", layer, place, entry, written)
+        return self._proven("head", layer, place, entry, written)
 
     def _mlp(
         self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
@@ -164,11 +234,31 @@ class _Induction:
             if not isinstance(claim, MLPClaim | NumberClaim):
                 raise Unproven(_UNCLAIMED)
             used = inputs.any(axis=0) & outputs.any(axis=1)
-            weights = NeuronWeights(inputs[:, used], outputs[used][:, entry.dimensions], self.number_format)
-            written = prove_mlp(claim, stream, weights, entry.variable.at_bos, measure=self.measure)
+            written_to, at_bos = outputs[used][:, entry.dimensions], entry.variable.at_bos
+            if isinstance(norm := self.network.norm, LayerNorm):
+                written_to = np.column_stack([written_to, norm.balance["W_out"][layer, own][used]])
+                claim, at_bos = replace(claim, results=balanced(claim.results)), balanced(at_bos)
+            weights = NeuronWeights(inputs[:, used], written_to, self.number_format)
+            written = prove_mlp(claim, stream, weights, at_bos, measure=self.measure)
         except Unproven as error:
             return _unproven("mlp", layer, place, entry.name, error), _unknown(entry)
-        return _proven("mlp", layer, place, entry, written)
+        return self._proven("mlp", layer, place, entry, written)
+
+    def _proven(
+        self, kind: Kind, layer: int, place: str, entry: ModelVariable, written: WrittenVariable
+    ) -> tuple[ComponentProof, Held]:
+        if not written.is_bounded:
+            return _unproven(kind, layer, place, entry.name, "what it writes can be anything"), _unknown(entry)
+        rows, imbalance = _rows(entry), 0.0
+        if isinstance(self.network.norm, LayerNorm):
+            imbalance, written = written.imbalance(balanced(rows)), written.without_balance
+        error, tolerance = tightest(written.deviation, rows)
+        rounding: Rounding = "measured" if written.measured else "bounded"
+        proof = ComponentProof(
+            kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven", rounding=rounding
+        )
+        held = Held(entry, written.deviation, entry.variable.at_bos, written.bos_error, imbalance=imbalance)
+        return proof, held
 
     def _unused(self, layer: int, start: int, *, neurons: bool) -> Iterator[ComponentProof]:
         """Heads or neurons that have no label must write nothing."""
@@ -187,7 +277,7 @@ class _Induction:
             if claim is None:
                 raise Unproven(_UNCLAIMED)
             error, tolerance, count = prove_readout(
-                claim, stream, self.weights["W_U"], model.output, self.number_format
+                claim, stream, self.weights["W_U"], model.output, self.number_format, self.network.bias
             )
         except Unproven as unproven:
             return _unproven("readout", None, place, name, unproven)
@@ -222,16 +312,3 @@ def _unproven(kind: Kind, layer: int | None, place: str, writes: str, why: Unpro
     number = None if layer is None else layer + 1
     status: Status = "failed" if isinstance(why, str | Violated) else "not proven"
     return ComponentProof(kind, number, place, writes, 0, np.inf, np.inf, status, str(why))
-
-
-def _proven(
-    kind: Kind, layer: int, place: str, entry: ModelVariable, written: WrittenVariable
-) -> tuple[ComponentProof, Held]:
-    if not written.is_bounded:
-        return _unproven(kind, layer, place, entry.name, "what it writes can be anything"), _unknown(entry)
-    error, tolerance = tightest(written.deviation, _rows(entry))
-    rounding: Rounding = "measured" if written.measured else "bounded"
-    proof = ComponentProof(
-        kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven", rounding=rounding
-    )
-    return proof, Held(entry, written.deviation, entry.variable.at_bos, written.bos_error)

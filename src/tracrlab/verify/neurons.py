@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.precision import SAFETY
-from tracrlab.shapes import Float, Int
+from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.formats import COARSEST, NumberFormat, grain
 from tracrlab.verify.residual import Contents, Part, Violated, linear_parts
 
@@ -89,7 +89,7 @@ def written_errors(
 
 @dataclass(frozen=True, eq=False)
 class _ErrorClass:
-    """Neurons that weigh the uncertain inputs in the same ratio: ``scales`` times a direction.
+    """Neurons that weigh the uncertain inputs, or one of them, in the same ratio: ``scales`` times a direction.
 
     ``errors`` gives for each part how far the inputs' errors move the direction.
     """
@@ -113,6 +113,8 @@ def _error_classes(hidden: Hidden) -> list[_ErrorClass]:
     scales = np.where(exact.all(axis=0), scales, 1.0)
     directions = np.where(exact.all(axis=0), directions, stacked[:, touched])
     distinct, which = np.unique(directions, axis=1, return_inverse=True)
+    if len(stacked) <= distinct.shape[1]:
+        return _single_inputs(hidden, uncertain)
     ends = np.cumsum([int(each.sum()) for each in uncertain])[:-1]
     per_part = [
         error[:, each] @ np.abs(rows)
@@ -124,6 +126,18 @@ def _error_classes(hidden: Hidden) -> list[_ErrorClass]:
         _ErrorClass(touched[own], scales[own], tuple(part[:, number] for part in per_part))
         for number, own in enumerate(members)
     ]
+
+
+def _single_inputs(hidden: Hidden, uncertain: Sequence[Bool[np.ndarray, " _"]]) -> list[_ErrorClass]:
+    """A class for each uncertain input, where they are few: no bound on linear effects is sharper."""
+    classes = []
+    for place, (_, error, weights) in enumerate(hidden.sources):
+        for dimension in np.flatnonzero(uncertain[place]).tolist():
+            neurons = np.flatnonzero(weights[dimension])
+            errors = [np.zeros(len(other)) for _, other, _ in hidden.sources]
+            errors[place] = error[:, dimension]
+            classes.append(_ErrorClass(neurons, weights[dimension, neurons], tuple(errors)))
+    return classes
 
 
 def _chunk_errors(
@@ -142,7 +156,7 @@ def _chunk_errors(
     reach = noise + rounding
     active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
     after, absolute = np.maximum(before, 0), np.abs(outputs)
-    errors = np.abs(after @ outputs - ideal)
+    errors = np.abs(after @ outputs - ideal) + number_format.gap * absolute.sum(axis=0)
     if classes:
         errors += np.where(uncertain, noise, 0) @ absolute
         for each in classes:

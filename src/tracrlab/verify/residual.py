@@ -107,7 +107,8 @@ class Held:
     """A variable that has been written.
 
     ``constant`` is its content if that is the same at all positions but BOS; ``at_bos`` what it holds there, up to
-    ``bos_error``. ``proven`` is false if nothing is known of it.
+    ``bos_error``. ``proven`` is false if nothing is known of it. ``imbalance``, with a layer norm: how far the sum of
+    what is stored and of what is written to the balance can be from zero.
     """
 
     entry: ModelVariable
@@ -116,6 +117,7 @@ class Held:
     bos_error: Float[np.ndarray, " width"]
     constant: Float[np.ndarray, " width"] | None = None
     proven: bool = True
+    imbalance: float = 0.0
 
 
 Stream = Mapping[str, Held]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,18 @@ class WrittenVariable:
     bos_error: Float[np.ndarray, " width"]
     n_combinations: int
     measured: bool = False
+
+    @property
+    def without_balance(self) -> WrittenVariable:
+        """The same without the last dimension, the balance."""
+        whole = self.deviation
+        rows, errors = (None if part is None else part[:, :-1] for part in (whole.rows, whole.errors))
+        deviation = Deviation(whole.base[:-1], whole.relative[:-1], rows, errors)
+        return replace(self, deviation=deviation, bos_error=self.bos_error[:-1])
+
+    def imbalance(self, rows: Float[np.ndarray, "row width"]) -> float:
+        """How far the sum over all dimensions can be from what it should be, if these are all ideal contents."""
+        return float(max(self.deviation.at(rows).sum(axis=1).max(initial=0), self.bos_error.sum()))
 
     @property
     def is_bounded(self) -> bool:
