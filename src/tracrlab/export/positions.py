@@ -16,6 +16,7 @@ from tracrlab.craft.neurons import Neurons, Number, step_neurons
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
+from tracrlab.export.constants import constant_variable
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
@@ -123,7 +124,7 @@ def _with_layer(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> Com
 
 
 def _positions_layer(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> _Layer:
-    one, bos = _constant(model, 1.0), _constant(model, 0.0)
+    one, bos = constant_variable(model, 1.0), constant_variable(model, 0.0)
     names = {entry.name for entry in model.labels.variables}
     name = "positions"
     while name in names:
@@ -156,22 +157,6 @@ def _held_rows(model: CompiledModel, entry: ModelVariable) -> Float[np.ndarray, 
     rows: np.ndarray = model.weights.W_pos[:, own].astype(float) + tokens[0, own]
     rows[0] += tokens[model.config.bos_id, own] - tokens[0, own]
     return rows
-
-
-def _constant(model: CompiledModel, elsewhere: float) -> ModelVariable:
-    """The embedded variable of one dimension that is 1 at BOS and ``elsewhere`` everywhere else.
-
-    Raises:
-        ExportError: there is none.
-    """
-    weights, config = model.weights, model.config
-    wanted = np.full(len(config.vocab) + 1, elsewhere)
-    wanted[-1] = 1
-    for entry in model.labels.variables:
-        own = slice(0, len(config.vocab) + 1), entry.start
-        if entry.variable.width == 1 and entry.sublayer < 0 and np.array_equal(weights.W_E[own], wanted):
-            return entry
-    raise ExportError("the model does not mark BOS, from which positions are computed; compile its program again")
 
 
 def _deeper(config: ModelConfig, n_neurons: int) -> ModelConfig:

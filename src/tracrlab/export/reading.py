@@ -182,7 +182,7 @@ def _layer_normed(
         for name, gain in zip(norms, gains, strict=True)
         if not exact or (gain != np.sqrt(epsilon)).any()
     ]
-    norm = LayerNorm(len(gains[0]), epsilon, post, balance)
+    norm = LayerNorm(len(gains[0]), epsilon, post, balance, weights["W_V"][:, :, size + 1])
     return reader.network(weights, norm, reader.take("classifier.bias"), faults)
 
 

@@ -54,7 +54,7 @@ def embedded_variable(
     bos_error = np.abs(by_token[bos] + by_position[0] - ideal_at_bos) + token_off[bos] + position_off[0] + rounding
     unchanging = bool((words == words[:1]).all() and (places == places[:1]).all())
     constant = words[:1].sum(axis=0) + places[0] if unchanging else None
-    return Held(entry, deviation, ideal_at_bos, bos_error, constant)
+    return Held(entry, deviation, ideal_at_bos, bos_error, constant, exact_at_bos=bos_error == 0)
 
 
 def _table(

@@ -7,14 +7,14 @@ the attention beside selected ones, and so on. What is written is the values' av
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim
 from tracrlab.craft.precision import SAFETY
-from tracrlab.shapes import Float
+from tracrlab.shapes import Bool, Float
 from tracrlab.verify.combinations import combinations, possible, seen
 from tracrlab.verify.formats import NumberFormat, is_power_of_two
 from tracrlab.verify.residual import (
@@ -38,13 +38,17 @@ _DOUBLE = 2.0**-51  # ideal contents are rounded to float64
 
 @dataclass(frozen=True, eq=False)
 class HeadWeights:
-    """The weights of a head as float64, ``W_O`` over the dimensions of what it writes, and the format."""
+    """The weights of a head as float64, ``W_O`` over the dimensions of what it writes, and the format.
+
+    ``silent``: the columns of W_V that read exactly nothing at BOS, whatever errors the stream has.
+    """
 
     W_Q: Float[np.ndarray, "d_model d_head"]
     W_K: Float[np.ndarray, "d_model d_head"]
     W_V: Float[np.ndarray, "d_model d_head"]
     W_O: Float[np.ndarray, "d_head width"]
     number_format: NumberFormat
+    silent: Bool[np.ndarray, " d_head"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,8 +226,9 @@ def _values(claim: HeadClaim, stream: Stream, weights: HeadWeights) -> _Values:
     index = np.concatenate([combined, np.zeros((len(combined), 1), int)], axis=1)
     reads = [_read(each, contents, weights) for each in contents]
     read, error = (sum(part[kind][index[:, place]] for place, part in enumerate(reads)) for kind in (0, 1))
-    at_bos = contents_at_bos(stream, weights.W_V)
-    bos_read, bos_error = _read(at_bos, [at_bos], weights)
+    heard = replace(weights, W_V=np.where(weights.silent, 0.0, weights.W_V))
+    at_bos = contents_at_bos(stream, heard.W_V)
+    bos_read, bos_error = _read(at_bos, [at_bos], heard)
     largest = np.maximum((np.abs(read) + error).max(axis=0, initial=0), np.abs(bos_read[0]) + bos_error[0])
     wanted = claim.results[results[can_be]]
     return _Values(read[can_be], wanted, error[can_be], bos_read[0], bos_error[0], largest)

@@ -40,6 +40,7 @@ from tracrlab.verify.norms import (
     mean_bound,
     read_blur,
     root_blur,
+    silent_at_bos,
     stored_blur,
 )
 from tracrlab.verify.residual import Deviation, Held, Stream, Unproven, Violated
@@ -214,11 +215,12 @@ class _Induction:
                 raise Unproven(_UNCLAIMED)
             if not np.array_equal(entry.variable.at_bos, claim.default):
                 raise Unproven("what its variable holds at BOS is not what its claim says")
-            outputs = W_O[:, entry.dimensions]
+            outputs, silent = W_O[:, entry.dimensions], np.zeros(W_V.shape[1], bool)
             if isinstance(norm := self.network.norm, LayerNorm):
                 outputs = np.column_stack([outputs, norm.balance["W_O"][layer, own.start]])
                 claim = replace(claim, results=balanced(claim.results), default=balanced(claim.default))
-            weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format)
+                silent = silent_at_bos(stream, W_V, norm.zero[layer, own.start])
+            weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format, silent)
             written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=self.measure)
         except Unproven as error:
             return _unproven("head", layer, place, entry.name, error), _unknown(entry)
@@ -257,7 +259,14 @@ class _Induction:
         proof = ComponentProof(
             kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven", rounding=rounding
         )
-        held = Held(entry, written.deviation, entry.variable.at_bos, written.bos_error, imbalance=imbalance)
+        held = Held(
+            entry,
+            written.deviation,
+            entry.variable.at_bos,
+            written.bos_error,
+            imbalance=imbalance,
+            exact_at_bos=written.bos_error == 0,
+        )
         return proof, held
 
     def _unused(self, layer: int, start: int, *, neurons: bool) -> Iterator[ComponentProof]:

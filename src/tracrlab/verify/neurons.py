@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.precision import SAFETY
-from tracrlab.shapes import Bool, Float, Int
+from tracrlab.shapes import Float, Int
 from tracrlab.verify.formats import COARSEST, NumberFormat, grain
 from tracrlab.verify.residual import Contents, Part, Violated, linear_parts
 
+SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
 _CHUNK = 2**21  # entries of the largest intermediate array
 _SAMPLES, _LEAST = 2**10, 2**4  # errors drawn at random, in all and for each combination, at least
 
@@ -128,7 +129,7 @@ def _error_classes(hidden: Hidden) -> list[_ErrorClass]:
     ]
 
 
-def _single_inputs(hidden: Hidden, uncertain: Sequence[Bool[np.ndarray, " _"]]) -> list[_ErrorClass]:
+def _single_inputs(hidden: Hidden, uncertain: Sequence[np.ndarray]) -> list[_ErrorClass]:
     """A class for each uncertain input, where they are few: no bound on linear effects is sharper."""
     classes = []
     for place, (_, error, weights) in enumerate(hidden.sources):
@@ -156,7 +157,10 @@ def _chunk_errors(
     reach = noise + rounding
     active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
     after, absolute = np.maximum(before, 0), np.abs(outputs)
-    errors = np.abs(after @ outputs - ideal) + number_format.gap * absolute.sum(axis=0)
+    errors = np.abs(after @ outputs - ideal)
+    if number_format.gap:
+        saturated = (before - reach > SATURATED) | (before + reach < -SATURATED) | ((before == 0) & (reach == 0))
+        errors += number_format.gap * (~saturated @ absolute)
     if classes:
         errors += np.where(uncertain, noise, 0) @ absolute
         for each in classes:

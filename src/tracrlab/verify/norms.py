@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracrlab.shapes import Float
-from tracrlab.verify.formats import NumberFormat
+from tracrlab.shapes import Bool, Float
+from tracrlab.verify.formats import NumberFormat, is_power_of_two
 from tracrlab.verify.residual import Deviation, Held, Stream, Violated
 
 LOST = 2.0**-25  # what is less than this share of a power of two vanishes when float32 adds it to that
@@ -28,13 +28,14 @@ class LayerNorm:
 
     Attributes: ``width`` of the residual stream; ``epsilon``; ``post``: the stream itself is normed, after the
     embedding and after each sublayer, and not only what sublayers read; ``balance``: what of W_E, W_pos, W_O and W_out
-    writes to the balance.
+    writes to the balance; ``zero``: what of W_V reads *zero*.
     """
 
     width: int
     epsilon: float
     post: bool
     balance: Mapping[str, Float[np.ndarray, "..."]]
+    zero: Float[np.ndarray, "layer head d_head"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,32 @@ def read_blur(mean: float, d_model: int, fmt: NumberFormat) -> Blur:
     The weight is off by 4 roundings of the sizes of the others at most; there is one term more to be added up.
     """
     return Blur(5 * fmt.roundoff, (2 * d_model + 12) * fmt.roundoff * mean)
+
+
+def silent_at_bos(
+    stream: Stream, matrix: Float[np.ndarray, "d_model feature"], zero: Float[np.ndarray, " feature"]
+) -> Bool[np.ndarray, " feature"]:
+    """Which columns read exactly nothing at BOS, whatever the layer norm takes off.
+
+    A norm treats all dimensions alike. So where just two are read that hold the same, *zero* among them, and their
+    weights are a power of two and its negative, the difference is exactly zero, in any order and with fused operations.
+    """
+    held_there = np.full(len(matrix) + 1, np.nan)  # nan: not known exactly, or not from the embedding on
+    held_there[-1] = 0
+    for held in stream.values():
+        if held.exact_at_bos is not None:
+            same = held.exact_at_bos & ((held.at_bos == 0) | (held.entry.sublayer < 0))
+            held_there[held.entry.dimensions] = np.where(same, held.at_bos, np.nan)
+    weights = np.concatenate([matrix, zero[None, :]])
+    silent = np.zeros(weights.shape[1], bool)
+    for column in range(weights.shape[1]):
+        own = np.flatnonzero(weights[:, column])
+        pair = weights[own, column]
+        if len(own) == 2:
+            silent[column] = (
+                held_there[own[0]] == held_there[own[1]] and pair[0] == -pair[1] and is_power_of_two(pair).all()
+            )
+    return silent | ~weights.any(axis=0)
 
 
 def root_blur(norm: RMSNorm, stream: Stream, fmt: NumberFormat) -> Blur:

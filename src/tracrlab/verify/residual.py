@@ -108,7 +108,8 @@ class Held:
 
     ``constant`` is its content if that is the same at all positions but BOS; ``at_bos`` what it holds there, up to
     ``bos_error``. ``proven`` is false if nothing is known of it. ``imbalance``, with a layer norm: how far the sum of
-    what is stored and of what is written to the balance can be from zero.
+    what is stored and of what is written to the balance can be from zero. ``exact_at_bos``: in which dimensions exactly
+    ``at_bos`` was written at BOS, before any norm.
     """
 
     entry: ModelVariable
@@ -118,6 +119,7 @@ class Held:
     constant: Float[np.ndarray, " width"] | None = None
     proven: bool = True
     imbalance: float = 0.0
+    exact_at_bos: Bool[np.ndarray, " width"] | None = None
 
 
 Stream = Mapping[str, Held]
