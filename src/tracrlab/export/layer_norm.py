@@ -116,9 +116,8 @@ def _quiet_at_bos(model: CompiledModel) -> CompiledModel:
     before, size = there @ W_in, np.abs(there) @ np.abs(W_in)
     largest = np.abs(W_in).max(axis=1, initial=0)
     inactive = (before <= 2.0**-20 * size) & (largest > 0)
-    W_in[:, constant_variable(model, 0.0).start] -= np.where(
-        inactive, 2.0 ** np.ceil(np.log2(np.where(largest > 0, largest, 1))), 0
-    )
+    power = 2.0 ** np.ceil(np.log2(np.where(inactive, largest, 1)))
+    W_in[:, constant_variable(model, 0.0).start] -= power * inactive
     return replace(model, weights=replace(model.weights, W_in=W_in.astype(model.weights.W_in.dtype)))
 
 

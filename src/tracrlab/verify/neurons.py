@@ -101,7 +101,7 @@ class _ErrorClass:
 
 
 def _error_classes(hidden: Hidden) -> list[_ErrorClass]:
-    uncertain = [(error > 0).any(axis=0) for _, error, _ in hidden.sources]
+    uncertain: list[np.ndarray] = [np.asarray((error > 0).any(axis=0)) for _, error, _ in hidden.sources]
     if not any(each.any() for each in uncertain):
         return []
     stacked = np.concatenate([weights[each] for (_, _, weights), each in zip(hidden.sources, uncertain, strict=True)])
