@@ -6,12 +6,13 @@ the way: learned positions, biases (zero here) and ReLU are settings or paramete
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tracrlab.errors import ExportError, PrecisionError
 from tracrlab.export.agreement import random_inputs, share_of_lead
+from tracrlab.export.language_model import language_model_arrays
 from tracrlab.export.layer_norm import EPSILON, GAIN, NormedWeights, normed_weights
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
 from tracrlab.extras import require
@@ -29,25 +30,41 @@ LEAST_SHARE = 0.5  # of the lead of the right class, that must be left after rou
 Arrays = dict[str, Float[np.ndarray, "..."]]
 
 
-def to_gpt2(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
-    """The model as a ``GPT2ForTokenClassification``, with tokenizer and card.
+def to_gpt2(
+    model: CompiledModel,
+    readout: ClassReadout,
+    *,
+    dtype: torch.dtype | None = None,
+    head: Literal["labels", "lm"] = "labels",
+) -> Pretrained:
+    """The model as a GPT-2, with tokenizer and card.
 
     Dimensions, heads and neurons keep their numbers; more are added after them, as the architecture needs. It is run on
     random inputs, and the right class must lead by at least half of what it does in ``model``.
 
+    Arguments:
+        dtype: the format of the parameters; by default the readout's.
+        head: ``"labels"`` for a ``GPT2ForTokenClassification``; ``"lm"`` for a ``GPT2LMHeadModel``, which is what
+            TransformerLens boots from a folder. Its logits are over the vocabulary and then the answers, which its
+            configuration names (``id2label``); the largest is that of the answer at this token, not of a next token.
+
     Raises:
         MissingDependencyError: Transformers or PyTorch is not installed.
+        ValueError: there is no such ``head``.
         ExportError: the model is not causal; two tokens or two answers have the same text, or a token has none.
         PrecisionError: values are too large for a layer norm that does nothing, or it answers otherwise.
     """
+    if head not in ("labels", "lm"):
+        raise ValueError(f'head must be "labels" or "lm", not {head!r}')
     if not model.config.causal:
         raise ExportError("GPT-2 is causal, and this model is not; compile with causal=True, or use to_bert")
     _require("to_gpt2")
-    from transformers import GPT2Config, GPT2ForTokenClassification
+    from transformers import GPT2Config, GPT2ForTokenClassification, GPT2LMHeadModel
 
     weights = normed_weights(model, readout)
+    is_lm, n_tokens = head == "lm", model.config.d_vocab
     config = GPT2Config(
-        vocab_size=model.config.d_vocab,
+        vocab_size=n_tokens + (len(readout.classes) if is_lm else 0),
         n_positions=model.config.n_ctx,
         n_embd=weights.width,
         n_layer=model.config.n_layers,
@@ -60,10 +77,13 @@ def to_gpt2(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype |
         attn_pdrop=0.0,
         classifier_dropout=0.0,
         use_cache=False,
-        **common_settings(model, readout),
+        **common_settings(model, readout, first_label=n_tokens if is_lm else 0),
     )
-    module = GPT2ForTokenClassification(config)
-    return _checked(model, readout, _loaded(module, _gpt2_arrays(weights), readout, dtype), "GPT-2")
+    if is_lm:
+        arrays = _gpt2_arrays(weights) | language_model_arrays(weights, balance=model.config.d_model)
+        return _checked(model, readout, _loaded(GPT2LMHeadModel(config), arrays, readout, dtype), "GPT-2")
+    arrays = _gpt2_arrays(weights) | {"classifier.weight": weights.W_U.T, "classifier.bias": weights.b_U}
+    return _checked(model, readout, _loaded(GPT2ForTokenClassification(config), arrays, readout, dtype), "GPT-2")
 
 
 def to_bert(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
@@ -107,7 +127,7 @@ def _require(purpose: str) -> None:
 
 
 def _gpt2_arrays(w: NormedWeights) -> Arrays:
-    """The parameters that are not zero by the names of GPT-2, whose matrices are [in, out]."""
+    """The parameters below the head that are not zero by the names of GPT-2, whose matrices are [in, out]."""
     arrays = {
         "transformer.wte.weight": w.W_E,
         "transformer.wpe.weight": w.W_pos,
@@ -124,7 +144,7 @@ def _gpt2_arrays(w: NormedWeights) -> Arrays:
             f"{here}.mlp.c_fc.weight": w.W_in[layer],
             f"{here}.mlp.c_proj.weight": w.W_out[layer],
         }
-    return arrays | {"classifier.weight": w.W_U.T, "classifier.bias": w.b_U}
+    return arrays
 
 
 def _bert_arrays(w: NormedWeights) -> Arrays:
@@ -181,7 +201,7 @@ def _checked(model: CompiledModel, readout: ClassReadout, module: PreTrainedMode
     Raises:
         PrecisionError: they are not.
     """
-    export = pretrained(model, readout, module)
+    export = pretrained(model, module)
     share = share_of_lead(model, readout, export.logits, random_inputs(model, N_CHECKED))
     if not share >= LEAST_SHARE:  # nor is nan enough
         raise PrecisionError(
