@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-frameworks bench fuzz clean
+.PHONY: help env demo test test-frameworks bench bench-peers agreement fuzz clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -33,15 +33,24 @@ test-frameworks: .venv-lens3/.installed .venv-lens4/.installed  ## Test both gen
 	.venv-lens3/bin/pytest -n 2 $(FRAMEWORKS)
 	.venv-lens4/bin/pytest -n 2 $(FRAMEWORKS)
 
-.venv-lens3/.installed: LENS := transformer-lens<4
-.venv-lens4/.installed: LENS := transformer-lens>=4
+.venv-lens3/.installed: LENS := "transformer-lens<4" tracr-pypi
+.venv-lens4/.installed: LENS := "transformer-lens>=4"
 .venv-lens%/.installed: pyproject.toml constraints.txt
 	test -x .venv-lens$*/bin/python || $(PYTHON) -m venv .venv-lens$*
-	.venv-lens$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,nnsight]" "$(LENS)"
+	.venv-lens$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,nnsight]" $(LENS)
 	touch $@
 
 bench: env  ## Measure compile time, model size and speed.
 	$(BIN)/python -m benchmarks.bench
+
+bench-peers: .venv-lens3/.installed  ## Measure speed beside TransformerLens (before version 4) and Tracr.
+	.venv-lens3/bin/python -m benchmarks.bench speed torch compat
+
+agreement: env .venv-lens3/.installed .venv-lens4/.installed  ## Compare all exports, write docs/agreement.md.
+	$(BIN)/python -m benchmarks.export_agreement measure build/agreement/exports.json
+	.venv-lens3/bin/python -m benchmarks.export_agreement measure build/agreement/lens3.json --only TransformerLens
+	.venv-lens4/bin/python -m benchmarks.export_agreement measure build/agreement/lens4.json --only TransformerLens
+	$(BIN)/python -m benchmarks.export_agreement write docs/agreement.md build/agreement/*.json
 
 fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=20000).
 	$(BIN)/python -m benchmarks.fuzz --programs $(N)

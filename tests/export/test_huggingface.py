@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.library_models import MODELS, library_inputs, library_model
 from tests.model.cases import CASES, inputs_of, model_of
 from tracrlab import CompiledModel, rasp
 from tracrlab.errors import ExportError, ModelFileError
+from tracrlab.export import pretrained
 from tracrlab.export.agreement import n_disagreements
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.rasp import Comparison
@@ -116,6 +118,39 @@ def test_the_card_says_what_the_model_computes() -> None:
     assert "| longest input | 6 tokens" in card
     assert re.search(r"\| hist \| `selector_width\(.*\)` \| 0\.0 \| layer 0 \[0, \d+\) \| \[\d+, \d+\) \|", card)
     assert "tokens->a0.h0<q>" in card
+
+
+def test_the_card_carries_the_certificate() -> None:
+    card = model_of("hist").to_huggingface().card
+    assert f"```text\n{model_of('hist').verify().summary()}\n```" in card
+    assert "It assumes:" in card
+
+
+def test_a_card_in_a_narrower_format_is_about_that_format() -> None:
+    card = model_of("hist").to_huggingface(dtype=torch.bfloat16).card
+    assert f"```text\n{model_of('hist').verify(dtype='bfloat16').summary()}\n```" in card
+
+
+def test_the_card_of_a_large_model_says_that_it_was_not_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "MOST_PARAMETERS", 1)
+    export, certificate = model_of("hist").to_huggingface(), model_of("hist").verify()
+    assert "The model was not verified when this card was written" in export.card
+    export.save_pretrained(tmp_path, certificate=certificate)
+    assert certificate.summary() in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_model_without_claims_has_a_card() -> None:
+    export = replace(model_of("hist"), claims=None).to_huggingface()
+    assert "The model was not verified when this card was written" in export.card
+
+
+def test_a_certificate_of_another_model_is_refused(tmp_path: Path) -> None:
+    message = "the certificate is of reverse, on inputs of up to 4 of 3 tokens; use that of this model, hist"
+    with pytest.raises(ExportError, match=message):
+        model_of("hist").to_huggingface().save_pretrained(tmp_path / "hist", certificate=model_of("reverse").verify())
+    assert not (tmp_path / "hist").exists()
 
 
 def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_library_models_answer_as_in_numpy(name: str, mode: Any, causal: bool) -
     assert n_disagreements(model, model.readout(), model.to_bert().logits, inputs) == 0
     if causal:
         assert n_disagreements(model, model.readout(), model.to_gpt2().logits, inputs) == 0
+        assert n_disagreements(model, model.readout(), model.to_gpt2(head="lm").logits, inputs) == 0
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -38,6 +39,27 @@ def test_other_values_answer_as_in_numpy(name: str) -> None:
     assert n_disagreements(model, model.readout(), model.to_bert().logits, inputs) == 0
     if name in CAUSAL:
         assert n_disagreements(model, model.readout(), model.to_gpt2().logits, inputs) == 0
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("margin", [1.0, 300.0])
+def test_a_language_model_says_answers_and_never_tokens(name: str, margin: float) -> None:
+    model = model_of(name)
+    export, inputs = model.to_gpt2(head="lm", margin=margin), inputs_of(name, seed=6)
+    ids, labels, n_tokens = model.encode(inputs), export.model.config.id2label, model.config.d_vocab
+    logits = export.model(torch.as_tensor(ids)).logits.detach()
+    assert type(export.model).__name__ == "GPT2LMHeadModel"
+    assert logits.shape[-1] == export.model.config.vocab_size == n_tokens + len(model.readout().classes)
+    for row, tokens, expected in zip(logits, inputs, model.run_batch(inputs), strict=True):
+        answered = row[1 : len(tokens) + 1]
+        assert [labels[place] for place in answered.argmax(dim=-1).tolist()] == [str(value) for value in expected]
+        lead = answered[:, n_tokens:].amax(dim=-1) - answered[:, :n_tokens].amax(dim=-1)
+        assert (lead >= min(margin, 100)).all()
+
+
+def test_an_unknown_head_is_refused() -> None:
+    with pytest.raises(ValueError, match='head must be "labels" or "lm", not \'next\''):
+        stock.to_gpt2(model_of(CAUSAL[0]), model_of(CAUSAL[0]).readout(), head="next")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["reverse", "hist2", "sort"])

@@ -5,9 +5,11 @@ One version fits into an environment: ``make test-frameworks`` runs these tests 
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,6 +134,98 @@ def test_edges_have_hooks() -> None:
 def test_a_bridge_has_no_results_of_heads() -> None:
     with pytest.raises(NotImplementedError):
         model_of("reverse").to_transformer_lens().set_use_attn_result(True)
+
+
+BOOTED = """
+import json, sys
+from transformer_lens.model_bridge import TransformerBridge
+folder, *texts = sys.argv[1:]
+bridge = TransformerBridge.boot_transformers(folder, device="cpu")
+bridge.set_use_attn_result(True)
+bridge.set_use_split_qkv_input(True)
+bridge.set_use_hook_mlp_in(True)
+labels = bridge.original_model.config.id2label
+answers = [
+    [labels[place] for place in bridge(bridge.to_tokens(text))[0, 1:].argmax(dim=-1).tolist()] for text in texts
+]
+_, cache = bridge.run_with_cache(bridge.to_tokens(texts[0]))
+print(json.dumps({"answers": answers, "cached": list(cache), "tracrlab": "tracrlab" in sys.modules}))
+"""
+
+
+@only_bridge
+@pytest.mark.parametrize("mode", ["faithful", "compact"])
+def test_another_process_boots_a_folder_with_the_hooks_of_edges(mode: Any, tmp_path: Path) -> None:
+    model, program, texts = (
+        library_model("frac_prevs", mode, True),
+        PROGRAMS["frac_prevs"].build(),
+        ["xwyxx", "x", "yw"],
+    )
+    model.to_gpt2(head="lm").save_pretrained(tmp_path / "gpt2")
+    environment = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", BOOTED, str(tmp_path / "gpt2"), *texts]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["answers"] == [[str(value) for value in program(text)] for text in texts]
+    assert not found["tracrlab"]
+    for layer in range(model.config.n_layers):
+        for name in ("hook_q_input", "hook_k_input", "hook_v_input", "hook_mlp_in", "attn.hook_result"):
+            assert f"blocks.{layer}.{name}" in found["cached"]
+
+
+@pytest.fixture(scope="module")
+def booted(tmp_path_factory: pytest.TempPathFactory) -> tuple[CompiledModel, Any]:
+    """A model that copies the previous token, and its folder as TransformerLens 4 boots it."""
+    from transformer_lens.model_bridge import TransformerBridge
+
+    model, folder = library_model("shift_by", "faithful", True), tmp_path_factory.mktemp("folder")
+    model.to_gpt2(head="lm").save_pretrained(folder)
+    bridge = TransformerBridge.boot_transformers(str(folder), device="cpu")
+    bridge.set_use_attn_result(True)
+    bridge.set_use_split_qkv_input(True)
+    bridge.set_use_hook_mlp_in(True)
+    return model, bridge
+
+
+def booted_answers(model: CompiledModel, bridge: Any, text: str) -> list[Any]:
+    """The last logits are those of the answers."""
+    ids, readout = model.encode([text]), model.readout()
+    with torch.no_grad():
+        logits = bridge(torch.as_tensor(ids))[..., model.config.d_vocab :]
+    return readout.decode(logits.numpy(), ids)[0]
+
+
+@only_bridge
+def test_an_unknown_word_is_an_error_of_a_booted_folder(booted: tuple[CompiledModel, Any]) -> None:
+    _, bridge = booted
+    for text in ("z", "answer", "BOS a"):
+        with pytest.raises(IndexError):
+            bridge(text)
+
+
+@only_bridge
+def test_the_residual_stream_of_a_booted_folder_is_that_of_the_model(booted: tuple[CompiledModel, Any]) -> None:
+    model, bridge = booted
+    _, cache = bridge.run_with_cache(torch.as_tensor(model.encode(["abba"])))
+    for layer in range(model.config.n_layers):
+        found = cache[f"blocks.{layer}.hook_resid_post"][0, :, : model.config.d_model].detach().numpy()
+        assert np.allclose(found, model.trace("abba").steps[2 * layer + 2].residual, rtol=0, atol=1e-5)
+
+
+@only_bridge
+@pytest.mark.parametrize("point", ["attn.hook_result", "hook_q_input", "hook_v_input"])
+def test_an_edge_of_a_booted_folder_can_be_cut(booted: tuple[CompiledModel, Any], point: str) -> None:
+    model, bridge = booted
+    layer, head = model.circuit().expression("shift_by").heads[0]
+
+    def cut(activation: torch.Tensor, hook: Any) -> torch.Tensor:
+        activation = activation.clone()
+        activation[:, :, head] = 0
+        return activation
+
+    assert booted_answers(model, bridge, "abba") == [None, "a", "b", "b"]
+    with bridge.hooks(fwd_hooks=[(f"blocks.{layer}.{point}", cut)]):
+        assert booted_answers(model, bridge, "abba") != [None, "a", "b", "b"]
 
 
 def test_without_transformer_lens_the_extra_is_named() -> None:

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.model.circuit import Circuit, Implementation
 from tracrlab.model.compiled import CompiledModel
+from tracrlab.verify.certificate import Certificate
 
-_HEADER = """---
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_LABELS = """---
 library_name: transformers
 pipeline_tag: token-classification
 tags: [RASP, tracrlab]
 ---
 """
+_LANGUAGE_MODEL = """---
+library_name: transformers
+tags: [RASP, tracrlab]
+---
+"""
 
 
-def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bool) -> str:
-    """The card in Markdown; ``remote_code``: the model comes with code of its own, and is no stock architecture."""
+def model_card(model: CompiledModel, module: PreTrainedModel, certificate: Certificate | None) -> str:
+    """The card in Markdown of a module of Transformers that computes ``model``.
+
+    ``certificate`` is what verification found about ``model``, if it was verified.
+    """
     config, circuit = model.config, model.circuit()
     name, text, _ = model.program[-1]
+    is_lm, own_code = is_language_model(module), has_own_code(module)
     promise = "on every input over its vocabulary up to its length."
     checked = "on the random inputs it was checked on; it is made for all over its vocabulary up to its length."
-    trust = ", trust_remote_code=True" if remote_code else ""
-    example = " ".join(str(token) for token in config.vocab[: config.max_seq_len])
     kind = "causal" if config.causal else "bidirectional"
     return "\n".join(
         [
-            f"{_HEADER}# {name}",
+            f"{_LANGUAGE_MODEL if is_lm else _LABELS}# {name}",
             "",
             "A transformer that was not trained but compiled from a RASP program by Tracr Lab. At each token it gives",
-            f"the program's value there, {promise if remote_code else checked}",
+            f"the program's value there, {promise if own_code else checked}",
             "",
             "```python",
-            "from transformers import pipeline",
-            "",
-            f'label = pipeline("token-classification", model=FOLDER, ignore_labels=[]{trust})',
-            f"label({example!r})",
+            *(_language_model_example(model) if is_lm else _pipeline_example(model, trust=own_code)),
             "```",
             "",
             "| | |",
@@ -41,9 +52,13 @@ def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bo
             f"| program | `{_cell(name)} = {_cell(text)}` |",
             f"| vocabulary | {_listed([str(token) for token in config.vocab])} |",
             f"| longest input | {config.max_seq_len} tokens, without the BOS token that the tokenizer puts in front |",
-            f"| labels | {_listed(labels)} |",
+            f"| labels | {_listed(list(module.config.id2label.values()))} |",
             f"| attention | {kind} |",
             f"| compiled in mode | {config.mode} |",
+            "",
+            "## Certificate",
+            "",
+            *_certificate(certificate, own_code=own_code),
             "",
             "## Program and circuit",
             "",
@@ -56,6 +71,43 @@ def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bo
             *_edges(circuit),
         ]
     )
+
+
+def _pipeline_example(model: CompiledModel, *, trust: bool) -> list[str]:
+    return [
+        "from transformers import pipeline",
+        "",
+        'label = pipeline("token-classification", model=FOLDER, ignore_labels=[]'
+        f"{', trust_remote_code=True' if trust else ''})",
+        f"label({_example_input(model)!r})",
+    ]
+
+
+def _language_model_example(model: CompiledModel) -> list[str]:
+    """How to read the answers; the logits are over tokens and then answers."""
+    return [
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        "model, tokenizer = AutoModelForCausalLM.from_pretrained(FOLDER), AutoTokenizer.from_pretrained(FOLDER)",
+        f'logits = model(**tokenizer({_example_input(model)!r}, return_tensors="pt")).logits',
+        "[model.config.id2label[place] for place in logits[0, 1:].argmax(dim=-1).tolist()]  # the answer at each token",
+    ]
+
+
+def _example_input(model: CompiledModel) -> str:
+    return " ".join(str(token) for token in model.config.vocab[: model.config.max_seq_len])
+
+
+def _certificate(certificate: Certificate | None, *, own_code: bool) -> list[str]:
+    """What is proven about the weights, in which form."""
+    if certificate is None:
+        return ["The model was not verified when this card was written; `verify()` of the compiled model does that."]
+    whose = "whose weights these are" if own_code else "which has no layer norms and its own unembedding"
+    lines = [f"The compiled model, {whose}, was verified, component by component:", ""]
+    lines += ["```text", certificate.summary(), "```"]
+    if certificate.holds:
+        lines += ["", "It assumes:", "", *(f"- {assumption}" for assumption in certificate.assumptions)]
+    return lines
 
 
 def _row(part: Implementation) -> str:

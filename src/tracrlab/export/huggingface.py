@@ -48,7 +48,7 @@ def to_huggingface(model: CompiledModel, readout: ClassReadout, *, dtype: torch.
     module = TracrLabForTokenClassification(settings)
     tensors = parameters(model.weights, readout, dtype=dtype)
     module.to(tensors["embed.W_E"].dtype).load_state_dict(tensors)
-    return pretrained(model, readout, module)
+    return pretrained(model, module)
 
 
 _MODULE = "modeling_tracrlab"

@@ -74,7 +74,7 @@ def to_llama(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype 
     )
     module = LlamaForTokenClassification(config)
     fill(module, arrays, readout, dtype)
-    return checked(model, readout, pretrained(computed, readout, module), "Llama")
+    return checked(model, readout, pretrained(computed, module), "Llama")
 
 
 def _attention_arrays(model: CompiledModel, n_heads: int, d_head: int, width: int) -> Arrays:

@@ -10,60 +10,95 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracrlab.errors import ModelFileError
+from tracrlab.errors import ExportError, ModelFileError
 from tracrlab.export.card import model_card
+from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.export.texts import distinct_texts
 from tracrlab.export.wordlevel import word_tokenizer
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float, Int
+from tracrlab.verify.certificate import Certificate
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+MOST_PARAMETERS = 10**6  # of a model that is verified for its card without being asked: a second or two at most
 
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A ``model`` of Transformers, its ``tokenizer``, and its model ``card`` in Markdown."""
+    """A ``model`` of Transformers and its ``tokenizer``, made from the compiled model ``source``."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast = field(repr=False)
-    card: str = field(repr=False)
+    source: CompiledModel = field(repr=False)
+
+    @property
+    def card(self) -> str:
+        """The model card in Markdown: what the model computes, on which inputs, what is proven, and the circuit."""
+        return self._card(None)
 
     def logits(self, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position class"]:
-        """The logits of token ids that begin with BOS and are padded at the end; padding is masked."""
+        """The logits of the answers for token ids that begin with BOS and are padded at the end; padding is masked."""
         import torch
 
         on_device = torch.as_tensor(ids, device=self.model.device)
         with torch.no_grad():
             output = self.model(input_ids=on_device, attention_mask=on_device != self.model.config.pad_token_id)
-        logits: np.ndarray = output.logits.double().cpu().numpy()
+        logits: np.ndarray = output.logits[..., -self.model.config.num_labels :].double().cpu().numpy()
         return logits
 
-    def save_pretrained(self, path: str | PathLike[str]) -> None:
-        """Write the folder ``path``, made if need be, that ``AutoModelForTokenClassification.from_pretrained`` reads.
+    def save_pretrained(self, path: str | PathLike[str], *, certificate: Certificate | None = None) -> None:
+        """Write the folder ``path``, made if need be, that ``from_pretrained`` of Transformers' ``Auto`` classes reads.
 
         Everything is written beside it first, so a failure in writing leaves the folder as it was.
 
+        Arguments:
+            certificate: what ``source.verify()`` found, for the card. Unless given, models of up to a million
+                parameters, which takes a second or two at most, are verified here; the card of a larger one says that
+                it was not.
+
         Raises:
+            ExportError: the certificate is that of another model.
             ModelFileError: the folder cannot be written.
         """
-        folder = Path(path)
+        card, folder = self._card(certificate), Path(path)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
                 self.model.save_pretrained(scratch)
                 self.tokenizer.save_pretrained(scratch)
-                (Path(scratch) / "README.md").write_text(self.card, encoding="utf-8")
+                (Path(scratch) / "README.md").write_text(card, encoding="utf-8")
                 folder.mkdir(exist_ok=True)
                 for file in Path(scratch).iterdir():
                     file.replace(folder / file.name)
         except OSError as error:
             raise ModelFileError(f"cannot write a model to {folder}: {error.strerror or error}") from error
 
+    def _card(self, certificate: Certificate | None) -> str:
+        config = self.source.config
+        expected = (self.source.output_name, len(config.vocab), config.max_seq_len)
+        if certificate is None:
+            small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
+            same_weights = has_own_code(self.model)
+            certificate = self.source.verify(dtype=_name(self.model.dtype) if same_weights else None) if small else None
+        elif (certificate.model, certificate.vocabulary_size, certificate.max_seq_len) != expected:
+            raise ExportError(
+                f"the certificate is of {certificate.model}, on inputs of up to {certificate.max_seq_len} of "
+                f"{certificate.vocabulary_size} tokens; use that of this model, {self.source.output_name}"
+            )
+        return model_card(self.source, self.model, certificate)
 
-def common_settings(model: CompiledModel, readout: ClassReadout) -> dict[str, Any]:
-    """The settings that configurations of all architectures share: special tokens and labels.
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def common_settings(model: CompiledModel, readout: ClassReadout, first_label: int = 0) -> dict[str, Any]:
+    """The settings that configurations of all architectures share: special tokens, and labels numbered from the first.
 
     Raises:
         ExportError: two answers have the same text.
@@ -73,19 +108,18 @@ def common_settings(model: CompiledModel, readout: ClassReadout) -> dict[str, An
         "bos_token_id": model.config.bos_id,
         "pad_token_id": model.config.pad_id,
         "eos_token_id": None,
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: number for number, label in enumerate(labels)},
+        "id2label": dict(enumerate(labels, first_label)),
+        "label2id": {label: number for number, label in enumerate(labels, first_label)},
         "tie_word_embeddings": False,
     }
 
 
-def pretrained(model: CompiledModel, readout: ClassReadout, module: PreTrainedModel) -> Pretrained:
+def pretrained(model: CompiledModel, module: PreTrainedModel) -> Pretrained:
     """The module with the model's tokenizer and card, in evaluation mode.
 
     Raises:
         ExportError: two tokens or two answers have the same text, or a token has none.
     """
     module.eval()
-    labels = distinct_texts(readout.classes, "answers")
-    remote_code = module.config.model_type == "tracrlab"
-    return Pretrained(module, word_tokenizer(model.config), model_card(model, labels, remote_code=remote_code))
+    answers = tuple(module.config.id2label.values()) if is_language_model(module) else ()
+    return Pretrained(module, word_tokenizer(model.config, answers), model)

@@ -6,13 +6,14 @@ the way: learned positions, biases (zero here) and ReLU are settings or paramete
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tracrlab.errors import ExportError
 from tracrlab.export.activations import GELU, GELU_TANH, RELU, chosen
 from tracrlab.export.checkpoint import Arrays, checked, fill, require_transformers, side_by_side
+from tracrlab.export.language_model import language_model_arrays
 from tracrlab.export.layer_norm import EPSILON, GAIN, NormedWeights, normed_weights
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
 from tracrlab.model.compiled import CompiledModel
@@ -23,29 +24,44 @@ if TYPE_CHECKING:
 
 
 def to_gpt2(
-    model: CompiledModel, readout: ClassReadout, *, activation: str = "relu", dtype: torch.dtype | None = None
+    model: CompiledModel,
+    readout: ClassReadout,
+    *,
+    activation: str = "relu",
+    dtype: torch.dtype | None = None,
+    head: Literal["labels", "lm"] = "labels",
 ) -> Pretrained:
-    """The model as a ``GPT2ForTokenClassification``, with tokenizer and card.
+    """The model as a GPT-2, with tokenizer and card.
 
     Dimensions, heads and neurons keep their numbers; more are added after them, as the architecture needs. It is run on
     random inputs, and the right class must lead by at least half of what it does in ``model``. The ``activation``
     is ``"relu"`` or ``"gelu"``.
 
+    Arguments:
+        dtype: the format of the parameters; by default the readout's.
+        head: ``"labels"`` for a ``GPT2ForTokenClassification``; ``"lm"`` for a ``GPT2LMHeadModel``, which is what
+            TransformerLens boots from a folder. Its logits are over the vocabulary and then the answers, which its
+            configuration names (``id2label``); the largest is that of the answer at this token, not of a next token.
+
     Raises:
         MissingDependencyError: Transformers or PyTorch is not installed.
+        ValueError: there is no such ``head``.
         ExportError: the model is not causal; there is no such activation; two tokens or two answers have the same
             text, or a token has none.
         PrecisionError: values are too large for a layer norm that does nothing, or it answers otherwise.
     """
+    if head not in ("labels", "lm"):
+        raise ValueError(f'head must be "labels" or "lm", not {head!r}')
     if not model.config.causal:
         raise ExportError("GPT-2 is causal, and this model is not; compile with causal=True, or use to_bert")
     neurons = chosen(activation, "GPT-2", {"relu": RELU, "gelu": GELU_TANH})
     require_transformers("to_gpt2")
-    from transformers import GPT2Config, GPT2ForTokenClassification
+    from transformers import GPT2Config, GPT2ForTokenClassification, GPT2LMHeadModel
 
     weights = normed_weights(model, readout, neurons)
+    is_lm, n_tokens = head == "lm", model.config.d_vocab
     config = GPT2Config(
-        vocab_size=model.config.d_vocab,
+        vocab_size=n_tokens + (len(readout.classes) if is_lm else 0),
         n_positions=model.config.n_ctx,
         n_embd=weights.width,
         n_layer=model.config.n_layers,
@@ -58,11 +74,15 @@ def to_gpt2(
         attn_pdrop=0.0,
         classifier_dropout=0.0,
         use_cache=False,
-        **common_settings(model, readout),
+        **common_settings(model, readout, first_label=n_tokens if is_lm else 0),
     )
-    module = GPT2ForTokenClassification(config)
-    fill(module, _gpt2_arrays(weights), readout, dtype)
-    return checked(model, readout, pretrained(model, readout, module), "GPT-2")
+    if is_lm:
+        module, top = GPT2LMHeadModel(config), language_model_arrays(weights, balance=model.config.d_model)
+    else:
+        module = GPT2ForTokenClassification(config)
+        top = {"classifier.weight": weights.W_U.T, "classifier.bias": weights.b_U}
+    fill(module, _gpt2_arrays(weights) | top, readout, dtype)
+    return checked(model, readout, pretrained(model, module), "GPT-2")
 
 
 def to_bert(
@@ -102,11 +122,11 @@ def to_bert(
     )
     module = BertForTokenClassification(config)
     fill(module, _bert_arrays(weights), readout, dtype)
-    return checked(model, readout, pretrained(model, readout, module), "BERT")
+    return checked(model, readout, pretrained(model, module), "BERT")
 
 
 def _gpt2_arrays(w: NormedWeights) -> Arrays:
-    """The parameters that are not zero by the names of GPT-2, whose matrices are [in, out]."""
+    """The parameters below the head that are not zero by the names of GPT-2, whose matrices are [in, out]."""
     arrays = {
         "transformer.wte.weight": w.W_E,
         "transformer.wpe.weight": w.W_pos,
@@ -123,7 +143,7 @@ def _gpt2_arrays(w: NormedWeights) -> Arrays:
             f"{here}.mlp.c_fc.weight": w.W_in[layer],
             f"{here}.mlp.c_proj.weight": w.W_out[layer],
         }
-    return arrays | {"classifier.weight": w.W_U.T, "classifier.bias": w.b_U}
+    return arrays
 
 
 def _bert_arrays(w: NormedWeights) -> Arrays:

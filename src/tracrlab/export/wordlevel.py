@@ -10,11 +10,15 @@ from tracrlab.export.texts import distinct_texts
 from tracrlab.model.config import ModelConfig
 
 
-def word_tokenizer(config: ModelConfig) -> Any:
+def word_tokenizer(config: ModelConfig, answers: tuple[str, ...] = ()) -> Any:
     """A ``PreTrainedTokenizerFast`` whose words are the texts of the vocabulary, with the ids of ``config``.
 
     Words are separated by blanks; where every token is one character, blanks are optional. A word that is not in the
     vocabulary is an error. There is no maximal length: pipelines would cut longer inputs without a word.
+
+    For a language model, the ``answers`` have the ids after those, as "answer …", which no input can hold. Then a word
+    that is not in the vocabulary has the id after all, for which the model has no embedding, so that running it is the
+    error: TransformerLens, to see whether BOS is put in front, encodes a word that the vocabulary may not have.
 
     Raises:
         ExportError: two tokens have the same text, or one has none.
@@ -29,7 +33,10 @@ def word_tokenizer(config: ModelConfig) -> Any:
     words = texts[: len(config.vocab)]
     if "" in words:
         raise ExportError("the vocabulary holds an empty text, which a tokenizer cannot find in an input")
-    tokenizer = Tokenizer(WordLevel({text: number for number, text in enumerate(texts)}))
+    if answers:
+        texts = distinct_texts((*texts, *(f"answer {text}" for text in answers), _UNKNOWN), "words")
+    ids = {text: number for number, text in enumerate(texts)}
+    tokenizer = Tokenizer(WordLevel(ids, unk_token=_UNKNOWN) if answers else WordLevel(ids))
     tokenizer.pre_tokenizer = Split(Regex(_pattern(words)), behavior="removed", invert=True)
     tokenizer.post_processor = TemplateProcessing(
         single=f"{_BOS} $A", pair=None, special_tokens=[(_BOS, config.bos_id)]
@@ -38,6 +45,7 @@ def word_tokenizer(config: ModelConfig) -> Any:
         tokenizer_object=tokenizer,
         bos_token=config.bos,
         pad_token=config.pad,
+        unk_token=_UNKNOWN if answers else None,
         padding_side="right",
         model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
@@ -46,6 +54,7 @@ def word_tokenizer(config: ModelConfig) -> Any:
 
 
 _BOS = "BOS"  # its name in the template
+_UNKNOWN = "unknown word"
 
 
 def _pattern(words: tuple[str, ...]) -> str:

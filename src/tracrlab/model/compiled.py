@@ -189,12 +189,17 @@ class CompiledModel:
         return to_huggingface(self, self._class_readout(margin), dtype=dtype)
 
     def to_gpt2(
-        self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
+        self,
+        *,
+        activation: Literal["relu", "gelu"] = "relu",
+        margin: float = 10.0,
+        dtype: torch.dtype | None = None,
+        head: Literal["labels", "lm"] = "labels",
     ) -> Pretrained:
         """A causal model as an ordinary GPT-2: see :func:`tracrlab.export.stock.to_gpt2`."""
         from tracrlab.export.stock import to_gpt2
 
-        return to_gpt2(self, self._class_readout(margin), activation=activation, dtype=dtype)
+        return to_gpt2(self, self._class_readout(margin), activation=activation, dtype=dtype, head=head)
 
     def to_bert(
         self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
