@@ -170,8 +170,8 @@ def _head_parts(model: CompiledModel) -> list[dict[str, Any]]:
     parts = []
     for layer, labels in enumerate(model.labels.heads):
         for head, label in enumerate(labels):
-            rows = {kind: getattr(w, f"W_{kind}")[layer, head].any(axis=1) for kind in "QKV"}
-            reads = {kind.lower(): list(_variables_at(model, read)) for kind, read in rows.items()}
+            matrices = {"q": w.W_Q[layer, head], "k": w.W_K[layer, head], "v": w.W_V[layer, head]}
+            reads = {kind: list(_variables_read(model, matrix)) for kind, matrix in matrices.items()}
             parts.append({"layer": layer, "head": head, "writes": label.writes, "expression": label.expression} | reads)
     return parts
 
@@ -182,7 +182,7 @@ def _neuron_parts(model: CompiledModel) -> list[dict[str, Any]]:
         start = 0
         for label in labels:
             stop = start + label.count
-            reads = list(_variables_at(model, model.weights.W_in[layer, :, start:stop].any(axis=1)))
+            reads = list(_variables_read(model, model.weights.W_in[layer, :, start:stop]))
             place = {"layer": layer, "start": start, "stop": stop}
             parts.append(place | {"writes": label.writes, "expression": label.expression, "reads": reads})
             start = stop
@@ -190,13 +190,13 @@ def _neuron_parts(model: CompiledModel) -> list[dict[str, Any]]:
 
 
 def _unembedding(model: CompiledModel) -> dict[str, Any]:
-    reads = list(_variables_at(model, model.weights.W_U.any(axis=1)))
+    reads = list(_variables_read(model, model.weights.W_U))
     return {"expression": model.program[-1][0], "reads": reads}
 
 
-def _variables_at(model: CompiledModel, read: np.ndarray) -> Iterator[str]:
-    """The variables of which a dimension is read."""
-    return (variable.name for variable in model.labels.variables if read[variable.dimensions].any())
+def _variables_read(model: CompiledModel, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
+    """The variables of which the matrix reads a dimension."""
+    return (variable.name for variable in model.labels.variables if matrix[variable.dimensions].any())
 
 
 def _reads(model: CompiledModel, parts: Sequence[dict[str, Any]]) -> Inputs:

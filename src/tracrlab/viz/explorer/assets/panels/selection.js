@@ -39,11 +39,11 @@ function described(model, state, links) {
     lines.push(element("p", { class: "tl-title" }, element("b", {}, expression.name), expression.text === expression.name ? "" : ` = ${expression.text}`));
     if (expression.location) lines.push(element("p", { class: "tl-note" }, expression.location));
   }
+  const [variable] = state.item[0] === "v" ? [state.item] : held.filter((item) => model.variables[placeOfItem(item)].isValue);
+  if (variable) lines.push(patchRow(model, state, placeOfItem(variable)));
   lines.push(...parts.map((item) => partRow(model, state, item)));
   for (const item of held) lines.push(variableLine(model, state, item));
   if (!parts.length && !held.length) lines.push(element("p", { class: "tl-note" }, "The model needs no part of its own for it."));
-  const [variable] = state.item[0] === "v" ? [state.item] : held.filter((item) => model.variables[placeOfItem(item)].isValue);
-  if (variable) lines.push(patchRow(model, state, placeOfItem(variable)));
   return lines;
 }
 
