@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 import zlib
@@ -66,7 +67,9 @@ def test_matrices_come_back_from_their_text(dtype: str, data: st.DataObject) -> 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_the_script_imports_nothing(entry: str) -> None:
     text = script(entry)
-    assert not re.search(r"^import|\bimport\(|\bfetch\(|XMLHttpRequest|WebSocket|innerHTML|\beval\(", text, re.MULTILINE)
+    assert not re.search(
+        r"^import|\bimport\(|\bfetch\(|XMLHttpRequest|WebSocket|innerHTML|\beval\(", text, re.MULTILINE
+    )
     assert "</script" not in text
 
 
@@ -119,7 +122,7 @@ def test_the_graph_leads_downwards_to_the_program_and_no_boxes_overlap(name: str
     for row in rows.values():
         assert row[0]["x"] >= 0
         assert row[-1]["x"] + row[-1]["width"] <= graph["width"] + 1e-6
-        assert all(left["x"] + left["width"] < right["x"] for left, right in zip(row, row[1:], strict=False))
+        assert all(left["x"] + left["width"] < right["x"] for left, right in itertools.pairwise(row))
 
 
 def test_with_the_program_the_graph_has_its_selectors() -> None:

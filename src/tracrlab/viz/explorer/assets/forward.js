@@ -1,5 +1,5 @@
-// The forward pass, as in model/forward.py, with interventions. The residual stream is kept in the model's number
-// format and everything in between in float64.
+// The forward pass, as in model/forward.py, with interventions. It computes in float64: the answers of a compiled model
+// are exact in the number format of its weights and in wider ones.
 
 import { dense, product } from "./packing.js";
 import { codeOf } from "./decoding.js";
@@ -56,7 +56,7 @@ export function recorded(model, ids) {
 function embedded({ config, matrices }, ids) {
   const all = [config.bosId, ...ids];
   const d = config.dModel;
-  const residual = residualOf(config, all.length);
+  const residual = new Float64Array(all.length * d);
   const addRows = (matrix, rowAt) => {
     matrix?.entries.forEach((entry, index) => {
       all.forEach((id, p) => {
@@ -110,10 +110,6 @@ function patched({ config, variables }, residual, sublayer, { patches }) {
     if (own === sublayer && at < residual.length) residual.set(codeOf(decoding, place, dimensions.length), at);
   }
   return residual;
-}
-
-function residualOf(config, n) {
-  return new (config.dtype === "float64" ? Float64Array : Float32Array)(n * config.dModel);
 }
 
 function sum(residual, written) {

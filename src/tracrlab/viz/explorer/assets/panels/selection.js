@@ -69,7 +69,7 @@ function neuronControl(state, part) {
     const neuron = Math.max(part.start, Math.min(part.stop - 1, Number(number.value) || part.start));
     state.ablateNeurons(part.layer, neuron, neuron + 1, !state.interventions.neurons.has(`${part.layer}.${neuron}`));
   };
-  const button = element("button", { type: "button", class: "tl-small", title: "ablate or restore this neuron", onclick: toggle }, "one");
+  const button = element("button", { type: "button", class: "tl-small", title: "ablate or restore this neuron alone", onclick: toggle }, "switch");
   return element("span", { class: "tl-pair" }, number, button);
 }
 
