@@ -20,8 +20,13 @@ export async function showExplorer(root, payload) {
   const model = { ...payload, matrices: await unpackedMatrices(payload.weights, payload.config.dtype) };
   const state = createState(model);
   const links = linksOf(model);
-  const palette = () => paletteOf(root);
   root.classList.add("tl-root");
+  let colours = paletteOf(root);
+  const palette = () => colours;
+  const recolour = () => {
+    colours = paletteOf(root);
+    state.show(state.view);
+  };
   const title = element("h1", {}, model.name);
   const summary = element("p", { class: "tl-summary", title: summaryText(model) }, summaryText(model));
   const hint = element("p", { class: "tl-hint" }, "arrow keys move · Enter selects · Esc lets go");
@@ -29,7 +34,7 @@ export async function showExplorer(root, payload) {
     element(
       "div",
       { class: "tl-app" },
-      element("header", { class: "tl-top" }, title, summary, hint, themeButton(root, () => state.show(state.view))),
+      element("header", { class: "tl-top" }, title, summary, hint, themeButton(root, recolour)),
       element("div", { class: "tl-input-row" }, tokensPanel(model, state), outputPanel(model, state)),
       sourcePanel(model, state, links),
       graphPanel(model, state),

@@ -88,8 +88,11 @@ function showValues(model, state, { element: row, variable, place }) {
   for (let p = 0; p < n; p++) {
     const cell = row.children[p + 1];
     const value = state.place(place, p);
-    cell.textContent = valueText(variable.decoding, value).replace(/^(-?)0\./, "$1.");
-    cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
+    const text = valueText(variable.decoding, value).replace(/^(-?)0\./, "$1.");
+    if (cell.textContent !== text) {
+      cell.textContent = text;
+      cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
+    }
     cell.classList.toggle("tl-patched", state.interventions.patches.has(`${place}.${p}`));
   }
 }
