@@ -278,6 +278,13 @@ def verify() -> None:
     mutations(console, _progress(PROGRAMS))
 
 
+def explorer() -> None:
+    """The explorer's page in a headless browser: its size, and how fast it opens and follows typing."""
+    from benchmarks.explorer_times import CASES, explorer_times
+
+    explorer_times(console, track(CASES, "measuring", console=console, transient=True, disable=not console.is_terminal))
+
+
 def _in_process(code: str) -> str:
     return _python("-c", code)
 
@@ -305,6 +312,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "torch": torch,
     "exports": exports,
     "compat": compat,
+    "explorer": explorer,
     "correctness": correctness,
 }
 

@@ -14,9 +14,20 @@ SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
     ("shapes", "errors", "extras", "rasp", "craft", "model", "verify", "compiler", "compat", "export", "viz", "cli")
 )
-METHODS = {("model/compiled.py", "export"), ("model/compiled.py", "verify")}  # a model imports these in its methods
+METHODS = {("model/compiled.py", each) for each in ("export", "verify", "viz")}  # a model imports these in its methods
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
-HEAVY = {"click", "jax", "matplotlib", "onnx", "prompt_toolkit", "rich", "safetensors", "torch", "transformers"}
+HEAVY = {
+    "anywidget",
+    "click",
+    "jax",
+    "matplotlib",
+    "onnx",
+    "prompt_toolkit",
+    "rich",
+    "safetensors",
+    "torch",
+    "transformers",
+}
 
 
 def rank(part: str) -> float:

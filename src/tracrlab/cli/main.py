@@ -7,6 +7,8 @@ import io
 import os
 import re
 import sys
+import tempfile
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -303,6 +305,35 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
 
 
 @main.command(
+    help="Open a model in the browser, in a page that runs it: type other tokens, follow every value to what computes "
+    f"it, ablate and patch.\n\n{MODEL_HELP}",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@click.argument("text", metavar="[TOKENS]", required=False)
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option("--html", "path", metavar="FILE", help="Write the page to this file instead of opening it.")
+@click.option("--reduced", is_flag=True, help="A page without weights, which shows this input only.")
+def explore(
+    program: str, name: str | None, text: str | None, kind: str, path: str | None, reduced: bool, **options: Any
+) -> None:
+    """Explore."""
+    from tracrlab.cli.programs import source_file
+    from tracrlab.viz.explorer import write_page
+
+    full_name = _in_file(program, name)
+    model, tokens, found = _model_and_input(
+        full_name, text, kind, CompileOptions(**options), given_with="after its name"
+    )
+    source = source_file(full_name) if found else None
+    goal = path or str(Path(tempfile.gettempdir(), f"tracrlab-explorer-{os.getpid()}.html"))
+    write_page(model, tokens, goal, program=found.program if found else None, source=source, reduced=reduced)
+    if path is None:
+        webbrowser.open(Path(goal).as_uri())
+    click.echo(f"written to {goal}")
+
+
+@main.command(
     help=f"Describe a model: shape, program, layers, dimensions.\n\n{MODEL_HELP} Of a program in a file, without "
     "options for compiling, the expressions are described.",
     epilog=TOKENS_HELP,
@@ -440,7 +471,7 @@ def _in_file(program: str, name: str | None) -> str:
 
 
 def _model_and_input(
-    name: str, text: str | None, kind: str, options: CompileOptions
+    name: str, text: str | None, kind: str, options: CompileOptions, *, given_with: str = "with --input"
 ) -> tuple[CompiledModel, list[Value], NamedProgram | None]:
     """The model to run, its input, and the program it was compiled from, if not loaded."""
     from tracrlab.cli.programs import find_program
@@ -449,7 +480,7 @@ def _model_and_input(
     model = _saved_model(name, options)
     if model is not None:
         if text is None:
-            raise InputError(f"give the input for {name} with --input")
+            raise InputError(f"give the input for {name} {given_with}")
         return model, input_tokens(text, model.config.vocab, TokenKind(kind)), None
 
     found = find_program(name, text)
@@ -457,7 +488,7 @@ def _model_and_input(
     if text is None and found.entry and options.vocab is None:
         text = found.entry.example_input
     if text is None:
-        raise InputError(f"give the input for {name} with --input")
+        raise InputError(f"give the input for {name} {given_with}")
     tokens = input_tokens(text, vocabulary, TokenKind(kind))
     if options.max_len is not None and len(tokens) > options.max_len:
         raise InputError(f"the input has {len(tokens)} tokens, but --max-len is {options.max_len}")

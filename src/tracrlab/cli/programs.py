@@ -11,12 +11,15 @@ import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tracrlab.errors import InputError, ProgramError
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.library import PROGRAMS, Program
 from tracrlab.rasp.values import Value
+
+if TYPE_CHECKING:
+    from tracrlab.viz.explorer.source import SourceFile
 
 PROGRAM_FILES = (".py", ".rasp")
 _MODEL_FILE = "config.json"
@@ -85,6 +88,14 @@ def _program_in_file(path: Path, name: str) -> SOp:
     if not isinstance(found, SOp):
         raise ProgramError(f"{path}:{name} is not an s-op but {type(found).__name__} ({found!r:.60})")
     return found
+
+
+def source_file(name: str) -> SourceFile | None:
+    """The text of the RASP file that a program is in, if that is what its name says."""
+    from tracrlab.viz.explorer.source import SourceFile
+
+    path = Path(name.rpartition(":")[0])
+    return SourceFile(path.name, path.read_text(encoding="utf-8")) if path.suffix == ".rasp" else None
 
 
 def running_example(text: str) -> str | list[str]:

@@ -229,6 +229,12 @@ class CompiledModel:
 
         return to_jax(self, self.readout(logits, margin))
 
+    def explore(self, tokens: Sequence[Value], *, program: SOp | None = None, reduced: bool = False) -> Any:
+        """The explorer in a notebook: see :func:`tracrlab.viz.explorer.widget.explorer_widget`."""
+        from tracrlab.viz.explorer.widget import explorer_widget
+
+        return explorer_widget(self, tokens, program=program, reduced=reduced)
+
     def report(self) -> Report:
         """Where every dimension, head, neuron and weight went, by expression; and lower bounds. ``print`` shows it."""
         return model_report(self.weights, self.labels)

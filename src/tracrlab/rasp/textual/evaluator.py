@@ -243,6 +243,7 @@ class Evaluator:
             return self.hooks.run(function, ops.checked_input("an input", arguments[0]))
         if isinstance(function, NativeFunction):
             self._check_arity(function.name, function.arity, len(arguments))
+            self._built_at(expression)
             return function.apply(*arguments)
         if not isinstance(function, Function):
             raise RaspTypeError(f"{ops.kind(function)} cannot be called")
