@@ -12,11 +12,14 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
-    ("shapes", "errors", "extras", "rasp", "craft", "model", "verify", "compiler", "compat", "export", "viz", "cli")
-)
+    "shapes", "errors", "extras", "rasp", "craft", "model", "verify", "compiler", "compat", "export", "compress",
+    "viz", "cli",
+)  # fmt: skip
 METHODS = {("model/compiled.py", "export"), ("model/compiled.py", "verify")}  # a model imports these in its methods
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
-HEAVY = {"click", "jax", "matplotlib", "onnx", "prompt_toolkit", "rich", "safetensors", "torch", "transformers"}
+HEAVY = {
+    "click", "jax", "matplotlib", "onnx", "prompt_toolkit", "pyarrow", "rich", "safetensors", "torch", "transformers",
+}  # fmt: skip
 
 
 def rank(part: str) -> float:
