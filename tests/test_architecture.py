@@ -12,8 +12,9 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
-    ("shapes", "errors", "extras", "rasp", "craft", "model", "verify", "compiler", "compat", "export", "viz", "cli")
-)
+    "shapes", "errors", "extras", "rasp", "craft", "model", "verify", "compiler", "compat", "export", "compress",
+    "viz", "cli",
+)  # fmt: skip
 METHODS = {("model/compiled.py", each) for each in ("export", "verify", "viz")}  # a model imports these in its methods
 TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
 HEAVY = {
@@ -23,6 +24,7 @@ HEAVY = {
     "matplotlib",
     "onnx",
     "prompt_toolkit",
+    "pyarrow",
     "rich",
     "safetensors",
     "torch",

@@ -107,6 +107,10 @@ class ExportError(TracrLabError):
     """A model cannot be said in another library's format."""
 
 
+class CompressionError(TracrLabError):
+    """A compression cannot be trained, continued, read or written as asked for."""
+
+
 class MissingDependencyError(TracrLabError):
     """A package is needed that an extra of Tracr Lab installs."""
 

@@ -1,0 +1,116 @@
+"""A training on disk: what it is, where it stands, what was measured. Nothing in it is executed when it is read.
+
+``training.json`` says what is trained, ``checkpoint.safetensors`` holds parameters, optimiser and random numbers after
+a step, ``metrics.parquet`` the measures so far. Each file is replaced at one stroke, the checkpoint last.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from tracrlab.errors import CompressionError
+from tracrlab.extras import require
+
+TRAINING_FILE, CHECKPOINT_FILE, METRICS_FILE = "training.json", "checkpoint.safetensors", "metrics.parquet"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Where a training stands after ``step`` steps: its tensors by name, and the rows measured so far."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    rows: list[Row]
+
+
+def begin(folder: Path, description: dict[str, Any]) -> Checkpoint | None:
+    """Make the folder of a training, or read where the one in it stands.
+
+    Raises:
+        CompressionError: the folder holds another training, or something else, or cannot be written.
+    """
+    text = json.dumps(description, indent=1, sort_keys=True)
+    try:
+        if (folder / TRAINING_FILE).exists():
+            _check_same(folder, json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8")), json.loads(text))
+            return _checkpoint(folder) if (folder / CHECKPOINT_FILE).exists() else None
+        if folder.is_dir() and any(folder.iterdir()):
+            raise CompressionError(f"{folder} holds something else than a training; give a new or empty folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / TRAINING_FILE, text.encode())
+    except OSError as error:
+        raise CompressionError(f"cannot train in {folder}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CompressionError(f"{folder} does not hold a training that can be continued: {error}") from error
+    return None
+
+
+def save(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write where a training stands.
+
+    Raises:
+        CompressionError: the folder cannot be written.
+    """
+    from safetensors.torch import save as to_bytes
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    try:
+        write_rows(folder / METRICS_FILE, checkpoint.rows)
+        _replace(folder / CHECKPOINT_FILE, to_bytes(tensors, metadata={"step": str(checkpoint.step)}))
+    except OSError as error:
+        raise CompressionError(f"cannot write a checkpoint to {folder}: {error.strerror or error}") from error
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    """Write rows as a table in the Parquet format.
+
+    Raises:
+        MissingDependencyError: pyarrow is not installed.
+    """
+    arrow = require("pyarrow", extra="compress", purpose="a table of metrics")
+    parquet = require("pyarrow.parquet", extra="compress", purpose="a table of metrics")
+    scratch = path.with_name(f".{path.name}.new")
+    parquet.write_table(arrow.Table.from_pylist(rows), scratch)
+    scratch.replace(path)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of such a table."""
+    parquet = require("pyarrow.parquet", extra="compress", purpose="a table of metrics")
+    rows: list[Row] = parquet.read_table(path).to_pylist()
+    return rows
+
+
+def _checkpoint(folder: Path) -> Checkpoint:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / CHECKPOINT_FILE, "pt") as file:
+            step = int(file.metadata()["step"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
+    except (SafetensorError, LookupError, TypeError) as error:
+        raise ValueError(f"{CHECKPOINT_FILE}: {error}") from error
+    rows = read_rows(folder / METRICS_FILE)
+    return Checkpoint(step, tensors, [row for row in rows if row["step"] <= step])
+
+
+def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    if different:
+        raise CompressionError(
+            f"{folder} holds another training, which differs in {', '.join(different)}; "
+            "give the same arguments to continue it, or another folder"
+        )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.write_bytes(content)
+    scratch.replace(path)

@@ -1,0 +1,59 @@
+"""Where the matrices W [D, d] begin, and those that compress without training.
+
+- *random*: independent normal entries of variance 1/d, for which W Wᵀ is the identity on average;
+- *pca*: the principal directions of the residual stream, the comparison of section 5.2 of the Tracr paper;
+- *identity*: what keeps everything, for d = D.
+
+What loses nothing in fewer dimensions is in :mod:`tracrlab.compress.exact`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tracrlab.compress.forward import FrozenModel, Pass, forward
+from tracrlab.compress.sharing import Sharing
+from tracrlab.errors import CompressionError
+
+Initial = Literal["random", "pca", "identity"]
+
+
+def initial_matrix(frozen: FrozenModel, ids: Tensor, initial: Initial, d: int, seed: int) -> Tensor:
+    """A matrix [D, d] to begin with.
+
+    Raises:
+        CompressionError: there is none of this kind and size.
+    """
+    D = frozen.config.d_model
+    if not 1 <= d <= D:
+        raise CompressionError(f"the compressed size must be between 1 and {D}, the size of the model, not {d}")
+    match initial:
+        case "random":
+            generator = torch.Generator().manual_seed(seed)
+            entries: Tensor = torch.randn(D, d, generator=generator) / d**0.5
+            return entries
+        case "pca":
+            principal: Tensor = principal_directions(frozen, ids)[:, :d].cpu()
+            return principal
+        case "identity":
+            if d != D:
+                raise CompressionError(f"the identity is a start only for the full size {D}, not {d}")
+            return torch.eye(D)
+    raise CompressionError(f"there is no initial matrix {initial!r}; there are random, pca and identity")
+
+
+def principal_directions(frozen: FrozenModel, ids: Tensor) -> Tensor:
+    """Directions [D, D] of the compiled residual stream, in columns, by falling mean square.
+
+    Over all positions of the inputs but padding, after the embedding and every sublayer. The mean is not subtracted:
+    models have no biases to put it back, and would lose the constant ``one`` with it.
+    """
+    run: Pass = forward(frozen, Sharing.ALL, frozen.identity, ids)
+    present = ids != frozen.config.pad_id
+    vectors = torch.cat([residual[present] for residual in run.residuals]).double()
+    _, directions = torch.linalg.eigh(vectors.T @ vectors)
+    principal: Tensor = directions.flip(1).float()
+    return principal
