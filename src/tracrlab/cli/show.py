@@ -282,7 +282,8 @@ def _layers(model: CompiledModel) -> Table:
         _add_sublayer(table, sublayer_name(2 * layer), parts)
         parts, first = [], 0
         for group in groups:
-            parts.append((f"neurons {_span(first, group.count)}", group.writes, group.expression))
+            effect = f"(clears {group.writes})" if group.clears else group.writes
+            parts.append((f"neurons {_span(first, group.count)}", effect, group.expression))
             first += group.count
         _add_sublayer(table, sublayer_name(2 * layer + 1), parts)
     return table
@@ -294,7 +295,8 @@ def _add_sublayer(table: Table, name: str, parts: Sequence[tuple[str, str, str]]
 
 
 def _dimensions(model: CompiledModel) -> Table:
-    table = _listing("dimensions", "variable", "written by", "layout", "values")
+    reused = any(entry.cleared is not None for entry in model.labels.variables)
+    table = _listing("dimensions", "variable", "written by", *["cleared by"] * reused, "layout", "values")
     for entry in model.labels.variables:
         variable = entry.variable
         values = _values(variable.values) + (" -" if variable.nullable else "")
@@ -302,6 +304,7 @@ def _dimensions(model: CompiledModel) -> Table:
             _span(entry.start, variable.width),
             Text(printable(entry.name), "" if entry.is_value else "dim"),
             sublayer_name(entry.sublayer),
+            *["" if entry.cleared is None else sublayer_name(entry.cleared)] * reused,
             variable.layout.value,
             Text(printable(values)),
         )
@@ -357,7 +360,7 @@ def _residual_table(model: CompiledModel, trace: Trace, step: Step, changed: np.
     table.add_column("", no_wrap=True)
     for token in (model.config.bos, *trace.tokens):
         table.add_column(Text(value_text(token)), justify="right", no_wrap=True)
-    for dimension, label in enumerate(model.labels.dimensions):
+    for dimension, label in enumerate(model.labels.dimensions_after(step.sublayer)):
         cells = zip(step.residual[:, dimension].tolist(), changed[:, dimension].tolist(), strict=True)
         table.add_row(Text(printable(str(label))), *(_number_cell(number, new, coloured) for number, new in cells))
     return table

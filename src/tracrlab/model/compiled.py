@@ -100,7 +100,7 @@ class CompiledModel:
             sublayer = number - 1
             written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
             pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
-            steps.append(Step(sublayer_name(sublayer), residual[0], written, pattern))
+            steps.append(Step(sublayer_name(sublayer), sublayer, residual[0], written, pattern))
         return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
 
     def encode(self, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:
@@ -253,8 +253,8 @@ class CompiledModel:
             heads = ", ".join(label.writes for label in self.labels.heads[layer])
             neurons: Counter[str] = Counter()
             for label in self.labels.neurons[layer]:
-                neurons[label.writes] += label.count
-            mlp = ", ".join(f"{writes} ({_counted(count, 'neuron')})" for writes, count in neurons.items())
+                neurons[f"clears {label.writes}" if label.clears else label.writes] += label.count
+            mlp = ", ".join(f"{effect} ({_counted(count, 'neuron')})" for effect, count in neurons.items())
             lines += [f"  attn {layer + 1}: {heads or '-'}", f"  mlp {layer + 1}: {mlp or '-'}"]
         return "\n".join(lines)
 

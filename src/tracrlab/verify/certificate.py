@@ -13,7 +13,7 @@ from tracrlab.rasp.values import Value
 
 FORMAT = 1
 
-Kind = Literal["embedding", "head", "mlp", "readout", "unused"]
+Kind = Literal["embedding", "head", "mlp", "clearing", "readout", "unused"]
 Status = Literal["proven", "failed", "not proven"]
 Rounding = Literal["bounded", "measured"]
 

@@ -26,6 +26,7 @@ class Passes:
     neurons: bool = _on("functions of one number are steps, where that is cheaper than a lookup")
     bends: bool = _on("polygons take the place of steps, where rounding allows it")
     bold: bool = _on("codes with rounding errors are compared even where positions must weigh the same")
+    reuse: bool = _on("dimensions of what is no longer read hold something else, where the model is smaller for it")
 
     @classmethod
     def descriptions(cls) -> dict[str, str]:
