@@ -221,15 +221,15 @@ def program_description(program: SOp) -> Group:
     return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
-def pass_table(stages: Sequence[tuple[str, str, CompiledModel]]) -> Table:
-    """How large the model is after each pass; passes add up."""
-    table = Table("pass", "what it does", box=None, header_style="bold", pad_edge=False)
+def pass_table(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Table:
+    """How large the model is after each pass, by name, family and description; passes add up."""
+    table = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
     for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters"):
         table.add_column(title, justify="right")
-    for name, description, model in stages:
+    for name, family, description, model in stages:
         config = model.config
         sizes = (config.n_layers, config.d_model, config.n_heads, config.d_head, config.d_mlp, config.n_parameters)
-        table.add_row(name, description, *(f"{size:,}" for size in sizes))
+        table.add_row(name, family, description, *(f"{size:,}" for size in sizes))
     return table
 
 

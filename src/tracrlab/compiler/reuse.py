@@ -13,8 +13,9 @@ fewer than the widest one, and a column of two matrices in every layer where it 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,11 +26,10 @@ from tracrlab.compiler.schedule import Schedule
 from tracrlab.compiler.shape import neurons_by_layer
 from tracrlab.craft.spaces import Variable
 from tracrlab.model.config import ModelConfig
-from tracrlab.shapes import Int
 
 Cost = Callable[[int, int], float]  # of a d_model and a d_mlp; infinite where they are not allowed
 
-_CAPS = 32  # limits of d_mlp that are tried, at most
+_WORK = 2**19  # pairs of variables that are compared, about, while allocations are improved
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,10 @@ class Lifetime:
     variable: Variable
     born: int
     clearable: int | None
+
+    def last(self, end: int) -> int:
+        """The last sublayer in which its dimensions hold it, at least; ``end`` if it is never cleared."""
+        return end if self.clearable is None else self.clearable
 
 
 def parameter_cost(shape: ModelConfig, architecture: Architecture) -> Cost:
@@ -57,25 +61,83 @@ def parameter_cost(shape: ModelConfig, architecture: Architecture) -> Cost:
 def reuse_dimensions(lowered: Lowered, schedule: Schedule, n_layers: int, cost: Cost) -> Allocation:
     """The cheapest allocation that was found, with clearings where that costs less than none.
 
-    For several limits of ``d_mlp``, and several orders of variables that are written at once, each variable goes where
-    it takes the fewest new dimensions and then the fewest neurons (best fit). Where all blocks have one width and
-    neurons are free, no allocation has fewer dimensions; in general the least number is hard to find (it is dynamic
-    storage allocation), and the largest live set bounds it from below.
+    Variables are placed wide ones first, and in some other orders, each in the first dimensions where nothing else is
+    in use at the same time (first fit, for what is known as dynamic storage allocation; to find the least number of
+    dimensions is NP-hard, and :func:`most_in_use` bounds it). Then, one after the other, variables are kept whose
+    dimensions cost less than the neurons that clear them.
     """
-    used = neurons_by_layer(lowered.components, schedule, n_layers)
     best = allocate_dimensions(lowered)
+    used = neurons_by_layer(lowered.components, schedule, n_layers)
     least = (cost(best.d_model, max(1, *used)), 0)
     lives = lifetimes(lowered, schedule, n_layers)
-    widest = max(used) + sum(2 * life.variable.width for life in lives)
-    unlimited = [_packed(order, used, widest) for order in _orders(lives)]
-    reached = max((_d_mlp(used, found) for found in unlimited), default=0)
-    caps = np.unique(np.linspace(max(used), max(reached, *used), _CAPS).astype(int)).tolist()
-    tried = unlimited + [_packed(order, used, cap) for cap in caps for order in _orders(lives)]
-    for found in tried:
-        price = (cost(found.d_model, max(1, _d_mlp(used, found))), sum(each.n_neurons for each in found.clearings))
+    if not any(one.clearable is not None and one.clearable < other.born for one in lives for other in lives):
+        return best
+    tries = _WORK // len(lives) ** 2
+    for order in _orders(lives, 2 * n_layers):
+        found, price = _priced(order, set(), used, cost)
+        kept, tries, improved = set[Variable](), tries - 1, True
+        while improved and tries > 0:
+            improved = False
+            for clearing in found.clearings:
+                other, lower = _priced(order, {*kept, clearing.variable}, used, cost)
+                tries -= 1
+                if lower < price:
+                    kept.add(clearing.variable)
+                    found, price, improved = other, lower, True
+                    break
         if price < least:
             best, least = found, price
     return best
+
+
+def most_in_use(lives: Sequence[Lifetime], end: int) -> int:
+    """The most dimensions that are in use at once, from the sublayer that writes each to the one that can clear it.
+
+    ``end`` is the number of sublayers. No allocation has fewer dimensions.
+    """
+    return max(
+        sum(life.variable.width for life in lives if life.born <= sublayer <= life.last(end))
+        for sublayer in range(-1, end)
+    )
+
+
+def clearings_between(
+    lives: Sequence[Lifetime], starts: Mapping[Variable, int], neurons: Sequence[int]
+) -> tuple[Clearing, ...]:
+    """What must be cleared for variables that begin at these dimensions, in the order of sublayers.
+
+    Each is cleared in one MLP, of those from its last read to what is written there next the one with the fewest
+    ``neurons``.
+    """
+    used = list(neurons)
+    held: dict[int, list[Lifetime]] = {}
+    for life in sorted(lives, key=lambda each: each.born):
+        for dimension in range(starts[life.variable], starts[life.variable] + life.variable.width):
+            held.setdefault(dimension, []).append(life)
+    followed: dict[Lifetime, dict[int, int]] = {}
+    for dimension, holders in sorted(held.items()):
+        for earlier, later in pairwise(holders):
+            followed.setdefault(earlier, {})[dimension - starts[earlier.variable]] = later.born
+    clearings = []
+    for life, nexts in sorted(followed.items(), key=lambda item: len(_choices(*item))):
+        sublayer = min(_choices(life, nexts), key=lambda each: used[each // 2])
+        clearings.append(Clearing(life.variable, sublayer, tuple(nexts), is_signed(life.variable)))
+        used[sublayer // 2] += clearings[-1].n_neurons
+    return tuple(sorted(clearings, key=lambda each: each.sublayer))
+
+
+def _choices(life: Lifetime, nexts: Mapping[int, int]) -> range:
+    """The MLPs that can clear a variable, given which sublayer writes each of its dimensions next."""
+    assert life.clearable is not None
+    return range(life.clearable, min(nexts.values()), 2)
+
+
+def widest_mlp(neurons: Sequence[int], clearings: Sequence[Clearing]) -> int:
+    """The most neurons in a layer, those that clear among them."""
+    total = list(neurons)
+    for clearing in clearings:
+        total[clearing.sublayer // 2] += clearing.n_neurons
+    return max(1, *total)
 
 
 def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifetime]:
@@ -102,106 +164,45 @@ def is_signed(variable: Variable) -> bool:
     return bool((ideal < 0).any()) or not variable.noise.is_exact
 
 
-def _orders(lives: Sequence[Lifetime]) -> Iterator[list[Lifetime]]:
-    """Orders in which what is written later comes later: as they are, those that live long first, and wide ones."""
-    end = max((life.clearable or 0 for life in lives), default=0) + 1
+def _orders(lives: Sequence[Lifetime], end: int) -> Iterator[list[Lifetime]]:
+    """Orders in which variables are placed: wide ones first, large ones, those needed last, as they are written."""
+
+    def length(life: Lifetime) -> int:
+        return life.last(end) - life.born + 1
+
     keys: tuple[Callable[[Lifetime], tuple[int, ...]], ...] = (
-        lambda life: (life.born,),
-        lambda life: (life.born, -(life.clearable or end)),
-        lambda life: (life.born, -(life.clearable or end), -life.variable.width),
-        lambda life: (life.born, -life.variable.width),
+        lambda life: (-life.variable.width, -length(life)),
+        lambda life: (-life.variable.width * length(life),),
+        lambda life: (-life.last(end), -life.variable.width),
+        lambda life: (life.born, -life.last(end)),
     )
     return (sorted(lives, key=key) for key in keys)
 
 
-def _d_mlp(used: Sequence[int], allocation: Allocation) -> int:
-    neurons = list(used)
-    for clearing in allocation.clearings:
-        neurons[clearing.sublayer // 2] += clearing.n_neurons
-    return max(neurons)
+def _priced(
+    order: Sequence[Lifetime], kept: Collection[Variable], used: Sequence[int], cost: Cost
+) -> tuple[Allocation, tuple[float, int]]:
+    """The allocation by first fit in this order, what it costs, and how many neurons clear; some variables are kept."""
+    lives = [replace(life, clearable=None) if life.variable in kept else life for life in order]
+    starts = _first_fit(lives, 2 * len(used))
+    clearings = clearings_between(lives, starts, used)
+    d_model = max(start + variable.width for variable, start in starts.items())
+    price = cost(d_model, widest_mlp(used, clearings)), sum(each.n_neurons for each in clearings)
+    return Allocation(starts, d_model, clearings), price
 
 
-def _packed(order: Sequence[Lifetime], used: Sequence[int], cap: int) -> Allocation:
-    """Each variable where it fits best, with at most ``cap`` neurons in a layer."""
-    packing = _Packing(cap, list(used))
+def _first_fit(order: Sequence[Lifetime], end: int) -> dict[Variable, int]:
+    """The first dimension of each variable, the lowest where none of those before is in use at the same time."""
+    placed: list[tuple[int, int, int, int]] = []
+    starts = {}
     for life in order:
-        packing.add(life)
-    return packing.allocation()
-
-
-@dataclass(eq=False)
-class _Packing:
-    """The residual stream while variables are placed in it: who holds each dimension last, and what is cleared when."""
-
-    cap: int
-    neurons: list[int]
-    holders: list[Lifetime] = field(default_factory=list)
-    starts: dict[Variable, int] = field(default_factory=dict)
-    clearings: dict[Variable, Clearing] = field(default_factory=dict)
-
-    def add(self, life: Lifetime) -> None:
-        """Place a variable that is written no earlier than those before."""
-        for start in self._places(life):
-            width = life.variable.width
-            if self._clear(life.born, range(start, min(start + width, len(self.holders)))):
-                self.holders[start : start + width] = [life] * width
-                self.starts[life.variable] = start
-                return
-
-    def allocation(self) -> Allocation:
-        """What has been placed, by dimensions."""
-        starts = dict(sorted(self.starts.items(), key=lambda item: item[1]))
-        clearings = sorted(self.clearings.values(), key=lambda each: each.sublayer)
-        return Allocation(starts, len(self.holders), tuple(clearings))
-
-    def _places(self, life: Lifetime) -> list[int]:
-        """Where a variable may begin, the best place first; the last is behind everything."""
-        end, width = len(self.holders), life.variable.width
-        if not width:
-            return [end]
-        taken = np.array([not self._clearable_before(life.born, holder) for holder in self.holders], int)
-        price = np.array([1 + is_signed(holder.variable) for holder in self.holders], int)
-        starts = np.arange(end + 1)
-        stops = np.minimum(starts + width, end)
-        free = _sums(taken, starts, stops) == 0
-        new = starts + width - stops
-        prices = _sums(price, starts, stops)
-        order = np.lexsort((starts, prices, new))
-        return [start for start in order.tolist() if free[start]]
-
-    def _clearable_before(self, sublayer: int, holder: Lifetime) -> bool:
-        done = self.clearings.get(holder.variable)
-        first = done.sublayer if done else holder.clearable
-        return first is not None and first < sublayer
-
-    def _clear(self, before: int, dimensions: range) -> bool:
-        """Clear dimensions before a sublayer, if there is room for the neurons; a variable is cleared in one MLP."""
-        changed, neurons = dict[Variable, Clearing](), list(self.neurons)
-        by_holder: dict[Lifetime, list[int]] = {}
-        for dimension in dimensions:
-            by_holder.setdefault(self.holders[dimension], []).append(dimension)
-        for holder, own in by_holder.items():
-            variable = holder.variable
-            assert holder.clearable is not None
-            done = self.clearings.get(variable)
-            choices = [done.sublayer] if done else range(holder.clearable, before, 2)
-            sublayer = min(choices, key=lambda each: neurons[each // 2])
-            places = tuple(dimension - self.starts[variable] for dimension in own)
-            clearing = Clearing(variable, sublayer, places, is_signed(variable))
-            neurons[sublayer // 2] += clearing.n_neurons
-            if neurons[sublayer // 2] > self.cap:
-                return False
-            before_it = done.places if done else ()
-            changed[variable] = replace(clearing, places=tuple(sorted((*before_it, *places))))
-        self.clearings.update(changed)
-        self.neurons = neurons
-        return True
-
-
-def _sums(
-    numbers: Int[np.ndarray, " dimension"], starts: Int[np.ndarray, " place"], stops: Int[np.ndarray, " place"]
-) -> Int[np.ndarray, " place"]:
-    """The sum of ``numbers`` from each start up to its stop."""
-    totals = np.concatenate([[0], np.cumsum(numbers)])
-    sums: np.ndarray = totals[stops] - totals[starts]
-    return sums
+        width, born, last = life.variable.width, life.born, life.last(end)
+        start = 0
+        for lower, upper, since, until in sorted(placed):
+            if since <= last and born <= until:
+                if lower - start >= width:
+                    break
+                start = max(start, upper)
+        placed.append((start, start + width, born, last))
+        starts[life.variable] = start
+    return dict(sorted(starts.items(), key=lambda item: item[1]))
