@@ -34,7 +34,10 @@ _WORK = 2**19  # pairs of variables that are compared, about, while allocations 
 
 @dataclass(frozen=True, eq=False)
 class Lifetime:
-    """A variable, the sublayer that writes it (-1: the embedding), and the first that can clear it; ``None``: none."""
+    """A variable, the sublayer that writes it (-1: the embedding), and the first that can clear it for a later one.
+
+    The last is ``None`` if there is none.
+    """
 
     variable: Variable
     born: int
@@ -153,7 +156,7 @@ def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifet
     for variable in all_variables(lowered):
         start = born.get(variable, -1)
         first = max(last.get(variable, -1), start + 1) | 1  # the MLP there or after it
-        gone = variable not in kept and variable in born and first < 2 * n_layers
+        gone = variable not in kept and variable in born and first < 2 * n_layers - 1
         lives.append(Lifetime(variable, start, first if gone else None))
     return lives
 
@@ -165,7 +168,10 @@ def is_signed(variable: Variable) -> bool:
 
 
 def _orders(lives: Sequence[Lifetime], end: int) -> Iterator[list[Lifetime]]:
-    """Orders in which variables are placed: wide ones first, large ones, those needed last, as they are written."""
+    """Orders in which variables are placed: wide ones first, large ones, those needed last, as they are written.
+
+    Before them come those that are there from the beginning to the end, which can share with none.
+    """
 
     def length(life: Lifetime) -> int:
         return life.last(end) - life.born + 1
@@ -176,7 +182,9 @@ def _orders(lives: Sequence[Lifetime], end: int) -> Iterator[list[Lifetime]]:
         lambda life: (-life.last(end), -life.variable.width),
         lambda life: (life.born, -life.last(end)),
     )
-    return (sorted(lives, key=key) for key in keys)
+    always = [life for life in lives if length(life) == end + 2]
+    others = [life for life in lives if length(life) < end + 2]
+    return ([*always, *sorted(others, key=key)] for key in keys)
 
 
 def _priced(
