@@ -256,6 +256,13 @@ def compact() -> None:
     compact_sizes(console)
 
 
+def reuse() -> None:
+    """Compact models with and without dimension reuse."""
+    from benchmarks.reuse_sizes import reuse_sizes
+
+    reuse_sizes(console)
+
+
 def depth() -> None:
     """Layers of compiled models beside the ideal depth of the drawing."""
     from benchmarks.depths import depth_table
@@ -306,6 +313,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "widths": widths,
     "sizes": sizes,
     "compact": compact,
+    "reuse": reuse,
     "depth": depth,
     "verify": verify,
     "text": text,

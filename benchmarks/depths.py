@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "rasp"
 LENGTH = 8
 
 # the vocabulary of each example; programs of the library run on letters
-_VOCABULARIES = {
+EXAMPLE_VOCABULARIES = {
     "dyck1_ptf": "()",
     "dyck2_ptf": "(){}",
     "dyck3_ptf": "()[]{}",
@@ -67,7 +67,7 @@ def depth_table(console: Console) -> None:
     for title in ("program", "ideal depth", "heads", "compact layers", "heads", "faithful layers", "heads"):
         table.add_column(title, justify="left" if title == "program" else "right")
     for name, program in example_programs().items():
-        table.add_row(name, *_figures(program, list(_VOCABULARIES.get(name, "§abcd"))))
+        table.add_row(name, *_figures(program, list(EXAMPLE_VOCABULARIES.get(name, "§abcd"))))
     table.add_section()
     for name, text in _LIBRARY.items():
         table.add_row(name, *_figures(library_program(text), list("abcd")))

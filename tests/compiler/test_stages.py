@@ -52,7 +52,7 @@ def check_stages(program: SOp, analysis: Analysis) -> None:
         check_lowered(lowered, whole_scores=lowered is faithful)
         schedule = layer_schedule(lowered.components)
         check_schedule(lowered, schedule)
-        check_allocation(lowered, allocate_dimensions(lowered))
+        check_allocation(lowered, schedule, allocate_dimensions(lowered))
 
 
 @pytest.mark.parametrize("block", [SEEDS[start : start + 25] for start in range(0, len(SEEDS), 25)])

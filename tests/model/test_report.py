@@ -18,7 +18,7 @@ def test_the_parts_add_up_to_the_model(name: str, mode: Mode) -> None:
     entry = PROGRAMS[name]
     model = tracrlab.compile(entry.build(), list(entry.example_vocab), 6, mode=mode)
     report = model.report()
-    assert sum(cost.n_dimensions for cost in report.costs) == model.config.d_model
+    assert sum(cost.n_dimensions for cost in report.costs) == model.config.d_model + report.n_reused
     assert sum(cost.n_heads for cost in report.costs) == sum(map(len, model.labels.heads))
     assert sum(cost.n_neurons for cost in report.costs) == sum(
         group.count for layer in model.labels.neurons for group in layer

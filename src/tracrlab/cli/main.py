@@ -435,19 +435,19 @@ def _write_text(file: str, text: str) -> None:
 
 def _compiled_pass_by_pass(
     found: NamedProgram, vocabulary: list[Value], options: CompileOptions
-) -> list[tuple[str, str, CompiledModel]]:
-    """The faithful model, and the compact one with one pass after another switched on; names, descriptions, models."""
+) -> list[tuple[str, str, str, CompiledModel]]:
+    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, models."""
     from tracrlab.compiler.compact.passes import Passes
 
-    descriptions = Passes.descriptions()
+    descriptions, families = Passes.descriptions(), Passes.families()
     faithful = replace(options, mode="faithful", passes=None)
-    stages = [("faithful", "a component for each s-op", _compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
+    stages = [("faithful", "", "a component for each s-op", _compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
     for count in range(len(descriptions) + 1):
         names = list(descriptions)[:count]
         compact = replace(options, mode="compact", passes=",".join(names))
         model = _compiled(found, vocabulary, DEFAULT_MAX_LEN, compact)
         last = names[-1] if names else "compact"
-        stages.append((last, descriptions.get(last, "no pass yet"), model))
+        stages.append((last, families.get(last, ""), descriptions.get(last, "no pass yet"), model))
     return stages
 
 

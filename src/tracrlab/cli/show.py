@@ -221,15 +221,15 @@ def program_description(program: SOp) -> Group:
     return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
-def pass_table(stages: Sequence[tuple[str, str, CompiledModel]]) -> Table:
-    """How large the model is after each pass; passes add up."""
-    table = Table("pass", "what it does", box=None, header_style="bold", pad_edge=False)
+def pass_table(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Table:
+    """How large the model is after each pass, by name, family and description; passes add up."""
+    table = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
     for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters"):
         table.add_column(title, justify="right")
-    for name, description, model in stages:
+    for name, family, description, model in stages:
         config = model.config
         sizes = (config.n_layers, config.d_model, config.n_heads, config.d_head, config.d_mlp, config.n_parameters)
-        table.add_row(name, description, *(f"{size:,}" for size in sizes))
+        table.add_row(name, family, description, *(f"{size:,}" for size in sizes))
     return table
 
 
@@ -282,7 +282,8 @@ def _layers(model: CompiledModel) -> Table:
         _add_sublayer(table, sublayer_name(2 * layer), parts)
         parts, first = [], 0
         for group in groups:
-            parts.append((f"neurons {_span(first, group.count)}", group.writes, group.expression))
+            effect = f"(clears {group.writes})" if group.clears else group.writes
+            parts.append((f"neurons {_span(first, group.count)}", effect, group.expression))
             first += group.count
         _add_sublayer(table, sublayer_name(2 * layer + 1), parts)
     return table
@@ -294,7 +295,8 @@ def _add_sublayer(table: Table, name: str, parts: Sequence[tuple[str, str, str]]
 
 
 def _dimensions(model: CompiledModel) -> Table:
-    table = _listing("dimensions", "variable", "written by", "layout", "values")
+    reused = any(entry.cleared is not None for entry in model.labels.variables)
+    table = _listing("dimensions", "variable", "written by", *["cleared by"] * reused, "layout", "values")
     for entry in model.labels.variables:
         variable = entry.variable
         values = _values(variable.values) + (" -" if variable.nullable else "")
@@ -302,6 +304,7 @@ def _dimensions(model: CompiledModel) -> Table:
             _span(entry.start, variable.width),
             Text(printable(entry.name), "" if entry.is_value else "dim"),
             sublayer_name(entry.sublayer),
+            *["" if entry.cleared is None else sublayer_name(entry.cleared)] * reused,
             variable.layout.value,
             Text(printable(values)),
         )
@@ -357,7 +360,7 @@ def _residual_table(model: CompiledModel, trace: Trace, step: Step, changed: np.
     table.add_column("", no_wrap=True)
     for token in (model.config.bos, *trace.tokens):
         table.add_column(Text(value_text(token)), justify="right", no_wrap=True)
-    for dimension, label in enumerate(model.labels.dimensions):
+    for dimension, label in enumerate(model.labels.dimensions_after(step.sublayer)):
         cells = zip(step.residual[:, dimension].tolist(), changed[:, dimension].tolist(), strict=True)
         table.add_row(Text(printable(str(label))), *(_number_cell(number, new, coloured) for number, new in cells))
     return table

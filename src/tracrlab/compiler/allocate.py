@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracrlab.compiler.lower import Lowered
@@ -9,11 +10,34 @@ from tracrlab.craft.spaces import Variable
 
 
 @dataclass(frozen=True, eq=False)
-class Allocation:
-    """The first dimension of each variable, in order, and how many dimensions there are."""
+class Clearing:
+    """Neurons of the MLP at ``sublayer`` that set dimensions of a variable to zero, so that others may hold them.
 
-    starts: dict[Variable, int]
+    ``places`` are the dimensions that are cleared, counted within the variable. A neuron takes off what is positive;
+    where ``signed``, so that the dimension may hold less than zero, a second one takes off what is negative.
+    """
+
+    variable: Variable
+    sublayer: int
+    places: tuple[int, ...]
+    signed: bool
+
+    @property
+    def n_neurons(self) -> int:
+        """The number of neurons."""
+        return len(self.places) * (1 + self.signed)
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """The first dimension of each variable, and how many dimensions there are.
+
+    Variables that share dimensions hold them one after the other, with a clearing in between.
+    """
+
+    starts: Mapping[Variable, int]
     d_model: int
+    clearings: tuple[Clearing, ...] = ()
 
     def dimensions(self, variable: Variable) -> slice:
         """The dimensions of a variable."""
@@ -23,13 +47,17 @@ class Allocation:
 
 def allocate_dimensions(lowered: Lowered) -> Allocation:
     """Give every variable a block of its own: first what the embeddings hold, then in order of computation."""
-    variables = [embedding.writes for embedding in lowered.embeddings]
-    variables += [placed.component.writes for placed in lowered.components]
-    variables += lowered.variables.values()  # those that nothing writes, because they are always None
     starts: dict[Variable, int] = {}
     d_model = 0
-    for variable in variables:
-        if variable not in starts:
-            starts[variable] = d_model
-            d_model += variable.width
+    for variable in all_variables(lowered):
+        starts[variable] = d_model
+        d_model += variable.width
     return Allocation(starts, d_model)
+
+
+def all_variables(lowered: Lowered) -> list[Variable]:
+    """The variables that the embeddings hold, then those of the components, then those that are always ``None``."""
+    variables = [embedding.writes for embedding in lowered.embeddings]
+    variables += [placed.component.writes for placed in lowered.components]
+    variables += lowered.variables.values()
+    return list(dict.fromkeys(variables))

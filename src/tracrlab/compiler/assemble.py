@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.allocate import Allocation
+from tracrlab.compiler.allocate import Allocation, Clearing
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.fit import Architecture, check_widths
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
+from tracrlab.compiler.shape import model_shape
 from tracrlab.craft.components import MLP, AttentionHead
 from tracrlab.craft.spaces import Feature, Read, code_variable
 from tracrlab.errors import DomainTooLargeError
@@ -29,10 +30,11 @@ MAX_PARAMETERS = 2**30
 
 @dataclass(frozen=True, eq=False)
 class _Layers:
-    """The components of each layer, with the names of the expressions they serve."""
+    """The components of each layer, with the names of the expressions they serve, and what its MLP clears."""
 
     heads: list[list[tuple[AttentionHead, str]]]
     mlps: list[list[tuple[MLP, str]]]
+    clearings: list[list[Clearing]]
 
 
 def assemble_model(
@@ -52,8 +54,8 @@ def assemble_model(
         ArchitectureError: the residual stream or the heads do not fit.
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
     """
-    layers = _layers(analysis, lowered, schedule, max(schedule.n_layers, architecture.n_layers or 1))
-    config = _with_shape(config, layers, allocation, lowered.readout, architecture)
+    config = model_shape(config, lowered, schedule, allocation, architecture)
+    layers = _layers(analysis, lowered, schedule, allocation, config.n_layers)
     check_widths(analysis, allocation.d_model, config.d_head, architecture)
     if config.n_parameters > MAX_PARAMETERS:
         raise DomainTooLargeError(
@@ -68,16 +70,23 @@ def assemble_model(
         for number, (head, _) in enumerate(heads):
             _fill_head(weights, layer, number, head, allocation, config.d_head)
     for layer, mlps in enumerate(layers.mlps):
-        _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
+        end = _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
+        _fill_clearings(weights, layer, end, layers.clearings[layer], allocation)
     _add_reads(weights.W_U, lowered.readout, allocation)
+    variables = tuple(_variable_labels(analysis, lowered, schedule, allocation))
+    serves = {entry.name: entry.expression for entry in variables}
     labels = Labels(
-        variables=(
-            *_variable_labels(analysis, lowered, schedule, allocation),
-            *_unused_dimensions(allocation.d_model, config.d_model),
-        ),
+        variables=(*variables, *_unused_dimensions(allocation.d_model, config.d_model)),
         heads=tuple(tuple(HeadLabel(head.writes.name, node) for head, node in heads) for heads in layers.heads),
         neurons=tuple(
-            tuple(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps) for mlps in layers.mlps
+            (
+                *(NeuronLabel(mlp.writes.name, node, mlp.n_neurons) for mlp, node in mlps),
+                *(
+                    NeuronLabel(each.variable.name, serves[each.variable.name], each.n_neurons, clears=True)
+                    for each in clearings
+                ),
+            )
+            for mlps, clearings in zip(layers.mlps, layers.clearings, strict=True)
         ),
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
@@ -90,39 +99,18 @@ def _file_and_line(node: Node) -> str | None:
     return None if location is None else re.split(r"[\\/]", location)[-1]
 
 
-def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule, n_layers: int) -> _Layers:
-    layers = _Layers([[] for _ in range(n_layers)], [[] for _ in range(n_layers)])
+def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation, n_layers: int) -> _Layers:
+    numbers = range(n_layers)
+    layers = _Layers([[] for _ in numbers], [[] for _ in numbers], [[] for _ in numbers])
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         name = analysis.graph.nodes[placed.node].name
         if isinstance(placed.component, AttentionHead):
             layers.heads[sublayer // 2].append((placed.component, name))
         else:
             layers.mlps[sublayer // 2].append((placed.component, name))
+    for clearing in allocation.clearings:
+        layers.clearings[clearing.sublayer // 2].append(clearing)
     return layers
-
-
-def _with_shape(
-    config: ModelConfig,
-    layers: _Layers,
-    allocation: Allocation,
-    readout: tuple[Read, ...],
-    architecture: Architecture,
-) -> ModelConfig:
-    all_heads = [head for heads in layers.heads for head, _ in heads]
-    return config.with_shape(
-        d_model=max(allocation.d_model, architecture.d_model or 1),
-        n_layers=len(layers.heads),
-        n_heads=max([architecture.n_heads or 1, *(len(heads) for heads in layers.heads)]),
-        d_head=d_head(all_heads, architecture.d_head or 1),
-        d_mlp=max([architecture.d_mlp or 1, *(sum(mlp.n_neurons for mlp, _ in mlps) for mlps in layers.mlps)]),
-        d_vocab_out=readout[0].matrix.shape[1],
-    )
-
-
-def d_head(heads: Sequence[AttentionHead], least: int) -> int:
-    """The width that holds all heads, a power of four where the division by its square root must be exact."""
-    width = max([least, *(head.head_width for head in heads)])
-    return 4 ** math.ceil(math.log(width, 4)) if any(head.needs_exact_logits for head in heads) else width
 
 
 def _fill_embeddings(weights: Weights, lowered: Lowered, allocation: Allocation) -> None:
@@ -150,13 +138,28 @@ def _fill_head(
     weights.W_O[layer, number, :rows, allocation.dimensions(head.writes)] = head.output.reshape(rows, columns)
 
 
-def _fill_mlps(weights: Weights, layer: int, mlps: Iterable[MLP], allocation: Allocation) -> None:
+def _fill_mlps(weights: Weights, layer: int, mlps: Iterable[MLP], allocation: Allocation) -> int:
+    """Put MLPs side by side; returns how many neurons they have."""
     start = 0
     for mlp in mlps:
         end = start + mlp.n_neurons
         _add_reads(weights.W_in[layer, :, start:end], mlp.reads, allocation)
         weights.W_out[layer, start:end, allocation.dimensions(mlp.writes)] = mlp.output
         start = end
+    return start
+
+
+def _fill_clearings(
+    weights: Weights, layer: int, neuron: int, clearings: Iterable[Clearing], allocation: Allocation
+) -> None:
+    """From ``neuron`` on, neurons that take off what their dimension holds."""
+    for clearing in clearings:
+        start = allocation.starts[clearing.variable]
+        for place in clearing.places:
+            for sign in (1, -1)[: 1 + clearing.signed]:
+                weights.W_in[layer, start + place, neuron] = sign
+                weights.W_out[layer, neuron, start + place] = -sign
+                neuron += 1
 
 
 def _add_reads(
@@ -170,16 +173,18 @@ def _add_reads(
 def _variable_labels(
     analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation
 ) -> Iterable[ModelVariable]:
-    """The variables in dimension order, with the sublayer that writes each and the s-op it serves."""
+    """The variables in dimension order, with the sublayers that write and clear each and the s-op it serves."""
     nodes = analysis.graph.nodes
     written = {
         placed.component.writes.name: (sublayer, nodes[placed.node].name)
         for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True)
     }
     holds = {variable.name: nodes[place].name for place, variable in lowered.variables.items()}
+    cleared = {clearing.variable: clearing.sublayer for clearing in allocation.clearings}
     for variable, start in allocation.starts.items():
         sublayer, serves = written.get(variable.name, (-1, variable.name))
-        yield ModelVariable(variable, start, sublayer, holds.get(variable.name, serves), variable.name in holds)
+        expression, is_value = holds.get(variable.name, serves), variable.name in holds
+        yield ModelVariable(variable, start, sublayer, expression, is_value, cleared.get(variable))
 
 
 def _unused_dimensions(used: int, d_model: int) -> Iterable[ModelVariable]:

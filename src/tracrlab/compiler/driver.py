@@ -12,9 +12,12 @@ from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.fit import Architecture, fit_schedule
+from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
-from tracrlab.compiler.schedule import layer_schedule
+from tracrlab.compiler.reuse import parameter_cost, reuse_dimensions
+from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
+from tracrlab.compiler.shape import model_shape
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -79,7 +82,14 @@ def compile_program(
         lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
     else:
         lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), switched)
-    schedule = fit_schedule(analysis, lowered.components, fit) if fit else layer_schedule(lowered.components)
+    if fit:
+        schedule = fit_schedule(analysis, lowered.components, fit)
+    else:
+        schedule = (layer_schedule if switched.schedule else sequential_schedule)(lowered.components)
+    config, architecture = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype), fit or Architecture()
     allocation = allocate_dimensions(lowered)
-    config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
-    return assemble_model(analysis, lowered, schedule, allocation, config, fit or Architecture())
+    if mode == "compact" and switched.reuse:
+        shape = model_shape(config, lowered, schedule, allocation, architecture)
+        allocation = reuse_dimensions(lowered, schedule, shape.n_layers, parameter_cost(shape, architecture))
+        allocation = fit_allocation(analysis, lowered, schedule, allocation, architecture)
+    return assemble_model(analysis, lowered, schedule, allocation, config, architecture)

@@ -13,7 +13,7 @@ from tracrlab.craft.spaces import Variable
 from tracrlab.errors import ArchitectureError
 from tracrlab.extras import require
 
-_SECONDS = 60.0  # the solver gives up after that
+SOLVER_SECONDS = 60.0  # the solver gives up after that
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fit_schedule(analysis: Analysis, components: Sequence[Placed], architecture:
     n_layers = architecture.n_layers or earliest.n_layers
     if earliest.n_layers > n_layers:
         chain = " -> ".join(_longest_chain(components, earliest))
-        raise _impossible(
+        raise impossible(
             analysis, f"{earliest.n_layers} layers are needed for {chain}", f"n_layers={earliest.n_layers}"
         )
     _check_sizes(analysis, components, n_layers, architecture)
@@ -67,9 +67,9 @@ def check_widths(analysis: Analysis, d_model: int, d_head: int, architecture: Ar
         ArchitectureError: says how wide they must be.
     """
     if architecture.d_model is not None and d_model > architecture.d_model:
-        raise _impossible(analysis, f"the variables take {d_model} dimensions", f"d_model={d_model}")
+        raise impossible(analysis, f"the variables take {d_model} dimensions", f"d_model={d_model}")
     if architecture.d_head is not None and d_head > architecture.d_head:
-        raise _impossible(analysis, f"a head takes {d_head} dimensions", f"d_head={d_head}")
+        raise impossible(analysis, f"a head takes {d_head} dimensions", f"d_head={d_head}")
 
 
 def _check_sizes(analysis: Analysis, components: Sequence[Placed], n_layers: int, architecture: Architecture) -> None:
@@ -77,12 +77,12 @@ def _check_sizes(analysis: Analysis, components: Sequence[Placed], n_layers: int
     heads = sum(isinstance(placed.component, AttentionHead) for placed in components)
     neurons = [placed.component.n_neurons for placed in components if isinstance(placed.component, MLP)]
     if architecture.n_heads is not None and heads > architecture.n_heads * n_layers:
-        raise _impossible(analysis, f"it has {heads} heads, for {n_layers} layers", f"n_heads={-(-heads // n_layers)}")
+        raise impossible(analysis, f"it has {heads} heads, for {n_layers} layers", f"n_heads={-(-heads // n_layers)}")
     if architecture.d_mlp is not None and max(neurons, default=0) > architecture.d_mlp:
-        raise _impossible(analysis, f"an MLP has {max(neurons)} neurons", f"d_mlp={max(neurons)}")
+        raise impossible(analysis, f"an MLP has {max(neurons)} neurons", f"d_mlp={max(neurons)}")
     if architecture.d_mlp is not None and sum(neurons) > architecture.d_mlp * n_layers:
         least = -(-sum(neurons) // n_layers)
-        raise _impossible(analysis, f"it has {sum(neurons)} neurons, for {n_layers} layers", f"d_mlp={least}")
+        raise impossible(analysis, f"it has {sum(neurons)} neurons, for {n_layers} layers", f"d_mlp={least}")
 
 
 def _holds(components: Sequence[Placed], schedule: Schedule, architecture: Architecture) -> bool:
@@ -119,15 +119,15 @@ def _solved(analysis: Analysis, components: Sequence[Placed], n_layers: int, arc
             tasks = [model.new_fixed_size_interval_var(layers[number], 1, f"task {number}") for number in own]
             model.add_cumulative(tasks, [_size(components[number]) for number in own], limit)
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = _SECONDS
+    solver.parameters.max_time_in_seconds = SOLVER_SECONDS
     solver.parameters.random_seed = 0
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
-        raise _impossible(
+        raise impossible(
             analysis, f"it is proved that no order of its components fits {n_layers} layers", "more layers"
         )
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        raise _impossible(analysis, f"no order of its components was found in {_SECONDS:.0f} s", "more layers")
+        raise impossible(analysis, f"no order of its components was found in {SOLVER_SECONDS:.0f} s", "more layers")
     sublayers = [
         2 * solver.value(layer) + isinstance(placed.component, MLP)
         for layer, placed in zip(layers, components, strict=True)
@@ -148,7 +148,8 @@ def _longest_chain(components: Sequence[Placed], schedule: Schedule) -> list[str
         chain.append(components[number].component.writes.name)
 
 
-def _impossible(analysis: Analysis, reason: str, needed: str) -> ArchitectureError:
+def impossible(analysis: Analysis, reason: str, needed: str) -> ArchitectureError:
+    """The error that says why a program does not fit, and what would have to be larger."""
     output = analysis.graph.output
     remedy = f"Allow {needed}, leave the size open, or use mode='compact'"
     return ArchitectureError(

@@ -25,16 +25,32 @@ class Schedule:
 def layer_schedule(components: Sequence[Placed]) -> Schedule:
     """Put each component into the first sublayer of its kind after everything it reads has been written.
 
-    With any number of heads and neurons in a layer this gives the least number of layers: by induction along any chain
-    of reads, no component can run earlier.
+    With any number of heads and neurons in a layer this gives the least number of layers, that of the longest path. Let
+    s(c) be the sublayer of component c here, and s'(c) that in any valid schedule, where what c reads is written before
+    s'(c). Then s(c) <= s'(c), by induction over what c reads: s'(c) is a sublayer of c's kind greater than all s'(d),
+    hence than all s(d), of the components d whose variables c reads; and s(c) is the least such sublayer. The one that
+    decides it was placed for the same reason, and so on: this is a path from the embedding to the last layer, along
+    which every component is in the first sublayer of its kind after the one before, so no schedule has fewer layers.
     """
     written: dict[Variable, int] = {}
     sublayers = []
     for placed in components:
-        component = placed.component
-        ready = max((written.get(read.variable, -1) for read in component.reads), default=-1) + 1
-        kind = 0 if isinstance(component, AttentionHead) else 1
-        sublayer = ready + (ready % 2 != kind)
-        written[component.writes] = sublayer
+        ready = max((written.get(read.variable, -1) for read in placed.component.reads), default=-1)
+        sublayer = _next_of_kind(placed, ready)
+        written[placed.component.writes] = sublayer
         sublayers.append(sublayer)
     return Schedule(tuple(sublayers))
+
+
+def sequential_schedule(components: Sequence[Placed]) -> Schedule:
+    """Put each component into a sublayer of its own, in the order given, which respects what they read."""
+    sublayers: list[int] = []
+    for placed in components:
+        sublayers.append(_next_of_kind(placed, sublayers[-1] if sublayers else -1))
+    return Schedule(tuple(sublayers))
+
+
+def _next_of_kind(placed: Placed, sublayer: int) -> int:
+    """The first sublayer after another that holds components of this kind."""
+    kind = 0 if isinstance(placed.component, AttentionHead) else 1
+    return sublayer + 1 + ((sublayer + 1) % 2 != kind)

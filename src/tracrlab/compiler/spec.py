@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from tracrlab.compiler.allocate import Allocation
@@ -87,16 +89,47 @@ def check_schedule(lowered: Lowered, schedule: Schedule) -> None:
         ready[component.writes] = sublayer
 
 
-def check_allocation(lowered: Lowered, allocation: Allocation) -> None:
-    """The variables' dimensions are disjoint and cover the residual stream."""
-    covered = np.zeros(allocation.d_model, int)
+def check_allocation(lowered: Lowered, schedule: Schedule, allocation: Allocation) -> None:
+    """The variables cover the residual stream, and no two that are in use at once share a dimension.
+
+    Where two share one, an MLP clears it: after everything that reads the first, and before the second is written.
+    """
+    holders: list[list[Variable]] = [[] for _ in range(allocation.d_model)]
     for variable in allocation.starts:
-        covered[allocation.dimensions(variable)] += 1
+        for own in holders[allocation.dimensions(variable)]:
+            own.append(variable)
         widths = {Layout.ONE_HOT: len(variable.values), Layout.SCALAR: 1 + variable.nullable}
         width = widths.get(variable.layout, variable.table.shape[1])
         _require(variable.width == width, f"{variable.name} has {variable.width} dimensions")
-    _require(bool((covered == 1).all()), "dimensions overlap or are unused")
+    _require(all(holders), "dimensions are unused")
     _require(all(read.variable in allocation.starts for read in lowered.readout), "the answer has no dimensions")
+    cleared = {
+        (clearing.variable, allocation.starts[clearing.variable] + place): clearing.sublayer
+        for clearing in allocation.clearings
+        for place in clearing.places
+    }
+    _require(len(cleared) == sum(len(each.places) for each in allocation.clearings), "a dimension is cleared twice")
+    written, read_last = _uses(lowered, schedule)
+    for dimension, own in enumerate(holders):
+        own.sort(key=lambda variable: written.get(variable, -1))
+        for earlier, later in pairwise(own):
+            sublayer = cleared.pop((earlier, dimension), None)
+            _require(sublayer is not None and sublayer % 2 == 1, f"no MLP clears dimension {dimension}")
+            assert sublayer is not None
+            _require(read_last.get(earlier, -1) <= sublayer, f"{earlier.name} is cleared too early")
+            _require(sublayer < written.get(later, -1), f"{later.name} is written too early")
+    _require(not cleared, "a dimension is cleared for nothing")
+
+
+def _uses(lowered: Lowered, schedule: Schedule) -> tuple[dict[Variable, int], dict[Variable, float]]:
+    """The sublayers that write each variable and read it last; the answer is read after all of them."""
+    written: dict[Variable, int] = {}
+    read_last: dict[Variable, float] = {}
+    for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
+        written[placed.component.writes] = sublayer
+        for read in placed.component.reads:
+            read_last[read.variable] = max(read_last.get(read.variable, -1), sublayer)
+    return written, read_last | {read.variable: np.inf for read in lowered.readout}
 
 
 def _require(condition: bool, what: str) -> None:

@@ -68,7 +68,7 @@ class CompressedModel(CompiledModel):
             written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
             pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
             read = residual[0] @ self.matrices[reader].T.astype(residual.dtype)
-            steps.append(Step(sublayer_name(sublayer), read, written, pattern))
+            steps.append(Step(sublayer_name(sublayer), sublayer, read, written, pattern))
         return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
 
     def circuit(self) -> Circuit:

@@ -39,7 +39,7 @@ def to_huggingface(model: CompiledModel, readout: ClassReadout, *, dtype: torch.
         d_head=config.d_head,
         d_mlp=config.d_mlp,
         causal=config.causal,
-        residual_labels=tuple(map(str, model.labels.dimensions)),
+        residual_labels=model.labels.histories,
         auto_map={"AutoModel": f"{_MODULE}.{TracrLabForTokenClassification.__name__}"},
         **common_settings(model, readout),
     )

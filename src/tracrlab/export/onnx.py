@@ -184,7 +184,7 @@ def _metadata(model: CompiledModel, readout: Readout) -> dict[str, Any]:
         "max_seq_len": config.max_seq_len,
         "causal": config.causal,
         "program": [list(entry) for entry in model.program],
-        "residual_labels": [str(dimension) for dimension in model.labels.dimensions],
+        "residual_labels": list(model.labels.histories),
         "head_labels": [[head.writes for head in heads] for heads in model.labels.heads],
     }
 

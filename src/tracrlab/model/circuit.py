@@ -5,13 +5,14 @@ Both follow from weights and labels alone, so a loaded model has the same circui
 A part *writes* through a matrix into the residual stream, and *reads* through one: a head through its queries, keys and
 values, an MLP, and the unembedding. There is an edge where the product of the two matrices, the *virtual weights* of
 `A Mathematical Framework for Transformer Circuits <https://transformer-circuits.pub/2021/framework/index.html>`_, is
-not zero. The embedding is split into what depends on the token, what depends on the position, and constants.
+not zero. The embedding is split into what depends on the token, what depends on the position, and constants. What was
+written to a dimension is there until the dimension is cleared for something else, and clearing is not reading.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from tracrlab.craft.precision import unit_roundoff
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.model.weights import Weights
-from tracrlab.shapes import Float
+from tracrlab.shapes import Bool, Float
 
 NodeKind = Literal["tokens", "positions", "constant", "attn", "mlp", "logits"]
 EdgeKind = Literal["q", "k", "v", "mlp", "logits"]
@@ -122,7 +123,7 @@ def model_circuit(
 ) -> Circuit:
     """The circuit of a model."""
     implementations = tuple(_implementation(labels, *entry) for entry in program)
-    edges = _leading_to_logits(tuple(_edges(config, weights)))
+    edges = _leading_to_logits(tuple(_edges(config, weights, labels)))
     used = {node for edge in edges for node in (edge.source, edge.target)}
     return Circuit(implementations, tuple(node for node in _all_nodes(config) if node in used), edges)
 
@@ -163,10 +164,12 @@ def _holding(variable: ModelVariable) -> Holding:
 class _Writer:
     """A part with the rows it writes into the residual stream; ``n_ordinary`` of the first are the same at no BOS.
 
-    The rows of an embedding are its vectors, first those of tokens or positions other than BOS.
+    The rows of an embedding are its vectors, first those of tokens or positions other than BOS. ``sublayer`` is -1 for
+    it.
     """
 
     node: Node
+    sublayer: int
     rows: Float[np.ndarray, "row d_model"]
     n_ordinary: int | None = None
 
@@ -178,19 +181,37 @@ def _all_nodes(config: ModelConfig) -> list[Node]:
     return [*nodes, Node("logits")]
 
 
-def _edges(config: ModelConfig, weights: Weights) -> Iterator[Edge]:
+def _edges(config: ModelConfig, weights: Weights, labels: Labels) -> Iterator[Edge]:
     """Every edge, in the order of the sublayers of targets and then of sources."""
     writers = _embedding_writers(config, weights)
+
+    def standing(sublayer: int) -> Iterator[_Writer]:
+        """The writers, with what is still there of what they wrote."""
+        for writer in writers:
+            yield replace(writer, rows=writer.rows * ~labels.erased(writer.sublayer, sublayer))
+
     for layer in range(config.n_layers):
         heads = [Node("attn", layer, number) for number in range(config.n_heads)]
+        before = list(standing(2 * layer))
         for number, head in enumerate(heads):
-            yield from _edges_to(head, _head_reads(weights, layer, number), writers, config)
-        writers += [_Writer(head, weights.W_O[layer, number]) for number, head in enumerate(heads)]
-        mlp = Node("mlp", layer)
-        alive = weights.W_out[layer].any(axis=1)
-        yield from _edges_to(mlp, {"mlp": weights.W_in[layer][:, alive]}, writers, config)
-        writers.append(_Writer(mlp, weights.W_out[layer]))
-    yield from _edges_to(Node("logits"), {"logits": weights.W_U}, writers, config)
+            yield from _edges_to(head, _head_reads(weights, layer, number), before, config)
+        writers += [_Writer(head, 2 * layer, weights.W_O[layer, number]) for number, head in enumerate(heads)]
+        mlp, computing = Node("mlp", layer), _computing_neurons(labels, layer, config.d_mlp)
+        alive = weights.W_out[layer].any(axis=1) & computing
+        before = list(standing(2 * layer + 1))
+        yield from _edges_to(mlp, {"mlp": weights.W_in[layer][:, alive]}, before, config)
+        writers.append(_Writer(mlp, 2 * layer + 1, weights.W_out[layer][computing]))
+    before = list(standing(2 * config.n_layers))
+    yield from _edges_to(Node("logits"), {"logits": weights.W_U}, before, config)
+
+
+def _computing_neurons(labels: Labels, layer: int, d_mlp: int) -> Bool[np.ndarray, " d_mlp"]:
+    """The neurons of a layer but those that clear dimensions."""
+    computing, start = np.ones(d_mlp, bool), 0
+    for group in labels.neurons[layer]:
+        computing[start : start + group.count] = not group.clears
+        start += group.count
+    return computing
 
 
 def _embedding_writers(config: ModelConfig, weights: Weights) -> list[_Writer]:
@@ -204,9 +225,9 @@ def _embedding_writers(config: ModelConfig, weights: Weights) -> list[_Writer]:
     varies = _varies(tokens[:n_tokens]) | _varies(positions[: config.max_seq_len])
     constant = np.concatenate([tokens, positions]) * ~varies
     return [
-        _Writer(Node("tokens"), tokens * varies, n_tokens),
-        _Writer(Node("positions"), positions * varies, config.max_seq_len),
-        _Writer(Node("constant"), constant, 0),
+        _Writer(Node("tokens"), -1, tokens * varies, n_tokens),
+        _Writer(Node("positions"), -1, positions * varies, config.max_seq_len),
+        _Writer(Node("constant"), -1, constant, 0),
     ]
 
 

@@ -100,7 +100,7 @@ class CompiledModel:
             sublayer = number - 1
             written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
             pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
-            steps.append(Step(sublayer_name(sublayer), residual[0], written, pattern))
+            steps.append(Step(sublayer_name(sublayer), sublayer, residual[0], written, pattern))
         return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
 
     def encode(self, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:
@@ -197,23 +197,29 @@ class CompiledModel:
         head: Literal["labels", "lm"] = "labels",
     ) -> Pretrained:
         """A causal model as an ordinary GPT-2: see :func:`tracrlab.export.stock.to_gpt2`."""
+        from tracrlab.export.own_dimensions import with_own_dimensions
         from tracrlab.export.stock import to_gpt2
 
-        return to_gpt2(self, self._class_readout(margin), activation=activation, dtype=dtype, head=head)
+        model = with_own_dimensions(self)
+        return to_gpt2(model, model._class_readout(margin), activation=activation, dtype=dtype, head=head)
 
     def to_bert(
         self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
     ) -> Pretrained:
         """The model as an ordinary BERT: see :func:`tracrlab.export.stock.to_bert`."""
+        from tracrlab.export.own_dimensions import with_own_dimensions
         from tracrlab.export.stock import to_bert
 
-        return to_bert(self, self._class_readout(margin), activation=activation, dtype=dtype)
+        model = with_own_dimensions(self)
+        return to_bert(model, model._class_readout(margin), activation=activation, dtype=dtype)
 
     def to_llama(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
         """A causal model as an ordinary Llama: see :func:`tracrlab.export.llama.to_llama`."""
         from tracrlab.export.llama import to_llama
+        from tracrlab.export.own_dimensions import with_own_dimensions
 
-        return to_llama(self, self._class_readout(margin), dtype=dtype)
+        model = with_own_dimensions(self)
+        return to_llama(model, model._class_readout(margin), dtype=dtype)
 
     def to_onnx(
         self, path: str | PathLike[str], *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0
@@ -274,8 +280,8 @@ class CompiledModel:
             heads = ", ".join(label.writes for label in self.labels.heads[layer])
             neurons: Counter[str] = Counter()
             for label in self.labels.neurons[layer]:
-                neurons[label.writes] += label.count
-            mlp = ", ".join(f"{writes} ({_counted(count, 'neuron')})" for writes, count in neurons.items())
+                neurons[f"clears {label.writes}" if label.clears else label.writes] += label.count
+            mlp = ", ".join(f"{effect} ({_counted(count, 'neuron')})" for effect, count in neurons.items())
             lines += [f"  attn {layer + 1}: {heads or '-'}", f"  mlp {layer + 1}: {mlp or '-'}"]
         return "\n".join(lines)
 

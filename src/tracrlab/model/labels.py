@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from tracrlab.craft.spaces import Dimension, Variable
 from tracrlab.rasp.values import Value
-from tracrlab.shapes import Float
+from tracrlab.shapes import Bool, Float
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,8 @@ class ModelVariable:
 
     Attributes: ``start`` its first dimension; ``sublayer`` what writes it (2l the attention, 2l + 1 the MLP of layer
     l, -1 the embedding); ``expression`` the name of the s-op it serves; ``is_value`` whether it holds that s-op's value
-    or is an intermediate result on the way to it.
+    or is an intermediate result on the way to it; ``cleared`` the sublayer that sets those of its dimensions to zero
+    that hold other variables later, if any do.
     """
 
     variable: Variable
@@ -26,6 +28,7 @@ class ModelVariable:
     sublayer: int
     expression: str
     is_value: bool
+    cleared: int | None = None
 
     @property
     def name(self) -> str:
@@ -37,8 +40,12 @@ class ModelVariable:
         """Its dimensions of the residual stream."""
         return slice(self.start, self.start + self.variable.width)
 
+    def stands_after(self, sublayer: int) -> bool:
+        """Whether its dimensions hold it after a sublayer: it has been written, and not yet cleared."""
+        return self.sublayer <= sublayer and (self.cleared is None or sublayer < self.cleared)
+
     def decode(self, residual: Float[np.ndarray, "position d_model"]) -> list[Value]:
-        """Its value at each position."""
+        """Its value at each position of a residual stream that holds it."""
         return self.variable.decode(residual[:, self.dimensions])
 
 
@@ -52,16 +59,20 @@ class HeadLabel:
 
 @dataclass(frozen=True)
 class NeuronLabel:
-    """The variable that ``count`` consecutive neurons write and the s-op they serve."""
+    """The variable that ``count`` neurons in a row write, or set to zero if ``clears``, and the s-op they serve."""
 
     writes: str
     expression: str
     count: int
+    clears: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The labels of a model: variables in dimension order, heads and groups of neurons by layer."""
+    """The labels of a model: variables in dimension order, heads and groups of neurons by layer.
+
+    A dimension may hold several variables, one after the other.
+    """
 
     variables: tuple[ModelVariable, ...]
     heads: tuple[tuple[HeadLabel, ...], ...]
@@ -69,8 +80,54 @@ class Labels:
 
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """A label for each dimension of the residual stream; ``str`` of it reads like ``is_x:True``."""
-        return tuple(dimension for variable in self.variables for dimension in variable.variable.dimensions)
+        """A label for each dimension, of what it holds at last; ``str`` of it reads like ``is_x:True``."""
+        return self.dimensions_after(2 * len(self.heads))
+
+    @cached_property
+    def holders(self) -> tuple[tuple[ModelVariable, ...], ...]:
+        """For each dimension of the residual stream the variables that it holds, in the order of time."""
+        end = max((variable.dimensions.stop for variable in self.variables), default=0)
+        holders: list[list[ModelVariable]] = [[] for _ in range(end)]
+        for variable in sorted(self.variables, key=lambda each: each.sublayer):
+            for own in holders[variable.dimensions]:
+                own.append(variable)
+        return tuple(map(tuple, holders))
+
+    @property
+    def histories(self) -> tuple[str, ...]:
+        """The labels of all that each dimension holds, as in ``tokens:a then sort``."""
+        return tuple(
+            " then ".join(str(_label(variable, number)) for variable in own) for number, own in enumerate(self.holders)
+        )
+
+    def dimensions_after(self, sublayer: int) -> tuple[Dimension, ...]:
+        """A label for each dimension, of the variable written there last, or of the first if none has been yet."""
+        labels = []
+        for number, own in enumerate(self.holders):
+            written = [variable for variable in own if variable.sublayer <= sublayer]
+            labels.append(_label((written or own)[-1 if written else 0], number))
+        return tuple(labels)
+
+    def are_consistent(self, d_model: int) -> bool:
+        """Whether every dimension holds something, no two variables at once, and all within the sublayers there are."""
+        end = 2 * len(self.heads)
+        for each in self.variables:
+            last = end if each.cleared is None else each.cleared
+            if not (-1 <= each.sublayer < last <= end and 0 <= each.start <= d_model - each.variable.width):
+                return False
+        follow = all(
+            earlier.cleared is not None and earlier.cleared < later.sublayer
+            for own in self.holders
+            for earlier, later in pairwise(own)
+        )
+        return follow and len(self.holders) == d_model and all(self.holders)
+
+    def erased(self, since: int, before: int) -> Bool[np.ndarray, " d_model"]:
+        """The dimensions that are set to zero after sublayer ``since`` and before sublayer ``before``."""
+        erased = np.zeros(len(self.holders), bool)
+        for number, own in enumerate(self.holders):
+            erased[number] = any(each.cleared is not None and since < each.cleared < before for each in own[:-1])
+        return erased
 
     def variable(self, name: str) -> ModelVariable:
         """The variable of this name.
@@ -82,3 +139,7 @@ class Labels:
             if variable.name == name:
                 return variable
         raise KeyError(f"no variable {name!r}; there are {', '.join(variable.name for variable in self.variables)}")
+
+
+def _label(variable: ModelVariable, dimension: int) -> Dimension:
+    return variable.variable.dimensions[dimension - variable.start]

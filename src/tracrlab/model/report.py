@@ -14,8 +14,9 @@ from tracrlab.model.weights import Weights
 class ExpressionCost:
     """What one expression of the program takes: dimensions it holds, heads and neurons that write them, their weights.
 
-    ``n_weights`` counts weights that are not zero, in the components that write the expression's variables and in its
-    columns of the embedding.
+    ``n_dimensions`` counts those that it shares with others, one after the other, too; ``n_neurons`` those that clear
+    them. ``n_weights`` counts weights that are not zero, in the components that write the expression's variables and in
+    its columns of the embedding.
     """
 
     expression: str
@@ -32,11 +33,14 @@ class Report:
     Attributes: ``costs`` by expression, in the order of the residual stream; ``critical_path`` the sublayers (attention
     and MLP) on the longest chain of components that read one another; ``largest_live_set`` the most dimensions that
     hold something still to be read, at once: with dimensions used again, ``d_model`` could not be less.
+    ``n_reused`` counts how often a dimension is used again, ``n_clearing`` the neurons that clear dimensions for that.
     """
 
     costs: tuple[ExpressionCost, ...]
     critical_path: int
     largest_live_set: int
+    n_reused: int
+    n_clearing: int
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("expression", "dimensions", "heads", "neurons", "weights")]
@@ -53,6 +57,8 @@ class Report:
         ]
         lines.append(f"longest chain of components: {self.critical_path} sublayers")
         lines.append(f"most dimensions in use at once: {self.largest_live_set}")
+        if self.n_reused:
+            lines.append(f"dimensions used again: {self.n_reused}, cleared by {self.n_clearing} neurons")
         return "\n".join(lines)
 
 
@@ -61,7 +67,9 @@ def model_report(weights: Weights, labels: Labels) -> Report:
     names = list(dict.fromkeys(variable.expression for variable in labels.variables))
     costs = tuple(_cost(weights, labels, name) for name in names)
     reads = _reads(weights, labels)
-    return Report(costs, _longest_chain(labels, reads), _largest_live_set(labels, reads))
+    n_reused = sum(len(holders) - 1 for holders in labels.holders)
+    n_clearing = sum(group.count for groups in labels.neurons for group in groups if group.clears)
+    return Report(costs, _longest_chain(labels, reads), _largest_live_set(labels, reads), n_reused, n_clearing)
 
 
 def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
@@ -70,6 +78,7 @@ def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
         int(np.count_nonzero(table[:, variable.dimensions]))
         for table in (weights.W_E, weights.W_pos)
         for variable in own
+        if variable.sublayer < 0
     )
     n_heads = n_neurons = 0
     for layer, heads in enumerate(labels.heads):
@@ -90,21 +99,28 @@ def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
 
 
 def _reads(weights: Weights, labels: Labels) -> list[set[tuple[int, str]]]:
-    """For each variable, the sublayer and the written variable of every component that reads it; the answer is last."""
+    """For each variable, the sublayer and the written variable of every component that reads it; the answer is last.
+
+    Clearing a variable is not reading it.
+    """
     end = 2 * len(labels.heads)
     reads: list[set[tuple[int, str]]] = [set() for _ in labels.variables]
     for number, variable in enumerate(labels.variables):
         dimensions = variable.dimensions
         for layer, heads in enumerate(labels.heads):
             for place, head in enumerate(heads):
-                if any(matrix[layer, place, dimensions].any() for matrix in (weights.W_Q, weights.W_K, weights.W_V)):
+                matrices = (weights.W_Q, weights.W_K, weights.W_V)
+                if variable.stands_after(2 * layer - 1) and any(
+                    each[layer, place, dimensions].any() for each in matrices
+                ):
                     reads[number].add((2 * layer, head.writes))
             start = 0
             for group in labels.neurons[layer]:
-                if weights.W_in[layer, dimensions, start : start + group.count].any():
+                read = weights.W_in[layer, dimensions, start : start + group.count].any()
+                if read and variable.stands_after(2 * layer) and not group.clears:
                     reads[number].add((2 * layer + 1, group.writes))
                 start += group.count
-        if weights.W_U[dimensions].any():
+        if variable.stands_after(end) and weights.W_U[dimensions].any():
             reads[number].add((end, ""))
     return reads
 

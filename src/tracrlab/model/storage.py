@@ -175,12 +175,10 @@ def _labels_from_json(data: dict[str, Any], config: ModelConfig) -> Labels:
         tuple(tuple(_head_from_json(head) for head in heads) for heads in data["heads"]),
         tuple(tuple(_neurons_from_json(neurons) for neurons in layer) for layer in data["neurons"]),
     )
-    starts = [variable.start for variable in labels.variables]
-    ends = [variable.start + variable.variable.width for variable in labels.variables]
-    if starts != [0, *ends[:-1]] or ends[-1] != config.d_model:
-        raise ValueError("its labels do not cover the residual stream")
     if {len(labels.heads), len(labels.neurons)} != {config.n_layers}:
         raise ValueError("its labels do not have a list of heads and neurons for each layer")
+    if not labels.are_consistent(config.d_model):
+        raise ValueError("its labels do not cover the residual stream, one variable at a time")
     return labels
 
 
@@ -189,7 +187,10 @@ def _head_from_json(data: dict[str, Any]) -> HeadLabel:
 
 
 def _neurons_from_json(data: dict[str, Any]) -> NeuronLabel:
-    return NeuronLabel(typed(data["writes"], str), typed(data["expression"], str), typed(data["count"], int))
+    clears = data.get("clears", False)  # older models have no neurons that clear dimensions
+    return NeuronLabel(
+        typed(data["writes"], str), typed(data["expression"], str), typed(data["count"], int), typed(clears, bool)
+    )
 
 
 def _entry_to_json(entry: ModelVariable) -> dict[str, Any]:
@@ -198,6 +199,7 @@ def _entry_to_json(entry: ModelVariable) -> dict[str, Any]:
         "sublayer": entry.sublayer,
         "expression": entry.expression,
         "is_value": entry.is_value,
+        "cleared": entry.cleared,
     }
 
 
@@ -208,6 +210,7 @@ def _entry_from_json(data: dict[str, Any]) -> ModelVariable:
         typed(data["sublayer"], int),
         typed(data["expression"], str),
         typed(data["is_value"], bool),
+        typed(data.get("cleared"), int, type(None)),
     )
 
 

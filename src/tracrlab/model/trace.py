@@ -13,18 +13,27 @@ from tracrlab.shapes import Float
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One sublayer: its name, the residual stream after it, and what it wrote.
+    """One sublayer: its name and number (-1: the embedding), the residual stream after it, and what it wrote.
 
     ``pattern`` are the attention patterns of its heads (``None`` for the embedding and MLPs).
     """
 
     name: str
+    sublayer: int
     residual: Float[np.ndarray, "position d_model"]
     written: tuple[ModelVariable, ...]
     pattern: Float[np.ndarray, "head query key"] | None
 
     def values(self, variable: ModelVariable) -> list[Value]:
-        """The value of a variable at each token, as it stands after this sublayer (BOS left out)."""
+        """The value of a variable at each token, as it stands after this sublayer (BOS left out).
+
+        Raises:
+            ValueError: it has not been written yet, or its dimensions have been cleared for something else.
+        """
+        if not variable.stands_after(self.sublayer):
+            written = f"written by {sublayer_name(variable.sublayer)}"
+            until = "" if variable.cleared is None else f" and cleared by {sublayer_name(variable.cleared)}"
+            raise ValueError(f"{variable.name} is not there after {self.name}: it is {written}{until}")
         return variable.decode(self.residual[1:])
 
 
@@ -42,8 +51,13 @@ class Trace:
 
     @property
     def values(self) -> dict[str, list[Value]]:
-        """The value of every variable at every token, decoded from the final residual stream."""
-        return {variable.name: self.steps[-1].values(variable) for variable in self.labels.variables}
+        """The value of every variable at every token, decoded where it was last there."""
+        return {
+            variable.name: next(step for step in reversed(self.steps) if variable.stands_after(step.sublayer)).values(
+                variable
+            )
+            for variable in self.labels.variables
+        }
 
     def __repr__(self) -> str:
         return f"Trace of {list(self.tokens)!r}: {len(self.steps)} steps, output {self.output!r}"

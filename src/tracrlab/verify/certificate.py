@@ -13,7 +13,7 @@ from tracrlab.rasp.values import Value
 
 FORMAT = 1
 
-Kind = Literal["embedding", "norm", "head", "mlp", "readout", "unused", "architecture"]
+Kind = Literal["embedding", "norm", "head", "mlp", "clearing", "readout", "unused", "architecture"]
 Status = Literal["proven", "failed", "not proven"]
 Rounding = Literal["bounded", "measured"]
 

@@ -2,7 +2,8 @@
 
 The state of the induction says for each variable of the residual stream how far what is stored can be from what should
 be. It starts with the embedding. Each sublayer's components, run on all values that they can meet, give it for what
-they write. At the end the answer must come out of the unembedding whatever the errors are.
+they write, in dimensions that are zero before: nothing has stood there, or it has been cleared. At the end the answer
+must come out of the unembedding whatever the errors are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tracrlab.verify.certificate import (
     Rounding,
     Status,
 )
+from tracrlab.verify.clearing import prove_clearing
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
 from tracrlab.verify.formats import FORMATS, NumberFormat
 from tracrlab.verify.heads import HeadWeights, prove_head
@@ -92,14 +94,18 @@ def certify_network(model: CompiledModel, network: Network) -> Certificate:
 
 
 def _check_labels(model: CompiledModel) -> None:
-    """Every label must be of a part that there is, and of a variable that nothing else writes."""
+    """Every label must be of a part that there is, and of a variable that nothing else writes or clears."""
     labels, config = model.labels, model.config
+    groups = [label for neurons in labels.neurons for label in neurons]
     written = [label.writes for heads in labels.heads for label in heads]
-    written += [label.writes for neurons in labels.neurons for label in neurons]
+    written += [label.writes for label in groups if not label.clears]
+    cleared = [label.writes for label in groups if label.clears]
     fits = all(len(heads) <= config.n_heads for heads in labels.heads)
     fits &= all(sum(label.count for label in neurons) <= config.d_mlp for neurons in labels.neurons)
     fits &= all(label.count >= 0 for neurons in labels.neurons for label in neurons)
-    if not fits or len(set(written)) < len(written) or not set(written) <= {entry.name for entry in labels.variables}:
+    fits &= len(set(written)) == len(written) and len(set(cleared)) == len(cleared)
+    fits &= {*written, *cleared} <= {entry.name for entry in labels.variables}
+    if not fits or not labels.are_consistent(config.d_model):
         raise VerificationError(f"the labels of {model.output_name} do not fit its weights")
 
 
@@ -141,20 +147,34 @@ class _Induction:
             yield _unproven("unused", None, "weights", "", f"some are not finite in {self.number_format.name}")
             return
         yield from (_unproven("architecture", None, "architecture", "", fault) for fault in self.network.faults)
+        embedded = np.zeros(self.model.config.d_model, bool)
         for entry in labels.variables:
-            yield from self._embed(entry, stream)
+            embedded[entry.dimensions] |= entry.sublayer < 0
+        for entry in labels.variables:
+            yield from self._embed(entry, stream, embedded)
+        zero = ~embedded
         for layer in range(self.model.config.n_layers):
             for write, groups in ((self._head, labels.heads[layer]), (self._mlp, labels.neurons[layer])):
                 norm, stream, before, drift = self._normed(layer, stream, drift)
                 yield from norm
-                start = 0
+                start, cleared = 0, np.zeros_like(zero)
                 for label in groups:
                     count = label.count if isinstance(label, NeuronLabel) else 1
-                    entry = labels.variable(label.writes)
-                    proof, held = write(layer, slice(start, start + count), entry, claims.get(entry.name), before)
+                    own, entry = slice(start, start + count), labels.variable(label.writes)
+                    start += count
+                    if isinstance(label, NeuronLabel) and label.clears:
+                        proof, places = self._clear(layer, own, entry, before)
+                        cleared[entry.dimensions] |= places
+                        stream.pop(entry.name, None)
+                        yield proof
+                        continue
+                    proof, held = write(layer, own, entry, claims.get(entry.name), before)
+                    if not zero[entry.dimensions].all():
+                        proof, held = _replacing(proof), _unknown(entry)
                     yield proof
                     stream[entry.name] = held
-                    start += count
+                    zero[entry.dimensions] = False
+                zero |= cleared
                 yield from self._unused(layer, start, neurons=write == self._mlp)
         norm, _, before, _ = self._normed(None, stream, drift)
         yield from norm
@@ -184,13 +204,16 @@ class _Induction:
         proof = ComponentProof("norm", number, "norm", "", 0, blur.largest(stream), np.inf, "proven")
         return [proof], stream, blur.of(stream), drift
 
-    def _embed(self, entry: ModelVariable, stream: dict[str, Held]) -> Iterator[ComponentProof]:
-        """A variable of the embedding; others must be left alone by it."""
+    def _embed(
+        self, entry: ModelVariable, stream: dict[str, Held], embedded: Bool[np.ndarray, " d_model"]
+    ) -> Iterator[ComponentProof]:
+        """A variable of the embedding; it must leave others alone, but where they follow on ``embedded`` ones."""
         by_token, by_position = (self.weights[name][:, entry.dimensions] for name in ("W_E", "W_pos"))
         weights = EmbeddingWeights(by_token, by_position, self.number_format)
         claim = next((each for each in self.claims.embeddings if each.writes == entry.name), None)
         if entry.sublayer >= 0 and claim is None:
-            if weights.by_token.any() or weights.by_position.any():
+            alone = ~embedded[entry.dimensions]
+            if by_token[:, alone].any() or by_position[:, alone].any():
                 yield _unproven("embedding", None, "embedding", entry.name, "it writes to what a later sublayer writes")
             return
         try:
@@ -269,6 +292,23 @@ class _Induction:
         )
         return proof, held
 
+    def _clear(
+        self, layer: int, own: slice, entry: ModelVariable, stream: Stream
+    ) -> tuple[ComponentProof, Bool[np.ndarray, " width"]]:
+        """Neurons that clear dimensions of a variable; which ones."""
+        place = f"neurons {own.start + 1}–{own.stop}, clearing"
+        inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
+        try:
+            if self.network.norm is not None:
+                raise Unproven("what a norm rounds is not taken off")
+            if entry.cleared != 2 * layer + 1 or entry.name not in stream:
+                raise Violated("its variable is not there, or is said to be cleared elsewhere")
+            cleared = prove_clearing(stream[entry.name], NeuronWeights(inputs, outputs, self.number_format))
+        except Unproven as error:
+            return _unproven("clearing", layer, place, entry.name, error), np.zeros(entry.variable.width, bool)
+        proof = ComponentProof("clearing", layer + 1, place, entry.name, int(cleared.sum()), 0.0, np.inf, "proven")
+        return proof, cleared
+
     def _unused(self, layer: int, start: int, *, neurons: bool) -> Iterator[ComponentProof]:
         """Heads or neurons that have no label must write nothing."""
         if neurons:
@@ -321,3 +361,8 @@ def _unproven(kind: Kind, layer: int | None, place: str, writes: str, why: Unpro
     number = None if layer is None else layer + 1
     status: Status = "failed" if isinstance(why, str | Violated) else "not proven"
     return ComponentProof(kind, number, place, writes, 0, np.inf, np.inf, status, str(why))
+
+
+def _replacing(proof: ComponentProof) -> ComponentProof:
+    """The proof of a component that writes where something else has not been cleared."""
+    return replace(proof, status="failed", reason="it writes to dimensions that are not zero before")

@@ -157,7 +157,7 @@ def contents_read(
         dimensions = np.arange(own.start, own.stop)[inside]
         found[place].append((dimensions, ideal[:, inside], held.deviation.at(ideal)[:, inside]))
     if (needed & ~covered).any():
-        raise Violated(f"it reads dimension {int((needed & ~covered).argmax())} before anything is written there")
+        raise Violated(f"it reads dimension {int((needed & ~covered).argmax())} while nothing is kept there")
     sizes = [*(quantity.size for quantity in quantities), 1]
     return tuple(_joined(parts, size) for parts, size in zip(found, sizes, strict=True))
 

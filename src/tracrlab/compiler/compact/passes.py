@@ -7,30 +7,42 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 
-def _on(description: str) -> Any:
-    return field(default=True, metadata={"description": description})
+def _on(family: str, description: str) -> Any:
+    return field(default=True, metadata={"family": family, "description": description})
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Which passes are on."""
+    """Which passes are on; several may belong to one family of ideas."""
 
-    cse: bool = _on("nodes with the same meaning are one")
-    fold: bool = _on("functions are read off what they depend on, or computed at once with what reads them")
-    lengths: bool = _on("positions beyond the length, which do not occur, may get any value")
-    totals: bool = _on("sums take the place of means whose sign alone matters")
-    ridges: bool = _on("products become functions of sums and differences")
-    digits: bool = _on("order comparisons of many values compare digits")
-    codes: bool = _on("equality is compared by integer codes, not by a feature for each class")
-    factor: bool = _on("variables store as few features as are read, not one-hots")
-    neurons: bool = _on("functions of one number are steps, where that is cheaper than a lookup")
-    bends: bool = _on("polygons take the place of steps, where rounding allows it")
-    bold: bool = _on("codes with rounding errors are compared even where positions must weigh the same")
+    cse: bool = _on("common subexpressions", "nodes with the same meaning are one")
+    fold: bool = _on(
+        "view folding", "functions are read off what they depend on, or computed at once with what reads them"
+    )
+    lengths: bool = _on("tighter domains", "positions beyond the length, which do not occur, may get any value")
+    totals: bool = _on("tighter domains", "sums take the place of means whose sign alone matters")
+    neurons: bool = _on("neuron minimisation", "functions of one number are steps, where that is cheaper than a lookup")
+    ridges: bool = _on("neuron minimisation", "products become functions of sums and differences")
+    bends: bool = _on("neuron minimisation", "polygons take the place of steps, where rounding allows it")
+    factor: bool = _on("rank factoring", "variables store as few features as are read, not one-hots")
+    digits: bool = _on("scalar codes", "order comparisons of many values compare digits")
+    codes: bool = _on("scalar codes", "equality is compared by integer codes, not by a feature for each class")
+    bold: bool = _on("scalar codes", "codes with rounding errors are compared even where positions must weigh the same")
+    schedule: bool = _on("scheduling", "components run as early as they can, side by side, not one after the other")
+    reuse: bool = _on(
+        "dimension reuse",
+        "dimensions of what is no longer read hold something else, where that costs less",
+    )
 
     @classmethod
     def descriptions(cls) -> dict[str, str]:
         """What each pass does, by name, in the order in which they build on each other."""
         return {each.name: each.metadata["description"] for each in fields(cls)}
+
+    @classmethod
+    def families(cls) -> dict[str, str]:
+        """The family that each pass belongs to."""
+        return {each.name: each.metadata["family"] for each in fields(cls)}
 
     @classmethod
     def named(cls, names: Iterable[str]) -> Passes:
