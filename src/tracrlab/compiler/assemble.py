@@ -16,8 +16,9 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.craft.components import MLP, AttentionHead
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.spaces import Feature, Read, code_variable
-from tracrlab.errors import DomainTooLargeError
+from tracrlab.errors import DomainTooLargeError, PrecisionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
@@ -51,6 +52,7 @@ def assemble_model(
     Raises:
         ArchitectureError: the residual stream or the heads do not fit.
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
+        PrecisionError: weights are beyond the range of the number format.
     """
     layers = _layers(analysis, lowered, schedule, max(schedule.n_layers, architecture.n_layers or 1))
     config = _with_shape(config, layers, allocation, lowered.readout, architecture)
@@ -70,6 +72,7 @@ def assemble_model(
     for layer, mlps in enumerate(layers.mlps):
         _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
     _add_reads(weights.W_U, lowered.readout, allocation)
+    _round(weights, analysis.graph.output, config.number_format)
     labels = Labels(
         variables=(
             *_variable_labels(analysis, lowered, schedule, allocation),
@@ -82,6 +85,23 @@ def assemble_model(
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
     return CompiledModel(config, weights, labels, lowered.output, program, lowered.claims)
+
+
+def _round(weights: Weights, output: Node, number_format: NumberFormat) -> None:
+    """Make all weights numbers of the format.
+
+    Raises:
+        PrecisionError: some are beyond its range.
+    """
+    for array in weights.as_dict().values():
+        array[...] = number_format.stored(array)
+        if not np.isfinite(array).all():
+            raise PrecisionError(
+                output.title,
+                output.expression.location,
+                f"its weights are beyond the range of {number_format}",
+                "Use a wider number format",
+            )
 
 
 def _file_and_line(node: Node) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim, ReadoutClaim
 from tracrlab.craft.components import MLP, AttentionHead, Component, Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.heads import Scores, sharpness
 from tracrlab.craft.neurons import Neurons, Number
 from tracrlab.craft.precision import check_range
@@ -33,7 +34,7 @@ class Construction:
     ``bos`` marks BOS, ``one`` is 1 at every position; the caller embeds them.
     """
 
-    def __init__(self, bos: str, max_length: int, dtype: np.dtype) -> None:
+    def __init__(self, bos: str, max_length: int, dtype: NumberFormat) -> None:
         self.max_length = max_length
         self.dtype = dtype
         self.components: list[Placed] = []

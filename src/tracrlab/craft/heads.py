@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
@@ -67,7 +68,7 @@ def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Vari
     )
 
 
-def sharpness(n_positions: int, scores: Scores, dtype: np.dtype, *, leak: float | None = None) -> float:
+def sharpness(n_positions: int, scores: Scores, dtype: NumberFormat, *, leak: float | None = None) -> float:
     """How much a score of 1 must weigh in the logits, so that what is not selected gets no attention that matters.
 
     What scores 1 less gets ``exp(-sharpness)`` as much; all ``n_positions`` of that kind together must stay below

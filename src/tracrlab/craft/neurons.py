@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.precision import Noise, NotSeparable, unit_roundoff
+from tracrlab.craft.formats import NumberFormat
+from tracrlab.craft.precision import Noise, NotSeparable, roundings, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
+_DOUBLINGS = 3  # how often the slope of a ramp is doubled until it fits
+_WITHIN = 9  # errors of a number at which steps are measured in half formats
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,7 @@ def lookup_neurons(
     boxes: Sequence[Box],
     results: Float[np.ndarray, "result width"],
     constant: Sequence[tuple[Variable, float]],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Neurons:
     """A lookup table of one-hot variables: a neuron for each box (Tracr paper, appendix D.1, with fewer neurons).
 
@@ -130,7 +133,7 @@ def _lookup_noise(
     masks: Sequence[tuple[Variable, Float[np.ndarray, "_ box"]]],
     exact: bool,
     results: Float[np.ndarray, "result width"],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Noise:
     """Exact for 0/1 results of exact inputs, and of single entries of one noisy input (see ``lookup_neurons``).
 
@@ -140,7 +143,7 @@ def _lookup_noise(
     single_entries = len(inputs) == 1 and all((mask != 0).sum(axis=0).max(initial=0) <= 1 for _, mask in masks)
     if zero_one and (exact or single_entries):
         return Noise()
-    return Noise(relative=(2 if exact else 16) * unit_roundoff(dtype))
+    return Noise(relative=roundings(dtype, 2 if exact else 16))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +160,7 @@ class Number:
     constant_error: float = 0.0
 
 
-def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
     """Any function of a number with finitely many values (Tracr paper, appendix D.1).
 
     Between two neighbouring values with different results stands a step ``relu(z + 1/2) - relu(z - 1/2)``, where
@@ -176,20 +179,12 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     if not len(x):  # always None
         return Neurons((), np.zeros((0, results.shape[1])), Noise())
     changes = np.flatnonzero((results[1:] != results[:-1]).any(axis=1))
-    gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
-    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
-    falling = middles - x[0] < x[-1] - middles
+    falling = (x[changes + 1] + x[changes]) / 2 - x[0] < x[-1] - (x[changes + 1] + x[changes]) / 2
     signs = np.where(falling, -1.0, 1.0)
     differences = results[changes + 1] - results[changes]
     base = results[0] + differences[falling].sum(axis=0)
+    slopes, middles = (_narrow_ramps if dtype.is_half else _ramps)(number, changes, dtype)
     offsets = -signs * slopes * middles
-    nearby = np.maximum(number.error[changes], number.error[changes + 1])
-    clear = (slopes * nearby + np.abs(offsets) * number.constant_error <= 1 / 4) & (
-        (np.abs(offsets) + 2) * unit_roundoff(dtype) * 8 <= 1 / 8
-    )
-    if not clear.all():
-        place = changes[int(np.flatnonzero(~clear)[0])]
-        raise NotSeparable(x[place], x[place + 1])
     slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
     offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
     signed = signs[:, None] * differences
@@ -202,23 +197,85 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
 
 
+def _ramps(
+    number: Number, changes: Int[np.ndarray, " step"], dtype: NumberFormat
+) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
+    """The slope of each ramp and its middle, that of the gap.
+
+    Raises:
+        NotSeparable: a gap is too narrow.
+    """
+    x = number.values
+    gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
+    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
+    offsets = slopes * np.abs(middles)
+    nearby = np.maximum(number.error[changes], number.error[changes + 1])
+    _require_clear(
+        (slopes * nearby + offsets * number.constant_error <= 1 / 4)
+        & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8),
+        number,
+        changes,
+    )
+    return slopes, middles
+
+
+def _narrow_ramps(
+    number: Number, changes: Int[np.ndarray, " step"], dtype: NumberFormat
+) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
+    """The same for a half format, whose few bits must hold ``L t + 1/2`` and ``L t - 1/2`` exactly.
+
+    What is left of a gap between the errors on both sides holds a ramp that is as wide as it can be, since neurons
+    round in proportion to ``z``. ``L t`` is a multiple of the spacing of the format's numbers at its size.
+
+    Raises:
+        NotSeparable: a gap is too narrow.
+    """
+    low, high = number.values[changes], number.values[changes + 1]
+    low, high = low + number.error[changes], high - number.error[changes + 1]
+    free = high - low
+    _require_clear(free > 0, number, changes)
+    slopes, middles = np.zeros(len(changes)), np.zeros(len(changes))
+    unplaced = np.ones(len(changes), bool)
+    for doublings in range(_DOUBLINGS):
+        steeper = 2.0 ** (np.ceil(np.log2(1 / free)) + doublings)
+        largest = steeper * (np.abs(low) + np.abs(high)) / 2 + 1
+        spacing = 2.0 ** (np.ceil(np.log2(largest)) - dtype.precision)
+        offsets = np.round(steeper * (low + high) / 2 / spacing) * spacing
+        off = 1 / 2 + np.abs(offsets) * number.constant_error
+        off = off + 8 * unit_roundoff(dtype.wide) * (largest + steeper * np.abs(number.values).max())
+        fits = (offsets - steeper * low >= off) & (steeper * high - offsets >= off) & (spacing <= 1 / 2) & unplaced
+        slopes, middles = np.where(fits, steeper, slopes), np.where(fits, offsets / steeper, middles)
+        unplaced &= ~fits
+    _require_clear(~unplaced, number, changes)
+    return slopes, middles
+
+
+def _require_clear(clear: Bool[np.ndarray, " step"], number: Number, changes: Int[np.ndarray, " step"]) -> None:
+    if not clear.all():
+        place = changes[int(np.flatnonzero(~clear)[0])]
+        raise NotSeparable(number.values[place], number.values[place + 1])
+
+
 def _step_errors(
     number: Number,
     slopes: Float[np.ndarray, " neuron"],
     offsets: Float[np.ndarray, " neuron"],
     output: Float[np.ndarray, "neuron width"],
     results: Float[np.ndarray, "value width"],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
-    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
+    """What the neurons give beyond the ideal results, at each value and within its error, up to both ends."""
+    parts = np.linspace(-1, 1, _WITHIN) if dtype.is_half else (0, -1, 1)
+    wide = dtype.wide.name
+    x = np.concatenate([number.values + part * number.error for part in parts]).astype(wide)
+    output = dtype.rounded(output).astype(wide)
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
     for start in range(0, len(x), rows):
         part = x[start : start + rows, None]
-        hidden = np.maximum(part * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
-        written[start : start + rows] = hidden @ output.astype(dtype)
-    errors: np.ndarray = written - np.concatenate([results] * 3)
+        hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
+        written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
+    errors: np.ndarray = written - np.concatenate([results] * len(parts))
     return errors
 
 
@@ -243,7 +300,7 @@ def side_by_side(parts: Sequence[Neurons]) -> Neurons:
     return Neurons(tuple(reads), np.concatenate([part.output for part in parts]), noise)
 
 
-def interpolation_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+def interpolation_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
     """A function of a number as a polygon through its points: a neuron ``relu(x - x_i)`` for each bend.
 
     Half as many neurons as steps where the function is different at every value, but errors of the number are not

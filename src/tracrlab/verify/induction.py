@@ -20,7 +20,7 @@ from tracrlab.shapes import Bool, Float
 from tracrlab.verify.answers import prove_readout
 from tracrlab.verify.certificate import Certificate, ComponentProof, Kind, Rounding, Status
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
-from tracrlab.verify.formats import FORMATS, NumberFormat
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.verify.heads import HeadWeights, prove_head
 from tracrlab.verify.mlps import NeuronWeights, prove_mlp
 from tracrlab.verify.residual import Deviation, Held, Stream, Unproven, Violated

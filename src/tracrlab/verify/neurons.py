@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.precision import SAFETY
-from tracrlab.shapes import Float, Int
-from tracrlab.verify.formats import COARSEST, NumberFormat, grain
-from tracrlab.verify.residual import Contents, Part, Violated, linear_parts
+from tracrlab.shapes import Bool, Float, Int
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain
+from tracrlab.verify.residual import UNKNOWN, Contents, Part, Violated, linear_parts
 
 _CHUNK = 2**21  # entries of the largest intermediate array
 _SAMPLES, _LEAST = 2**10, 2**4  # errors drawn at random, in all and for each combination, at least
@@ -135,10 +135,7 @@ def _chunk_errors(
     number_format: NumberFormat,
 ) -> tuple[Float[np.ndarray, "combination width"], Float[np.ndarray, "combination width"]]:
     """The errors apart from rounding, and a bound on what rounding adds."""
-    before, noise, rounding = (
-        sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
-        for name in ("values", "error", "rounding")
-    )
+    before, noise, rounding, grains = _summed(hidden, index, number_format)
     reach = noise + rounding
     active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
     after, absolute = np.maximum(before, 0), np.abs(outputs)
@@ -153,21 +150,63 @@ def _chunk_errors(
     largest = np.where(active | uncertain, np.maximum(before, 0) + reach, 0) @ absolute
     if not largest.max(initial=0) < number_format.largest / 4:
         raise Violated(f"what it computes overflows {number_format.name}")
-    exact = not reach.any() and _exact_outputs(after, outputs, largest, number_format)
-    summing = 0.0 if exact else (terms + 1) * number_format.roundoff * largest + terms * number_format.smallest
-    return errors, np.where(active | uncertain, rounding, 0) @ absolute + summing
+    wide = number_format.wide
+    grains = np.where(reach == 0, grain(after), np.where(rounding == 0, grains, UNKNOWN))
+    grains = np.where(active | uncertain, grains, COARSEST)
+    exact, finest = _exact_outputs(grains, outputs, largest, wide)
+    rounded = np.where(active | uncertain, rounding, 0) @ absolute
+    rounded += np.where(exact, 0.0, (terms + 1) * wide.roundoff * largest + terms * wide.smallest)
+    if number_format.is_half:
+        kept = exact & _fits(np.abs(ideal) + errors, finest, number_format)
+        rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
+    return errors, rounded
+
+
+def _summed(
+    hidden: Hidden, index: Int[np.ndarray, "combination part"], number_format: NumberFormat
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What reaches the neurons for each combination, bounds on its error and on rounding, and its grain."""
+    before, noise, rounding, storing = (
+        sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
+        for name in ("values", "error", "rounding", "storing")
+    )
+    grains = np.min([part.grain[index[:, place]] for place, part in enumerate(hidden.parts)], axis=0)
+    rounding = np.where(grains > UNKNOWN, 0.0, rounding)
+    if number_format.is_half:
+        kept = (grains > UNKNOWN) & _fits(np.abs(before) + noise, grains, number_format)
+        storing = np.minimum(storing, np.where(kept, 0.0, _storing(before, noise + rounding, number_format)))
+        rounding = rounding + storing
+    return before, noise, rounding, grains
+
+
+def _storing(
+    ideal: Float[np.ndarray, "..."], error: Float[np.ndarray, "..."], number_format: NumberFormat
+) -> Float[np.ndarray, "..."]:
+    """What rounding to a format adds to an error. The nearest number is not farther than the ideal one, if it is one."""
+    rounding = number_format.roundoff * (np.abs(ideal) + error) + number_format.smallest
+    return np.where(number_format.rounded(ideal) == ideal, np.minimum(error, rounding), rounding)
+
+
+def _fits(
+    size: Float[np.ndarray, "..."], grains: Int[np.ndarray, "..."], number_format: NumberFormat
+) -> Bool[np.ndarray, "..."]:
+    """Whether a format holds all multiples of ``2**grains`` of at most this size."""
+    fits: np.ndarray = np.log2(np.maximum(size, 1e-300)) <= grains + number_format.precision
+    return fits
 
 
 def _exact_outputs(
-    after: Float[np.ndarray, "combination neuron"],
+    grains: Int[np.ndarray, "combination neuron"],
     outputs: Float[np.ndarray, "neuron width"],
     largest: Float[np.ndarray, "combination width"],
     number_format: NumberFormat,
-) -> bool:
-    """Whether the sums of the output are exact: multiples of a power of two that the format holds."""
-    grains = grain(after).min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
-    finest = int(grains.min(initial=2 * COARSEST))
-    return bool(largest.max(initial=0) <= 2.0 ** min(finest + number_format.precision, 1000))
+) -> tuple[Bool[np.ndarray, "combination width"], Int[np.ndarray, " width"]]:
+    """Which sums of the output are exact, being of multiples of a power of two that the format holds, and the power."""
+    unknown = grains == UNKNOWN
+    finest = np.where(unknown, COARSEST, grains).min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
+    finest = finest.min(axis=0, initial=2 * COARSEST)
+    known = ~(unknown.astype(float) @ (outputs != 0).astype(float) > 0)
+    return known & _fits(largest, finest, number_format), finest
 
 
 def _measured_rounding(

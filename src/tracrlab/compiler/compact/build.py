@@ -21,7 +21,7 @@ from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateCla
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
 from tracrlab.craft.neurons import Neurons, Number, interpolation_neurons, step_neurons
-from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, unit_roundoff
+from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, roundings, unit_roundoff, weight_rounding
 from tracrlab.craft.spaces import Feature as Label
 from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
 from tracrlab.rasp.values import Value, is_finite_number
@@ -137,7 +137,7 @@ class Builder:
         assert plan.value is not None
         default = table[node.default] if node.default is not None else np.zeros(table.shape[1])
         value, scores = self.resolve(plan.value), self._scores(plan.pattern)
-        averaging = (2 if node.pattern.longest <= 1 else self.work.max_length + 4) * unit_roundoff(self.work.dtype)
+        averaging = roundings(self.work.dtype, 2 if node.pattern.longest <= 1 else self.work.max_length + 4)
         errors = averaging * np.abs(table).max(axis=0) + [
             value.error_of(column[:, None]) for column in np.eye(table.shape[1])
         ]
@@ -164,8 +164,7 @@ class Builder:
         for feature in form.features:
             resolved = self.resolve(feature)
             reads += self.complete(resolved)
-            size = float(np.abs(feature.columns).max(initial=0))
-            error += resolved.error_of(np.ones((1, 1))) + SAFETY * unit_roundoff(self.work.dtype) * size
+            error += resolved.error_of(np.ones((1, 1))) + weight_rounding(feature.columns, self.work.dtype)
         return Number(tuple(reads), self.work.constant_columns, form.numbers, np.full(len(form.numbers), error))
 
     def _function(self, number: Number, results: Float[np.ndarray, "value width"]) -> Neurons:
@@ -200,7 +199,7 @@ class Builder:
         ]
         reads += self.work.constant_reads(np.concatenate([slope * bias - shift for shift in shifts]))
         whole = exact and bool((results == np.round(results)).all())
-        noise = Noise() if whole else Noise(relative=(2 if exact else 16) * unit_roundoff(self.work.dtype))
+        noise = Noise() if whole else Noise(relative=roundings(self.work.dtype, 2 if exact else 16))
         return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
 
     def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> Variable:
@@ -304,7 +303,7 @@ class Builder:
         excess = math.ceil(_EXCESS / sharpness)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
-        relative += (longest + 16 if feature else 16) * roundoff
+        relative += roundings(self.work.dtype, longest + 16 if feature else 16)
         rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
         must_be_exact = longest * rounding > 1 / 64
         relative += 0.0 if must_be_exact else rounding
@@ -344,7 +343,7 @@ class Builder:
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=leak)))
         weights = math.expm1(2 * sharpness * scores.error)
         value = self.resolve(feature)
-        spread = (self.work.max_length + 4) * unit_roundoff(self.work.dtype) + 2 * weights + leak
+        spread = roundings(self.work.dtype, self.work.max_length + 4) + 2 * weights + leak
         error = value.error_of(np.ones((1, 1))) + spread * size
         number_default: Value = node.default if is_finite_number(node.default) else None
         mean = scalar_variable(

@@ -16,6 +16,7 @@ from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.craft.claims import Claims, ReadoutClaim, View
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable, check_range, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Read, Variable
 from tracrlab.errors import PrecisionError
@@ -34,6 +35,8 @@ from tracrlab.rasp.values import is_finite_number
 
 __all__ = ["Lowered", "lower_graph", "too_fine"]
 
+_FINER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
+
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -51,7 +54,7 @@ class Lowered:
     claims: Claims
 
 
-def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowered:
+def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> Lowered:
     """Lower every s-op of an analysed graph.
 
     Raises:
@@ -142,9 +145,9 @@ def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
         )
 
 
-def too_fine(node: Node, dtype: np.dtype, one: object, other: object, where: str = "") -> PrecisionError:
+def too_fine(node: Node, dtype: NumberFormat, one: object, other: object, where: str = "") -> PrecisionError:
     """The error for values of a node, or of what it reads, that the weights cannot hold apart."""
-    finer = 'Compile with dtype="float64", use' if dtype == np.float32 else "Use"
+    finer = "Use" if dtype.name == "float64" else f'Compile with dtype="{_FINER[dtype.name]}", use'
     return PrecisionError(
         node.title,
         node.expression.location,

@@ -22,7 +22,7 @@ from tracrlab.craft.neurons import (
     lookup_neurons,
     step_neurons,
 )
-from tracrlab.craft.precision import SAFETY, NotSeparable, check_range, number_noise, unit_roundoff
+from tracrlab.craft.precision import NotSeparable, check_range, number_noise, roundings, weight_rounding
 from tracrlab.craft.spaces import (
     Layout,
     Read,
@@ -135,7 +135,7 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     if affine.offset:
         reads += work.constant_reads(np.array([float(affine.offset)]))
     check_range(np.array([size, abs(float(affine.offset))]), work.dtype)
-    rounding = (len(reads) + 4) * unit_roundoff(work.dtype) * (size + abs(float(affine.offset)))
+    rounding = roundings(work.dtype, len(reads) + 4) * (size + abs(float(affine.offset)))
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
     work.store(node, work.add_mlp(node.place, variable, neurons))
@@ -263,5 +263,5 @@ def _weighted_sum(
         matrix = factor * code[:, None] if variable.layout is Layout.ONE_HOT else np.array([[factor]])
         reads.append(Read(variable, matrix))
         error += variable.noise.of_read(matrix)
-        error += SAFETY * unit_roundoff(work.dtype) * float(np.abs(code).max())
+        error += weight_rounding(code, work.dtype)
     return Number(tuple(reads), work.constant_columns, numbers, np.full(len(numbers), error))

@@ -16,7 +16,7 @@ from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
-from tracrlab.craft.precision import number_noise, unit_roundoff
+from tracrlab.craft.precision import number_noise, roundings
 from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.shapes import Float, Int
 
@@ -62,7 +62,7 @@ def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numb
     tolerance = 1 / (64 * (longest + 2))
     matches = conjunction_matches(work, conjunction)
     scores = head_scores(work, node, matches, attend_bos=True, tolerance=tolerance)
-    error = weight_error(work, scores) + 8 * unit_roundoff(work.dtype)
+    error = weight_error(work, scores) + roundings(work.dtype, 8, half=1)
     name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
     shares = [1 / (1 + width) for width in widths.tolist()]
     share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
@@ -112,7 +112,7 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
         counted = work.add_mlp(node.place, counted, step_neurons(number, counted.table[places], work.dtype))
         work.claim(_width_claim(counted, count, of_width))
         reads = numeric_reads(counted)
-        error = counted.noise.of_read(reads[0].matrix) + 4 * unit_roundoff(work.dtype) * target.numbers[-1]
+        error = counted.noise.of_read(reads[0].matrix) + roundings(work.dtype, 4) * target.numbers[-1]
         neurons = linear_neurons(reads, noise=number_noise(float(error)))
         work.claim(same_value_claim(counted, target))
     else:

@@ -13,6 +13,7 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.claiming import same_value_claim
 from tracrlab.compiler.lower.folding import Slots
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, lookup_neurons, step_neurons
 from tracrlab.craft.spaces import Layout, Variable, one_hot_variable
 from tracrlab.errors import DomainTooLargeError
@@ -42,7 +43,7 @@ class Stored:
 class Workspace(Construction):
     """The state of lowering one graph: sources, what is stored where, and the components in order of creation."""
 
-    def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> None:
+    def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> None:
         super().__init__(bos, analysis.max_length, dtype)
         self.analysis = analysis
         self.stored: dict[int, Stored] = {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracrlab.verify.formats import FORMATS, grain, is_power_of_two
+from tracrlab.craft.formats import FORMATS, grain, is_power_of_two
 
 numbers = st.floats(-1e4, 1e4)
 
