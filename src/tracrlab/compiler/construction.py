@@ -83,8 +83,18 @@ class Construction:
         finished = replace(variable, noise=noise)
         if not len(neurons.output):
             return finished
-        self.components.append(Placed(place, MLP(finished, self.clear_of_bos(neurons.reads), neurons.output)))
+        reads = self._off_at_bos(self.clear_of_bos(neurons.reads))
+        self.components.append(Placed(place, MLP(finished, reads, neurons.output)))
         return finished
+
+    def _off_at_bos(self, reads: tuple[Read, ...]) -> tuple[Read, ...]:
+        """The same reads, the weights on BOS rounded down where a half format rounds them, so that no neuron fires."""
+        marks = [read.matrix[0] for read in reads if read.variable is self.bos]
+        if not (self.dtype.is_half and marks):
+            return reads
+        total = np.sum(marks, axis=0)
+        lower = self.dtype.rounded_down(total) - total
+        return (*reads, Read(self.bos, lower[None, :])) if lower.any() else reads
 
     def add_head(
         self,
@@ -153,6 +163,8 @@ class Construction:
         column = np.zeros((variable.width, 1))
         column[0] = 1
         error = np.full(len(variable.values), variable.noise.of_read(column))
+        if variable.noise.at_numbers is not None:
+            error = variable.noise.at_numbers
         reads = (Read(variable, column),)
         if not variable.nullable:
             return Number(reads, self.constant_columns, variable.numbers, error)

@@ -57,6 +57,12 @@ class NumberFormat:
             rounded = bfloat16_rounded(numbers.astype(float))
             return np.where(np.abs(rounded) > self.largest, np.copysign(np.inf, rounded), rounded)
 
+    def rounded_down(self, numbers: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """The largest numbers of the format that are not greater."""
+        spacing = np.ldexp(1.0, np.frexp(numbers)[1] - self.precision)
+        below: np.ndarray = np.floor(numbers / spacing) * spacing
+        return below
+
     def stored(self, numbers: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """What is left of results in the accumulator's format when they are stored, in the same array type."""
         if not self.is_half:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.formats import NumberFormat
-from tracrlab.craft.precision import Noise, NotSeparable, roundings, unit_roundoff
+from tracrlab.craft.formats import NumberFormat, is_power_of_two
+from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings
+from tracrlab.craft.ramps import narrow_ramps, ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
-_DOUBLINGS = 3  # how often the slope of a ramp is doubled until it fits
-_WITHIN = 9  # errors of a number at which steps are measured in half formats
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +114,7 @@ def lookup_neurons(
         bias -= np.where(restricts, 1 - none_belongs, 0)
         masks.append((variable, np.where(restricts, sets[: variable.width] - none_belongs, 0)))
     error = sum(variable.noise.of_read(mask) for variable, mask in masks)
-    if not error <= 1 / 8:
-        raise NotSeparable(0, 1)
-    slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+    slope, shifts, signs = cleaning(error, dtype, exact=exact)
     reads = [
         Read(variable, np.concatenate([slope * mask] * len(shifts), axis=1)) for variable, mask in masks if mask.any()
     ]
@@ -126,6 +123,24 @@ def lookup_neurons(
     chosen = results[[box.result for box in boxes]]
     output = np.concatenate([sign * chosen for sign in signs])
     return Neurons(tuple(reads), output, _lookup_noise(inputs, masks, exact, results, dtype))
+
+
+def cleaning(error: float, dtype: NumberFormat, *, exact: bool) -> tuple[float, list[float], list[float]]:
+    """Slope, shifts and signs of neurons that make 0 and 1 of memberships ``s`` that are off by at most ``error``.
+
+    Without errors ``relu(s)``, otherwise ``relu(2s - 1/2) - relu(2s - 3/2)``, or a ramp of half the width where the
+    former would not be flat far enough around 0 and 1.
+
+    Raises:
+        NotSeparable: the error is too large: it exceeds an eighth, or, where a half format adds up exactly, 5/16.
+    """
+    if exact:
+        return 1.0, [0.0], [1.0]
+    if error <= 1 / 8:
+        return 2.0, [0.5, 1.5], [1.0, -1.0]
+    if not (dtype.is_half and error <= 5 / 16):
+        raise NotSeparable(0, 1)
+    return 4.0, [1.5, 2.5], [1.0, -1.0]
 
 
 def _lookup_noise(
@@ -170,7 +185,7 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     ``z``, so each is turned towards the side on which the values are nearer.
 
     The noise of the result is measured by running the neurons, in ``dtype``, on all values and on both ends of each
-    value's error.
+    value's error. In a half format the ramps are those of :func:`narrow_ramps`, and the noise is bounded.
 
     Raises:
         NotSeparable: a gap is too narrow for the error of the number or for the number format.
@@ -183,7 +198,7 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     signs = np.where(falling, -1.0, 1.0)
     differences = results[changes + 1] - results[changes]
     base = results[0] + differences[falling].sum(axis=0)
-    slopes, middles = (_narrow_ramps if dtype.is_half else _ramps)(number, changes, dtype)
+    slopes, middles = _ramps(number, changes, dtype)
     offsets = -signs * slopes * middles
     slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
     offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
@@ -193,67 +208,48 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
     reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
     reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
-    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
+    errors = _stored_step_errors if dtype.is_half and number.error.any() else _step_errors
+    samples = errors(number, slope_in, offset_in, output, results, dtype)
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
 
 
 def _ramps(
     number: Number, changes: Int[np.ndarray, " step"], dtype: NumberFormat
 ) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
-    """The slope of each ramp and its middle, that of the gap.
-
-    Raises:
-        NotSeparable: a gap is too narrow.
-    """
-    x = number.values
-    gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
-    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
-    offsets = slopes * np.abs(middles)
-    nearby = np.maximum(number.error[changes], number.error[changes + 1])
-    _require_clear(
-        (slopes * nearby + offsets * number.constant_error <= 1 / 4)
-        & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8),
-        number,
-        changes,
-    )
-    return slopes, middles
-
-
-def _narrow_ramps(
-    number: Number, changes: Int[np.ndarray, " step"], dtype: NumberFormat
-) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
-    """The same for a half format, whose few bits must hold ``L t + 1/2`` and ``L t - 1/2`` exactly.
-
-    What is left of a gap between the errors on both sides holds a ramp that is as wide as it can be, since neurons
-    round in proportion to ``z``. ``L t`` is a multiple of the spacing of the format's numbers at its size.
+    """The slope and the middle of the ramp between each two of the values.
 
     Raises:
         NotSeparable: a gap is too narrow.
     """
     low, high = number.values[changes], number.values[changes + 1]
-    low, high = low + number.error[changes], high - number.error[changes + 1]
-    free = high - low
-    _require_clear(free > 0, number, changes)
-    slopes, middles = np.zeros(len(changes)), np.zeros(len(changes))
-    unplaced = np.ones(len(changes), bool)
-    for doublings in range(_DOUBLINGS):
-        steeper = 2.0 ** (np.ceil(np.log2(1 / free)) + doublings)
-        largest = steeper * (np.abs(low) + np.abs(high)) / 2 + 1
-        spacing = 2.0 ** (np.ceil(np.log2(largest)) - dtype.precision)
-        offsets = np.round(steeper * (low + high) / 2 / spacing) * spacing
-        off = 1 / 2 + np.abs(offsets) * number.constant_error
-        off = off + 8 * unit_roundoff(dtype.wide) * (largest + steeper * np.abs(number.values).max())
-        fits = (offsets - steeper * low >= off) & (steeper * high - offsets >= off) & (spacing <= 1 / 2) & unplaced
-        slopes, middles = np.where(fits, steeper, slopes), np.where(fits, offsets / steeper, middles)
-        unplaced &= ~fits
-    _require_clear(~unplaced, number, changes)
+    errors = number.error[changes], number.error[changes + 1]
+    if dtype.is_half:
+        fine = all(is_power_of_two(read.matrix[read.matrix != 0]).all() for read in number.reads)
+        largest = float(np.abs(number.values).max())
+        slopes, middles = narrow_ramps(
+            low + errors[0], high - errors[1], number.constant_error, largest, dtype, bits=5 if fine else 1
+        )
+    else:
+        slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, dtype)
+    if np.isnan(slopes).any():
+        place = changes[int(np.isnan(slopes).argmax())]
+        raise NotSeparable(number.values[place], number.values[place + 1])
     return slopes, middles
 
 
-def _require_clear(clear: Bool[np.ndarray, " step"], number: Number, changes: Int[np.ndarray, " step"]) -> None:
-    if not clear.all():
-        place = changes[int(np.flatnonzero(~clear)[0])]
-        raise NotSeparable(number.values[place], number.values[place + 1])
+def _stored_step_errors(
+    number: Number,
+    slopes: Float[np.ndarray, " neuron"],
+    offsets: Float[np.ndarray, " neuron"],
+    output: Float[np.ndarray, "neuron width"],
+    results: Float[np.ndarray, "value width"],
+    dtype: NumberFormat,
+) -> Float[np.ndarray, "width width"]:
+    """A bound on what storing the neurons' activations in a half format makes of them, dimension by dimension."""
+    ends = np.stack([number.values - number.error, number.values + number.error])
+    hidden = np.maximum(ends[:, :, None] * slopes + offsets, 0).max(axis=0)
+    bounds = roundings(dtype, 2, half=1) * (hidden @ np.abs(output)) + roundings(dtype, 4, half=1) * np.abs(results)
+    return np.diag(bounds.max(axis=0)) / SAFETY
 
 
 def _step_errors(
@@ -264,10 +260,9 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and within its error, up to both ends."""
-    parts = np.linspace(-1, 1, _WITHIN) if dtype.is_half else (0, -1, 1)
+    """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
     wide = dtype.wide.name
-    x = np.concatenate([number.values + part * number.error for part in parts]).astype(wide)
+    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
     output = dtype.rounded(output).astype(wide)
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
@@ -275,7 +270,7 @@ def _step_errors(
         part = x[start : start + rows, None]
         hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
         written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
-    errors: np.ndarray = written - np.concatenate([results] * len(parts))
+    errors: np.ndarray = written - np.concatenate([results] * 3)
     return errors
 
 

@@ -71,11 +71,12 @@ class Noise:
     """A bound on the error of a variable.
 
     Attributes: ``relative`` error of the entry that should be one, as a fraction of it; ``samples`` error vectors that
-    can occur on top of that.
+    can occur on top of that; ``at_numbers`` a tighter bound for each number of a scalar, if there is one.
     """
 
     relative: float = 0.0
     samples: Float[np.ndarray, "samples width"] | None = field(default=None)
+    at_numbers: Float[np.ndarray, " value"] | None = field(default=None)
 
     @property
     def is_exact(self) -> bool:

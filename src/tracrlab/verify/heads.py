@@ -67,14 +67,15 @@ class _Values:
 class _Sums:
     """Sums over positions: how many there are at most, and what adding them up rounds, as a share of their size.
 
-    ``weights`` is what rounds the attention weights themselves, ``exponent`` what rounds a logit makes of them, as a
-    share of it.
+    ``weights`` is what rounding makes of the attention weights themselves, ``exponent`` what that of a logit makes of
+    them, as a share of it, and ``storing`` of a sum that is stored in a half format.
     """
 
     longest: int
     rounding: float
     measured: bool
     weights: float
+    storing: float
     number_format: NumberFormat
 
     @property
@@ -144,8 +145,8 @@ def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:
     wide, storing = fmt.wide, fmt.roundoff if fmt.is_half else 0.0
     bounded = (longest - 1) * wide.roundoff
     measured = _measured_summing(longest, wide) if measure else np.inf
-    rounding, weights = min(bounded, measured) + storing, _EXPONENTIAL * wide.roundoff + storing
-    return _Sums(longest, rounding, measured < bounded, weights, fmt)
+    weights = _EXPONENTIAL * wide.roundoff + storing
+    return _Sums(longest, min(bounded, measured), measured < bounded, weights, storing, fmt)
 
 
 def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
@@ -158,7 +159,7 @@ def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
         _require(attention.absent < 1, "BOS does not get all attention where nothing is selected")
         strayed = sums.strayed(attention.absent) * values.largest
         alone = np.abs(values.at_bos - claim.default) + values.bos_error + strayed
-    averaging = 0.0 if sums.longest <= 1 else sums.weights + 2 * sums.rounding
+    averaging = 0.0 if sums.longest <= 1 else sums.weights + 2 * sums.rounding + sums.storing
     exact = np.abs(values.read - values.wanted) + values.error
     shared = (averaging + sums.strayed(present)) * values.largest
     if claim.kind == "copy":
@@ -188,7 +189,7 @@ def _of_total(attention: _Attention) -> Deviation:
     size = np.abs(values.wanted).max(axis=0, initial=0)
     shares = sums.longest * max(weights, default=0.0) + attention.absent
     # the sum of all weights is 1 and little more, so that it loses no more than that
-    rounding = sums.rounding + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
+    rounding = sums.rounding + sums.storing + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
     per_position = each + (shares + rounding) * (size + each)
     bos_size = np.abs(claim.default) + values.bos_error
     base = attention.bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
@@ -206,7 +207,7 @@ def _of_share(attention: _Attention) -> Deviation:
     uneven = math.expm1(min(max(levels, default=0.0), 700.0))
     # equal weights are 1 before they are divided by their number
     exact = not uneven and (sums.longest + 1) * sums.exponent < 1
-    adding = 0.0 if exact else sums.rounding + 2 * sums.exponent
+    adding = 0.0 if exact else sums.rounding + sums.storing + 2 * sums.exponent
     elsewhere = (np.abs(values.read) + values.error).max(axis=0, initial=0)
     size = np.abs(claim.default)
     at_bos = (np.abs(values.at_bos - claim.default) + values.bos_error) / np.where(size > 0, size, 1.0)

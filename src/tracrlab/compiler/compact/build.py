@@ -20,7 +20,7 @@ from tracrlab.compiler.construction import Construction
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
-from tracrlab.craft.neurons import Neurons, Number, interpolation_neurons, step_neurons
+from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, step_neurons
 from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, roundings, unit_roundoff, weight_rounding
 from tracrlab.craft.spaces import Feature as Label
 from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
@@ -187,10 +187,8 @@ class Builder:
         each = np.eye(n_boxes)
         error = sum(max((part.error_of(each[:, [box]]) for box in range(n_boxes)), default=0.0) for part in resolved)
         results = table[list(plan.results)]
-        if not error <= 1 / 8:
-            raise NotSeparable(0, 1)
         exact = error == 0 and all(part.is_exact for part in resolved)
-        slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+        slope, shifts, signs = cleaning(error, self.work.dtype, exact=exact)
         bias = plan.bias + sum((part.offset for part in resolved), np.zeros(n_boxes))
         reads = [
             Read(read.variable, np.concatenate([slope * read.matrix] * len(shifts), axis=1))

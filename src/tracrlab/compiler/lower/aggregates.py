@@ -119,7 +119,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
     """Average numbers; a default that is no number, or a one-hot result, takes an MLP more."""
     domain = work.analysis.domains[node.place]
     direct = domain.is_numeric and node.expression.encoding is not Encoding.CATEGORICAL
-    rounding = _rounding(work)
+    rounding = roundings(work.dtype, work.analysis.max_length + 4, half=2)
     variable = _averaged_variable(work, node, rounding)
     number = numeric_reads(variable)[0].matrix
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=rounding)

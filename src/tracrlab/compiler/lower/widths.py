@@ -9,14 +9,14 @@ import numpy as np
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable
-from tracrlab.compiler.lower.claiming import MAX_COMBINATIONS, head_claim, same_value_claim, variable_quantity
+from tracrlab.compiler.lower.claiming import MAX_COMBINATIONS, head_claim, linear_claim, same_value_claim, variable_quantity
 from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads
 from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, weight_error
 from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
-from tracrlab.craft.precision import number_noise, roundings
+from tracrlab.craft.precision import Noise, number_noise, roundings
 from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.shapes import Float, Int
 
@@ -76,6 +76,8 @@ def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numb
 def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
     """The signed widths of several conjunctions, added up in one dimension."""
     domain = work.analysis.domains[node.place]
+    if work.dtype.is_half:
+        return _summed_whole(work, node, counts)
     parts = [
         step_neurons(count.number, (coefficient * count.widths)[:, None], work.dtype) for coefficient, count in counts
     ]
@@ -84,6 +86,30 @@ def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _C
     if prod(len(count.widths) for _, count in counts) <= MAX_COMBINATIONS:
         work.claim(_sum_claim(total, counts))
     return _Count(total, work.number(total), total.numbers)
+
+
+def _summed_whole(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
+    """The same from clean one-hot widths, whose sum is exact: steps in a half format are noisy, and noise adds up."""
+    widths = [discrete_width(work, node, count, f"{node.name}.width{n}") for n, (_, count) in enumerate(counts, 1)]
+    factors = [coefficient for coefficient, _ in counts]
+    reads = [
+        Read(read.variable, factor * read.matrix)
+        for factor, width in zip(factors, widths, strict=True)
+        for read in numeric_reads(width)
+    ]
+    total = scalar_variable(f"{node.name}.sum", work.analysis.domains[node.place].values, nullable=False)
+    total = work.add_mlp(node.place, total, linear_neurons(reads, noise=Noise()))
+    work.claim(linear_claim(total, widths, factors, 0))
+    return _Count(total, work.number(total), total.numbers)
+
+
+def discrete_width(work: Workspace, node: Node, count: _Count, name: str) -> Variable:
+    """A count as a one-hot variable without noise."""
+    places = count.widths.astype(int)
+    counted = one_hot_variable(name, range(int(places.max()) + 1), nullable=False)
+    counted = work.add_mlp(node.place, counted, step_neurons(count.number, counted.table[places], work.dtype))
+    work.claim(_width_claim(counted, count, places))
+    return work.exact(node, counted)
 
 
 def _sum_claim(total: Variable, counts: list[tuple[int, _Count]]) -> MLPClaim:
