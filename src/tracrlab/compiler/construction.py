@@ -88,13 +88,12 @@ class Construction:
         return finished
 
     def _off_at_bos(self, reads: tuple[Read, ...]) -> tuple[Read, ...]:
-        """The same reads, the weights on BOS rounded down where a half format rounds them, so that no neuron fires."""
-        marks = [read.matrix[0] for read in reads if read.variable is self.bos]
-        if not (self.dtype.is_half and marks):
+        """The same reads, with weights on BOS that keep all neurons off there, though a half format rounds them."""
+        if not self.dtype.is_half:
             return reads
-        total = np.sum(marks, axis=0)
-        lower = self.dtype.rounded_down(total) - total
-        return (*reads, Read(self.bos, lower[None, :])) if lower.any() else reads
+        total = sum((read.matrix[0] for read in reads if read.variable is self.bos), np.zeros(reads[0].matrix.shape[1]))
+        lower = self.dtype.rounded_down(total - 1) - total
+        return (*reads, Read(self.bos, lower[None, :]))
 
     def add_head(
         self,

@@ -140,12 +140,10 @@ def _chunk_errors(
     active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
     after, absolute = np.maximum(before, 0), np.abs(outputs)
     errors = np.abs(after @ outputs - ideal)
-    if classes:
-        errors += np.where(uncertain, noise, 0) @ absolute
-        for each in classes:
-            moved = sum(error[index[:, place]] for place, error in enumerate(each.errors))
-            slope = np.abs((active[:, each.neurons] * each.scales) @ outputs[each.neurons])
-            errors += moved[:, None] * slope
+    for each in classes:
+        moved = np.asarray(sum(error[index[:, place]] for place, error in enumerate(each.errors)))
+        own = _Moved(before[:, each.neurons], active[:, each.neurons], uncertain[:, each.neurons], moved)
+        errors += _class_errors(own, each.scales, outputs[each.neurons])
     terms = ((active | uncertain) & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
     largest = np.where(active | uncertain, np.maximum(before, 0) + reach, 0) @ absolute
     if not largest.max(initial=0) < number_format.largest / 4:
@@ -160,6 +158,39 @@ def _chunk_errors(
         kept = exact & _fits(np.abs(ideal) + errors, finest, number_format)
         rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
     return errors, rounded
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """The neurons of an error class before their nonlinearity, which can be off by the class's scales times ``moved``."""
+
+    before: Float[np.ndarray, "combination neuron"]
+    active: Bool[np.ndarray, "combination neuron"]
+    uncertain: Bool[np.ndarray, "combination neuron"]
+    moved: Float[np.ndarray, " combination"]
+
+
+def _class_errors(
+    own: _Moved, scales: Float[np.ndarray, " neuron"], outputs: Float[np.ndarray, "neuron width"]
+) -> Float[np.ndarray, "combination width"]:
+    """What a class's errors make of the output: all its neurons see the same error, times their scales.
+
+    Where all are sure to be active or not, that is linear. Elsewhere it is linear between the errors at which some
+    neuron begins to be active, so that it is largest at one of these or at an end; where there are too many of them,
+    each neuron that is not sure adds its own.
+    """
+    errors: np.ndarray = own.moved[:, None] * np.abs((own.active * scales) @ outputs)
+    unsure = np.flatnonzero(own.uncertain.any(axis=1))
+    if len(unsure) * len(scales) ** 2 > _CHUNK:
+        errors += own.moved[:, None] * (own.uncertain @ (np.abs(scales)[:, None] * np.abs(outputs)))
+    elif len(unsure):
+        before, moved = own.before[unsure], own.moved[unsure, None]
+        turns = np.clip(-before / np.where(scales == 0, 1.0, scales), -moved, moved)
+        steps = np.concatenate([turns, moved, -moved], axis=1)[:, :, None]
+        relevant = (own.active | own.uncertain)[unsure, None, :]
+        change = np.maximum(before[:, None, :] + steps * scales, 0) - np.maximum(before, 0)[:, None, :]
+        errors[unsure] = np.abs(np.where(relevant, change, 0.0) @ outputs).max(axis=1)
+    return errors
 
 
 def _summed(

@@ -140,7 +140,8 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
     if work.dtype.is_half and all(np.isin(read.matrix, (-1, 0, 1)).all() for read in reads):  # only the sum is rounded
-        error = noise + roundings(work.dtype, len(reads) + 4, half=1) * np.abs(variable.numbers)
+        share = roundings(work.dtype, len(reads) + 4, half=2)
+        error = noise + share * (noise + np.abs(variable.numbers))
         neurons = replace(neurons, noise=replace(number_noise(float(error.max())), at_numbers=error))
     work.store(node, work.add_mlp(node.place, variable, neurons))
     factors = [float(coefficient) for coefficient in affine.coefficients]

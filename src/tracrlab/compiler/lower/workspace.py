@@ -15,13 +15,14 @@ from tracrlab.compiler.lower.folding import Slots
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, lookup_neurons, step_neurons
+from tracrlab.craft.precision import unit_roundoff
 from tracrlab.craft.spaces import Layout, Variable, one_hot_variable
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Int
 
 MAX_ONE_HOT = 2**13
-_QUIET, _DECODABLE = 2.0**-5, 2.0**-3
+_DECODABLE = 2.0**-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Workspace(Construction):
             slots = self.slots_in(variable, self.analysis.domains[node.place].values)
         if self.dtype.is_half and variable.layout is Layout.ONE_HOT:
             is_answer = node is self.analysis.graph.output
-            variable = self.quiet(node, variable, _DECODABLE if is_answer else _QUIET)
+            variable = self.quiet(node, variable, _DECODABLE if is_answer else None)
         self.stored[node.place] = Stored(variable, slots)
 
     def slots_in(self, variable: Variable, values: Sequence[Value]) -> Int[np.ndarray, " value"]:
@@ -116,9 +117,9 @@ class Workspace(Construction):
             self.claims.append(same_value_claim(variable, copy))
         return self._derived[variable, "exact"]
 
-    def quiet(self, node: Node, variable: Variable, limit: float = _QUIET) -> Variable:
-        """A one-hot variable, or a noiseless copy where its entries are further off than ``limit``, a few roundings."""
-        loud = variable.noise.of_read(np.eye(variable.width)) > limit
+    def quiet(self, node: Node, variable: Variable, limit: float | None = None) -> Variable:
+        """A one-hot variable, or a noiseless copy where its entries are further off than ``limit``, 8 roundings."""
+        loud = variable.noise.of_read(np.eye(variable.width)) > (limit or 8 * unit_roundoff(self.dtype))
         return self.exact(node, variable) if loud else variable
 
     def check_size(self, node: Node, n_values: int) -> None:
