@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.formats import NumberFormat, is_power_of_two
-from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings
-from tracrlab.craft.ramps import narrow_ramps, ramps
+from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings, unit_roundoff
+from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
@@ -194,12 +194,12 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     if not len(x):  # always None
         return Neurons((), np.zeros((0, results.shape[1])), Noise())
     changes = np.flatnonzero((results[1:] != results[:-1]).any(axis=1))
-    falling = (x[changes + 1] + x[changes]) / 2 - x[0] < x[-1] - (x[changes + 1] + x[changes]) / 2
-    signs = np.where(falling, -1.0, 1.0)
+    everything = np.arange(len(x))
+    steps = placed_steps(number, everything, changes, dtype)
+    signs, slopes = steps.signs, steps.slopes
     differences = results[changes + 1] - results[changes]
-    base = results[0] + differences[falling].sum(axis=0)
-    slopes, middles = _ramps(number, changes, dtype)
-    offsets = -signs * slopes * middles
+    base = results[0] + differences[signs < 0].sum(axis=0)
+    offsets = -signs * slopes * steps.middles
     slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
     offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
     signed = signs[:, None] * differences
@@ -208,48 +208,74 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
     reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
     reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
-    errors = _stored_step_errors if dtype.is_half and number.error.any() else _step_errors
-    samples = errors(number, slope_in, offset_in, output, results, dtype)
+    if dtype.is_half and number.error.any():
+        bound = step_rounding(number, everything, steps, differences, dtype)
+        bound = bound + roundings(dtype, 4, half=1) * np.abs(results).max(axis=0)
+        return Neurons(tuple(reads), output, Noise(number.constant_error, np.diag(bound) / SAFETY))
+    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
 
 
-def _ramps(
-    number: Number, changes: Int[np.ndarray, " step"], dtype: NumberFormat
-) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
-    """The slope and the middle of the ramp between each two of the values.
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Steps between values of a number: ``relu(signs * slopes * (x - middles) ± 1/2)``.
+
+    Neurons of ``rounding`` steps round in a half format.
+    """
+
+    signs: Float[np.ndarray, " step"]
+    slopes: Float[np.ndarray, " step"]
+    middles: Float[np.ndarray, " step"]
+    rounding: Bool[np.ndarray, " step"]
+
+
+def placed_steps(
+    number: Number, places: Int[np.ndarray, " value"], changes: Int[np.ndarray, " step"], dtype: NumberFormat
+) -> Steps:
+    """Steps of a number that has some of its values, those at ``places``: after each of the ``changes`` among these.
 
     Raises:
         NotSeparable: a gap is too narrow.
     """
-    low, high = number.values[changes], number.values[changes + 1]
-    errors = number.error[changes], number.error[changes + 1]
+    x, error = number.values[places], number.error[places]
+    low, high = x[changes], x[changes + 1]
+    errors = error[changes], error[changes + 1]
+    falling = (low + high) / 2 - x[0] < x[-1] - (low + high) / 2
+    signs, rounding = np.where(falling, -1.0, 1.0), np.ones(len(changes), bool)
     if dtype.is_half:
         fine = all(is_power_of_two(read.matrix[read.matrix != 0]).all() for read in number.reads)
-        largest = float(np.abs(number.values).max())
-        slopes, middles = narrow_ramps(
-            low + errors[0], high - errors[1], number.constant_error, largest, dtype, bits=5 if fine else 1
-        )
+        largest = float((np.abs(number.values) + number.error).max())
+        low, high = low + errors[0], high - errors[1]
+        slopes, middles = narrow_ramps(low, high, number.constant_error, largest, dtype, bits=5 if fine else 1)
+        if fine and len(number.reads) == 1 and not number.constant_error:
+            anchored = anchored_ramps(low, high, largest, dtype)
+            rounding = np.isnan(anchored[0])
+            slopes, middles = (np.where(rounding, *pair) for pair in zip((slopes, middles), anchored, strict=True))
+            signs = np.where(rounding, signs, np.where(middles < 0, -1.0, 1.0))
     else:
         slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, dtype)
     if np.isnan(slopes).any():
         place = changes[int(np.isnan(slopes).argmax())]
-        raise NotSeparable(number.values[place], number.values[place + 1])
-    return slopes, middles
+        raise NotSeparable(x[place], x[place + 1])
+    return Steps(signs, slopes, middles, rounding)
 
 
-def _stored_step_errors(
+def step_rounding(
     number: Number,
-    slopes: Float[np.ndarray, " neuron"],
-    offsets: Float[np.ndarray, " neuron"],
-    output: Float[np.ndarray, "neuron width"],
-    results: Float[np.ndarray, "value width"],
+    places: Int[np.ndarray, " value"],
+    steps: Steps,
+    output: Float[np.ndarray, "step width"],
     dtype: NumberFormat,
-) -> Float[np.ndarray, "width width"]:
-    """A bound on what storing the neurons' activations in a half format makes of them, dimension by dimension."""
-    ends = np.stack([number.values - number.error, number.values + number.error])
-    hidden = np.maximum(ends[:, :, None] * slopes + offsets, 0).max(axis=0)
-    bounds = roundings(dtype, 2, half=1) * (hidden @ np.abs(output)) + roundings(dtype, 4, half=1) * np.abs(results)
-    return np.diag(bounds.max(axis=0)) / SAFETY
+) -> Float[np.ndarray, " width"]:
+    """A bound on what storing the activations of steps in a half format makes of what they write.
+
+    ``output`` is what each step adds; the number has one of its values at ``places``.
+    """
+    ends = np.stack([number.values[places] - number.error[places], number.values[places] + number.error[places]])
+    z = steps.signs * steps.slopes * (ends[:, :, None] - steps.middles)
+    hidden = (np.maximum(z + 1 / 2, 0) + np.maximum(z - 1 / 2, 0)).max(axis=0) * steps.rounding
+    bound: np.ndarray = unit_roundoff(dtype) * (hidden @ np.abs(output)).max(axis=0, initial=0)
+    return bound
 
 
 def _step_errors(

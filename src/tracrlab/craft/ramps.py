@@ -35,6 +35,30 @@ def ramps(
     return np.where(clear, slopes, np.nan), middles
 
 
+def anchored_ramps(
+    low: Float[np.ndarray, " step"], high: Float[np.ndarray, " step"], largest: float, dtype: NumberFormat
+) -> Ramps:
+    """Ramps between the same bounds as for :func:`narrow_ramps`, whose neurons do not round at all.
+
+    They are for a number that is stored in the format. Steps are turned away from zero, so that a neuron is on only
+    where the number is larger than its threshold. With slopes ``L`` that are powers of two and thresholds on the grid
+    of ``largest``, the largest number, ``z`` is then a multiple of ``L`` times the spacing of the format's numbers at
+    ``x``, and no larger than ``L x``: it has no more bits than ``x``. Not a number where no such ramp fits.
+    """
+    slopes, middles = np.full(len(low), np.nan), (low + high) / 2
+    spacing = 2.0 ** (np.floor(np.log2(largest)) + 1 - dtype.precision)
+    for factor in (1.0, 2.0, 4.0):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steep = 2.0 ** np.ceil(np.log2(np.where(high > low, factor / (high - low), np.nan)))
+        grid = steep * spacing
+        offsets = np.round(steep * (low + high) / 2 / grid) * grid
+        fits = (offsets - steep * low >= 1 / 2) & (steep * high - offsets >= 1 / 2)
+        fits &= (grid <= 1 / 2) & (np.abs(offsets) >= 1 / 2)
+        placed = fits & np.isnan(slopes)
+        slopes, middles = np.where(placed, steep, slopes), np.where(placed, offsets / steep, middles)
+    return slopes, middles
+
+
 def narrow_ramps(
     low: Float[np.ndarray, " step"],
     high: Float[np.ndarray, " step"],

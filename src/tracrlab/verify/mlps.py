@@ -99,6 +99,8 @@ def _as_number(
 ) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
     """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
     rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
+    if len(rows) < 2:
+        return None
     active = np.flatnonzero(rows.any(axis=0))
     if not len(active):
         return None

@@ -197,11 +197,12 @@ def _summed(
     hidden: Hidden, index: Int[np.ndarray, "combination part"], number_format: NumberFormat
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What reaches the neurons for each combination, bounds on its error and on rounding, and its grain."""
-    before, noise, rounding, storing = (
+    before, noise, size, rounding, storing = (
         sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
-        for name in ("values", "error", "rounding", "storing")
+        for name in ("values", "error", "size", "rounding", "storing")
     )
     grains = np.min([part.grain[index[:, place]] for place, part in enumerate(hidden.parts)], axis=0)
+    grains = np.where((grains > UNKNOWN) & _fits(size, grains, number_format.wide), grains, UNKNOWN)
     rounding = np.where(grains > UNKNOWN, 0.0, rounding)
     if number_format.is_half:
         kept = (grains > UNKNOWN) & _fits(np.abs(before) + noise, grains, number_format)

@@ -16,6 +16,7 @@ from tracrlab.model.labels import ModelVariable
 from tracrlab.shapes import Bool, Float, Int
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
 
+_MOST_GRAINS = 2**24  # entries of what is added up, for each of which a grain is found
 UNKNOWN = -COARSEST  # the grain of what may be anything
 _SAME = 1e-12  # ideal numbers that differ by less, relatively, are the same number rounded in different ways
 
@@ -207,8 +208,7 @@ class Part:
     """What a quantity adds to a read: ideal ``values``, a bound on their ``error``, and on the ``size`` of the terms.
 
     ``rounding`` bounds what adding up in the number format adds to the error, ``storing`` what rounding the sum does in
-    a half format. ``grain``: what is added is a multiple of two to this power; ``UNKNOWN`` where it may be anything, or
-    sums are not exact.
+    a half format. ``grain``: what is added is a multiple of two to this power; ``UNKNOWN`` where it may be anything.
     """
 
     values: Float[np.ndarray, "value feature"]
@@ -250,11 +250,12 @@ def linear_parts(
         raise Violated(f"what it computes overflows {number_format.name}")
     finest = np.full(matrix.shape[1], 2 * COARSEST)
     single = np.full(matrix.shape[1], True)
-    anything = []
+    anything, grains = [], []
     for each in contents:
         weights = matrix[each.dimensions]
-        grains, known = _stored_grains(each, number_format)
-        finest = np.minimum(finest, (grains[:, None] + grain(weights)).min(axis=0, initial=2 * COARSEST))
+        stored, known = _stored_grains(each, number_format)
+        grains.append(_grains(stored, weights))
+        finest = np.minimum(finest, grains[-1].min(axis=0, initial=2 * COARSEST))
         powers = ((is_power_of_two(each.ideal) | (each.ideal == 0)) & (each.error == 0)).all(axis=0)
         single &= (is_power_of_two(weights) | (weights == 0) | powers[:, None]).all(axis=0)
         anything.append((~known).astype(float) @ (weights != 0).astype(float) > 0)
@@ -264,7 +265,7 @@ def linear_parts(
     factor = np.maximum(count - products, 0) * wide.roundoff
     n_unknown = sum(each.any(axis=0).astype(int) for each in anything)
     parts = []
-    for (values, error, sizes, terms), unknown in zip(computed, anything, strict=True):
+    for (values, error, sizes, terms), unknown, finer in zip(computed, anything, grains, strict=True):
         elsewhere = n_unknown - unknown.any(axis=0) > 0
         exact = (fits & ~unknown & ~elsewhere) | alone
         rounding = np.where(exact, 0.0, factor * sizes + terms * wide.smallest)
@@ -273,20 +274,32 @@ def linear_parts(
             kept = (exact & (partial <= finest + number_format.precision)) | alone
             storing = np.where(kept, 0.0, number_format.roundoff * (np.abs(values) + error + rounding))
             storing += np.where(kept | (terms == 0), 0.0, number_format.smallest)
-        grains = np.where(unknown | ~fits, UNKNOWN, np.maximum(finest, UNKNOWN))
-        parts.append(Part(values, error, sizes, rounding, storing, grains))
+        parts.append(Part(values, error, sizes, rounding, storing, np.where(unknown, UNKNOWN, finer)))
     return tuple(parts)
+
+
+def _grains(
+    stored: Int[np.ndarray, "value dimension"], weights: Float[np.ndarray, "dimension feature"]
+) -> Int[np.ndarray, "value feature"]:
+    """The grain of what each value adds to each feature; where that is too much work, of what all of them add."""
+    of_weights = grain(weights)
+    if stored.size * weights.shape[1] > _MOST_GRAINS:
+        stored = stored.min(axis=0, initial=COARSEST)[None, :]
+    grains = np.full((len(stored), weights.shape[1]), 2 * COARSEST)
+    for own, row in zip(stored.T, of_weights, strict=True):
+        grains = np.minimum(grains, own[:, None] + row)
+    return grains
 
 
 def _stored_grains(
     contents: Contents, number_format: NumberFormat
-) -> tuple[Int[np.ndarray, " dimension"], Bool[np.ndarray, "value dimension"]]:
-    """A grain of all that can be stored in each dimension and is known to have one, and for which values that is."""
+) -> tuple[Int[np.ndarray, "value dimension"], Bool[np.ndarray, "value dimension"]]:
+    """The grain of what can be stored in each dimension for each value, and where it is known at all."""
     least = np.abs(contents.ideal) - contents.error
     exact, apart = contents.error == 0, (least > 0) & contents.stored
     spacing = np.frexp(np.where(apart, least, 1.0))[1].astype(np.int64) - number_format.precision
     grains = np.where(exact, grain(contents.ideal), np.where(apart, spacing, COARSEST))
-    return grains.min(axis=0, initial=COARSEST), exact | apart
+    return grains, exact | apart
 
 
 def _part(contents: Contents, weights: Float[np.ndarray, "dimension feature"]) -> tuple[np.ndarray, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,8 @@ from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregat
 from tracrlab.compiler.lower.claiming import variable_quantity
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
 from tracrlab.compiler.lower.widths import lower_length, lower_width
-from tracrlab.compiler.lower.workspace import Workspace
+from tracrlab.compiler.lower.resolving import resolved_mean
+from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.craft.claims import Claims, ReadoutClaim, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
@@ -68,8 +70,7 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
             _lower(work, node)
         except NotSeparable as error:
             raise too_fine(node, work.dtype, *error.args) from error
-    output = work.stored[analysis.graph.output.place].variable
-    _check_decodable(work, analysis.graph.output, output)
+    output = _decodable(work, analysis.graph.output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
     claims = work.all_claims(_readout_claim(work, output))
     return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output), claims)
@@ -127,6 +128,27 @@ def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
     by_position = None if source.by_position is None else source.by_position @ numbers
     work.embeddings.append(Embedding(variable, by_token, by_position))
     work.store(node, variable)
+
+
+def _decodable(work: Workspace, node: Node) -> Variable:
+    """The variable that holds the answer; half formats do not hold means apart, but can resolve them.
+
+    Raises:
+        PrecisionError: the number format cannot tell its values apart.
+    """
+    stored = work.stored[node.place]
+    try:
+        _check_decodable(work, node, stored.variable)
+    except PrecisionError:
+        resolvable = work.dtype.is_half and stored.variable.layout is Layout.SCALAR
+        resolved = None
+        with suppress(NotSeparable):
+            resolved = resolved_mean(work, node, stored.variable) if resolvable else None
+        if resolved is None:
+            raise
+        _check_decodable(work, node, resolved)
+        work.stored[node.place] = Stored(resolved, stored.slots)
+    return work.stored[node.place].variable
 
 
 def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:

@@ -46,7 +46,7 @@ def _lower_count(work: Workspace, node: Node, selection: Selection) -> None:
         work.store(node, constant_variable(work, node, 0))
         return
     counts = [
-        (coefficient, _attend_with_bos(work, node, conjunction, number))
+        (coefficient, attend_with_bos(work, node, conjunction, number))
         for number, (coefficient, conjunction) in enumerate(selection.terms, start=1)
     ]
     if len(counts) == 1 and counts[0][0] == 1:
@@ -55,7 +55,7 @@ def _lower_count(work: Workspace, node: Node, selection: Selection) -> None:
         _store_count(work, node, _summed(work, node, counts))
 
 
-def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, number: int) -> _Count:
+def attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, number: int) -> _Count:
     """The head of one conjunction: attending BOS as much as each selected position gives BOS 1 / (1 + width)."""
     longest = work.analysis.max_length
     widths = np.arange(longest, -1, -1.0)
