@@ -298,20 +298,28 @@ class Builder:
         value = Resolved([], np.ones(1)) if feature is None else self.resolve(feature)
         longest, size = self.work.max_length, 1.0 if feature is None else float(np.abs(feature.columns).max(initial=0))
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
-        excess = math.ceil(_EXCESS / sharpness)
+        half = self.work.dtype.is_half
+        # a half format holds the inverse of the share that a position gets, and the share itself
+        room = min(_EXCESS, 0.9 * math.log(self.work.dtype.largest / max(size, 1.0)))
+        excess = math.floor(room / sharpness) if half else math.ceil(_EXCESS / sharpness)
+        if not excess:
+            raise NotSeparable(0, 1)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
-        relative += roundings(self.work.dtype, longest + 16 if feature else 16)
+        relative += roundings(self.work.dtype, longest + 16 if feature else 16, half=3)
         rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
-        must_be_exact = longest * rounding > 1 / 64
+        must_be_exact = half or longest * rounding > 1 / 64
         relative += 0.0 if must_be_exact else rounding
         error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
+        noise = number_noise(error)
+        if half and feature is None:
+            noise = replace(noise, at_numbers=relative * np.array(node.values, float) + _LEAK)
         total = scalar_variable(
             self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name),
             node.values,
             nullable=False,
             at_bos=0,
-            noise=number_noise(error),
+            noise=noise,
         )
         ahead = Read(self.work.one, np.array([[float(excess)]]))
         raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
