@@ -11,6 +11,7 @@ from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import unit_roundoff
 from tracrlab.shapes import Float
 
+_NOISY = 1 / 20  # of a gap
 _STEEPER = (1.0, 1.25, 1.5, 2.0, 4.0)  # than the widest ramp that fits, until rounded thresholds fit as well
 
 Ramps = tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]
@@ -26,12 +27,14 @@ def ramps(
     """Slopes and middles of ramps in the middle of the gaps between ``low`` and ``high``, a quarter to a half as wide.
 
     Slopes are powers of two, or not a number where a gap is too narrow: for values that are off by ``error``, for the
-    constant that carries the threshold, off by ``constant_error``, or for the rounding of what cancels in ``z``.
+    constant that carries the threshold, off by ``constant_error``, or for the rounding of what cancels in ``z``. Where
+    errors are large, ramps are half as wide, so that there is room for coarser bounds on them.
     """
     gaps, middles = high - low, (low + high) / 2
     slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
     offsets = slopes * np.abs(middles)
     clear = (slopes * error + offsets * constant_error <= 1 / 4) & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8)
+    slopes = np.where(error > _NOISY * gaps, 2 * slopes, slopes)
     return np.where(clear, slopes, np.nan), middles
 
 
