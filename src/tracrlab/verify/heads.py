@@ -138,7 +138,8 @@ def prove_head(
         deviation = _of_share(attention)
     else:
         deviation = _of_selected(attention, n_positions)
-    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured)
+    rounded = sums.longest > 1
+    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured, rounded)
 
 
 def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:

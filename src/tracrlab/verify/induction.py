@@ -8,7 +8,7 @@ they write. At the end the answer must come out of the unembedding whatever the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,10 +54,10 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
     number_format = FORMATS[name]
     weights = {key: number_format.rounded(array) for key, array in model.weights.as_dict().items()}
     with np.errstate(over="ignore", under="ignore"):
-        for measure in (False, True):
-            proofs = list(_Induction(model, model.claims, weights, number_format, measure).proofs())
-            if all(proof.status == "proven" for proof in proofs):
-                break
+        induction = _Induction(model, model.claims, weights, number_format)
+        proofs = list(induction.proofs())
+        if measured := induction.worth_measuring():
+            proofs = list(replace(induction, measured=measured, earlier=induction.known, known={}).proofs())
     config = model.config
     return Certificate(model.output_name, name, len(config.vocab), config.max_seq_len, tuple(_blamed(proofs)))
 
@@ -86,14 +86,45 @@ def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
 
 
 @dataclass(frozen=True, eq=False)
+class _Known:
+    """What was found about a head, MLP or the unembedding: the proof, what it wrote, and the variables that it reads.
+
+    ``rounded``: its rounding was bounded, and measuring could show it to be less.
+    """
+
+    proof: ComponentProof
+    held: Held | None
+    reads: frozenset[str]
+    rounded: bool
+
+
+@dataclass(frozen=True, eq=False)
 class _Induction:
-    """A model, its claims and weights as float64, and the proofs of its parts in the order in which they are run."""
+    """A model, its claims and weights as float64, and the proofs of its parts in the order in which they are run.
+
+    Rounding is bounded, but for variables that are ``measured``. What was found ``earlier`` is taken over wherever
+    nothing it rests on is measured. ``known`` is filled in by the way, the unembedding under the name ``""``.
+    """
 
     model: CompiledModel
     claims: Claims
     weights: Mapping[str, Float[np.ndarray, "..."]]
     number_format: NumberFormat
-    measure: bool
+    measured: frozenset[str] = frozenset()
+    earlier: Mapping[str, _Known] = field(default_factory=dict)
+    known: dict[str, _Known] = field(default_factory=dict)
+
+    def worth_measuring(self) -> frozenset[str]:
+        """The variables on which something rests that is not proven, and whose rounding may be less than its bound."""
+        found: set[str] = set()
+        waiting = [name for name, each in self.known.items() if each.proof.status != "proven"]
+        seen = set(waiting)
+        while waiting:
+            each = self.known[waiting.pop()]
+            waiting += (news := [name for name in each.reads if name in self.known and name not in seen])
+            seen.update(news)
+        found.update(name for name in seen if self.known[name].rounded)
+        return frozenset(found)
 
     def proofs(self) -> Iterator[ComponentProof]:
         """Prove one part after another; nothing is known of what one writes that is not proven."""
@@ -110,12 +141,32 @@ class _Induction:
                 for label in groups:
                     count = label.count if isinstance(label, NeuronLabel) else 1
                     entry = labels.variable(label.writes)
-                    proof, held = write(layer, slice(start, start + count), entry, claims.get(entry.name), before)
-                    yield proof
-                    stream[entry.name] = held
+                    own = slice(start, start + count)
+                    known = self._earlier(entry.name)
+                    if known is None:
+                        known = write(layer, own, entry, claims.get(entry.name), before)
+                    self.known[entry.name] = known
+                    yield known.proof
+                    if known.held is not None:
+                        stream[entry.name] = known.held
                     start += count
                 yield from self._unused(layer, start, neurons=write == self._mlp)
-        yield self._readout(stream)
+        readout = self._earlier("") or self._readout(stream)
+        self.known[""] = readout
+        yield readout.proof
+
+    def _earlier(self, name: str) -> _Known | None:
+        """What was found earlier, if it still holds: nothing that it rests on was found anew."""
+        known = self.earlier.get(name)
+        if known is None or name in self.measured:
+            return None
+        fresh = any(read in self.known and self.known[read] is not self.earlier.get(read) for read in known.reads)
+        return None if fresh else known
+
+    def _reads(self, *matrices: Float[np.ndarray, "d_model feature"]) -> frozenset[str]:
+        """The variables that matrices read."""
+        rows = np.concatenate(matrices, axis=1).any(axis=1)
+        return frozenset(entry.name for entry in self.model.labels.variables if rows[entry.dimensions].any())
 
     def _embed(self, entry: ModelVariable, stream: dict[str, Held]) -> Iterator[ComponentProof]:
         """A variable of the embedding; others must be left alone by it."""
@@ -137,11 +188,10 @@ class _Induction:
         error, tolerance = tightest(held.deviation, _rows(entry))
         yield ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven")
 
-    def _head(
-        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
-    ) -> tuple[ComponentProof, Held]:
+    def _head(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
         place, config = f"head {own.start + 1}", self.model.config
         W_Q, W_K, W_V, W_O = (self.weights[name][layer, own.start] for name in ("W_Q", "W_K", "W_V", "W_O"))
+        reads, measure = self._reads(W_Q, W_K, W_V), entry.name in self.measured
         try:
             _require_own(W_V.any(axis=0), W_O, entry)
             if not isinstance(claim, HeadClaim):
@@ -149,26 +199,25 @@ class _Induction:
             weights = HeadWeights(W_Q, W_K, W_V, W_O[:, entry.dimensions], self.number_format)
             if not np.array_equal(entry.variable.at_bos, claim.default):
                 raise Unproven("what its variable holds at BOS is not what its claim says")
-            written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=self.measure)
+            written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=measure)
         except Unproven as error:
-            return _unproven("head", layer, place, entry.name, error), _unknown(entry)
-        return _proven("head", layer, place, entry, written)
+            return _Known(_unproven("head", layer, place, entry.name, error), _unknown(entry), reads, False)
+        return _Known(*_proven("head", layer, place, entry, written), reads, written.rounded)
 
-    def _mlp(
-        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
-    ) -> tuple[ComponentProof, Held]:
+    def _mlp(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
         place = f"neurons {own.start + 1}–{own.stop}"
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
+        reads, measure = self._reads(inputs), entry.name in self.measured
         try:
             _require_own(inputs.any(axis=0), outputs, entry)
             if not isinstance(claim, MLPClaim | NumberClaim):
                 raise Unproven(_UNCLAIMED)
             used = inputs.any(axis=0) & outputs.any(axis=1)
             weights = NeuronWeights(inputs[:, used], outputs[used][:, entry.dimensions], self.number_format)
-            written = prove_mlp(claim, stream, weights, entry.variable.at_bos, measure=self.measure)
+            written = prove_mlp(claim, stream, weights, entry.variable.at_bos, measure=measure)
         except Unproven as error:
-            return _unproven("mlp", layer, place, entry.name, error), _unknown(entry)
-        return _proven("mlp", layer, place, entry, written)
+            return _Known(_unproven("mlp", layer, place, entry.name, error), _unknown(entry), reads, False)
+        return _Known(*_proven("mlp", layer, place, entry, written), reads, written.rounded)
 
     def _unused(self, layer: int, start: int, *, neurons: bool) -> Iterator[ComponentProof]:
         """Heads or neurons that have no label must write nothing."""
@@ -180,8 +229,8 @@ class _Induction:
             place = f"{'neuron' if neurons else 'head'} {start + number + 1}"
             yield _unproven("unused", layer, place, "", "it should write nothing")
 
-    def _readout(self, stream: Stream) -> ComponentProof:
-        model, claim = self.model, self.claims.readout
+    def _readout(self, stream: Stream) -> _Known:
+        model, claim, reads = self.model, self.claims.readout, self._reads(self.weights["W_U"])
         place, name = "unembedding", model.output_name
         try:
             if claim is None:
@@ -190,8 +239,9 @@ class _Induction:
                 claim, stream, self.weights["W_U"], model.output, self.number_format
             )
         except Unproven as unproven:
-            return _unproven("readout", None, place, name, unproven)
-        return ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
+            return _Known(_unproven("readout", None, place, name, unproven), None, reads, False)
+        proof = ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
+        return _Known(proof, None, reads, False)
 
 
 def _require_own(

@@ -67,7 +67,8 @@ def prove_mlp(
         measure=measure,
     )
     deviation = table_deviation(results, written.errors)
-    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, written.measured or bos.measured)
+    measured, rounded = written.measured or bos.measured, written.rounded or bos.rounded
+    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, measured, rounded)
 
 
 def _of_quantities(

@@ -34,10 +34,11 @@ class Hidden:
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A bound on the error of what is written, for each combination, and how rounding was accounted for."""
+    """A bound on the error of what is written, for each combination, whether there was rounding, and was measured."""
 
     errors: Float[np.ndarray, "combination width"]
     measured: bool
+    rounded: bool
 
 
 def hidden_of(contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model neuron"], fmt: NumberFormat) -> Hidden:
@@ -76,7 +77,7 @@ def written_errors(
     error = np.concatenate(errors) if errors else np.zeros_like(ideal)
     rounding = np.concatenate(roundings) if roundings else np.zeros_like(ideal)
     if not (measure and rounding.any()):
-        return Written(error + rounding, False)
+        return Written(error + rounding, False, bool(rounding.any()))
     n_random = max(_LEAST, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
     measured = SAFETY * np.concatenate(
         [
@@ -84,7 +85,7 @@ def written_errors(
             for start in range(0, len(index), rows)
         ]
     )
-    return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()))
+    return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()), True)
 
 
 @dataclass(frozen=True, eq=False)
