@@ -67,7 +67,11 @@ class NumberFormat:
         """What is left of results in the accumulator's format when they are stored, in the same array type."""
         if not self.is_half:
             return numbers
-        return self.rounded(numbers).astype(numbers.dtype)
+        if self.name != "bfloat16" or numbers.dtype != np.float32:
+            return self.rounded(numbers).astype(numbers.dtype)
+        bits = np.ascontiguousarray(numbers).view(np.uint32)  # the upper half of a float32 is a bfloat16
+        upper: np.ndarray = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+        return upper.astype(np.uint32).view(np.float32)
 
     def product(
         self, left: Float[np.ndarray, "row inner"], right: Float[np.ndarray, "inner column"]

@@ -13,7 +13,7 @@ from tracrlab.rasp.values import Value
 
 FORMAT = 1
 
-Kind = Literal["embedding", "head", "mlp", "readout", "unused"]
+Kind = Literal["embedding", "head", "mlp", "readout", "unused", "analysis"]
 Status = Literal["proven", "failed", "not proven"]
 Rounding = Literal["bounded", "measured"]
 
@@ -71,7 +71,8 @@ class Certificate:
 
     Attributes: ``model`` the name of the program's value; ``dtype`` the number format that was checked; ``components``
     all that was checked, in order; ``assumptions`` what was taken for granted; ``n_inputs`` how many inputs were run,
-    and ``counterexample`` one of them on which the model is wrong, as text, if there is one.
+    and ``counterexample`` one of them on which the model is wrong, as text, if there is one; ``tried`` on which inputs
+    the compiler's analysis was held against the program, in words, empty if on none.
     """
 
     model: str
@@ -82,6 +83,7 @@ class Certificate:
     assumptions: tuple[str, ...] = ASSUMPTIONS
     n_inputs: int = 0
     counterexample: str | None = None
+    tried: str = ""
 
     @property
     def holds(self) -> bool:
@@ -115,7 +117,8 @@ class Certificate:
         )
         if self.holds:
             ran = f", and {self.n_inputs:,} inputs run" if self.n_inputs else ""
-            return f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran})"
+            tried = f"; analysis tried on {self.tried}" if self.tried else ""
+            return f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran}{tried})"
         found = [] if self.failure is None else [f"{self.failure.title}: {self.failure.reason}"]
         found += [self.counterexample] if self.counterexample else []
         return f"No certificate: {what}: {'; '.join(found)}"

@@ -141,6 +141,7 @@ def _as_number(
         np.concatenate([table[index[first, place]] for place, table in enumerate(tables)], axis=1)
         for tables in ([each.ideal for each in contents[:-1]], [each.error for each in contents[:-1]])
     ]
+    examples[1][:, pivot] += error[:, 0] - errors[first]  # an example's error may be less than that of others like it
     sources = ((examples[0], examples[1], rows), hidden.sources[-1])
     return Hidden((part, hidden.parts[-1]), sources), places, results[first]
 

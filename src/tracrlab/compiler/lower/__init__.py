@@ -73,7 +73,8 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
     output = _decodable(work, analysis.graph.output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
     claims = work.all_claims(_readout_claim(work, output))
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output), claims)
+    answer = replace(output, name=analysis.graph.output.name) if work.dtype.is_half else output  # it may be a copy
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, answer, _readout(work, output), claims)
 
 
 def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:
