@@ -22,6 +22,7 @@ from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.reuse import lifetimes, most_in_use, reuse_dimensions
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.spec import check_allocation, check_schedule
+from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.spaces import Dimension, Layout, OneOf, Variable
 from tracrlab.errors import ArchitectureError, CompileError, VerificationError
 from tracrlab.model.config import ModelConfig
@@ -30,7 +31,6 @@ from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import value_key
 from tracrlab.verify.clearing import prove_clearing
-from tracrlab.verify.formats import FORMATS
 from tracrlab.verify.mlps import NeuronWeights
 from tracrlab.verify.residual import Held, Unproven, table_deviation
 

@@ -18,6 +18,7 @@ from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.schedule import layer_schedule
 from tracrlab.compiler.spec import check_allocation, check_domains, check_graph, check_lowered, check_schedule
+from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import CompileError
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import Aggregate, SOp
@@ -46,8 +47,8 @@ def random_inputs(case: RandomProgram, count: int) -> Iterator[list[object]]:
 def check_stages(program: SOp, analysis: Analysis) -> None:
     check_graph(analysis.graph)
     check_domains(analysis)
-    faithful = lower_graph(analysis, "bos", "pad", np.dtype("float32"))
-    compact = lower_compact(analysis, "bos", "pad", np.dtype("float32"), Passes())
+    faithful = lower_graph(analysis, "bos", "pad", FORMATS["float32"])
+    compact = lower_compact(analysis, "bos", "pad", FORMATS["float32"], Passes())
     for lowered in (faithful, compact):
         check_lowered(lowered, whole_scores=lowered is faithful)
         schedule = layer_schedule(lowered.components)

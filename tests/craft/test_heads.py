@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.heads import Predicate, Scores, conjunction_scores, sharpness
 from tracrlab.craft.neurons import NotSeparable
 from tracrlab.craft.precision import Noise
@@ -138,7 +139,7 @@ def test_scores_of_noisy_variables_stay_within_their_error(
 @pytest.mark.parametrize("n_positions", [1, 2, 10, 1000, 100_000])
 def test_what_is_not_selected_gets_less_attention_than_rounding(dtype: str, error: float, n_positions: int) -> None:
     """One position is attended, all others score 1 less: the nearest that BOS and the rest ever come to each other."""
-    factor = np.dtype(dtype).type(sharpness(n_positions, Scores((), (), error), np.dtype(dtype)))
+    factor = np.dtype(dtype).type(sharpness(n_positions, Scores((), (), error), FORMATS[dtype]))
     gap = 1 - 2 * error  # the attended one too low, all others too high
     logits = np.full(n_positions + 1, -gap, dtype) * factor
     logits[0] = 0
@@ -150,6 +151,6 @@ def test_what_is_not_selected_gets_less_attention_than_rounding(dtype: str, erro
 
 
 def test_scores_too_noisy_are_refused() -> None:
-    assert sharpness(10, Scores((), (), 0.25), np.dtype("float32")) > 0
+    assert sharpness(10, Scores((), (), 0.25), FORMATS["float32"]) > 0
     with pytest.raises(NotSeparable):
-        sharpness(10, Scores((), (), 0.2500001), np.dtype("float32"))
+        sharpness(10, Scores((), (), 0.2500001), FORMATS["float32"])

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.craft.neurons import (
     Box,
     Neurons,
@@ -33,17 +34,17 @@ CONSTANT = ((ONE, 1.0), (BOS, -1.0))
 CONSTANT_COLUMNS = ((ONE, np.array([1.0])), (BOS, np.array([-1.0])))
 ORDINARY = {ONE: [1.0], BOS: [0.0]}  # what stands at a token
 AT_BOS = {ONE: [1.0], BOS: [1.0]}
-SINGLE, DOUBLE = np.dtype("float32"), np.dtype("float64")
+SINGLE, DOUBLE = FORMATS["float32"], FORMATS["float64"]
 dtypes = st.sampled_from([SINGLE, DOUBLE])
 seeds = st.integers(0, 2**32 - 1)
 
 
-def written(neurons: Neurons, stored: Mapping[Variable, Any], dtype: np.dtype = DOUBLE) -> np.ndarray:
+def written(neurons: Neurons, stored: Mapping[Variable, Any], dtype: NumberFormat = DOUBLE) -> np.ndarray:
     """What an MLP with these neurons writes where ``stored`` stands in the residual stream."""
-    before = np.zeros(len(neurons.output), dtype)
+    before = np.zeros(len(neurons.output), dtype.name)
     for read in neurons.reads:
-        before += np.asarray(stored[read.variable], dtype) @ read.matrix.astype(dtype)
-    return np.where(before > 0, before, dtype.type(0)) @ neurons.output.astype(dtype)
+        before += np.asarray(stored[read.variable], dtype.name) @ read.matrix.astype(dtype.name)
+    return np.where(before > 0, before, 0) @ neurons.output.astype(dtype.name)
 
 
 # Boxes ---------------------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ class Lookup:
     def boxes(self) -> list[Box]:
         return box_cover(self.places) if self.joined else singletons(self.places)
 
-    def neurons(self, dtype: np.dtype, inputs: list[Variable] | None = None) -> Neurons:
+    def neurons(self, dtype: NumberFormat, inputs: list[Variable] | None = None) -> Neurons:
         return lookup_neurons(inputs or self.inputs, self.boxes, self.results, CONSTANT, dtype)
 
     def cells(self) -> list[tuple[int, ...]]:
@@ -152,7 +153,7 @@ def singletons(places: np.ndarray) -> list[Box]:
 
 
 @given(lookups(), dtypes)
-def test_a_lookup_of_exact_inputs_equals_its_table(lookup: Lookup, dtype: np.dtype) -> None:
+def test_a_lookup_of_exact_inputs_equals_its_table(lookup: Lookup, dtype: NumberFormat) -> None:
     neurons = lookup.neurons(dtype)
     for cell in lookup.cells():
         stored = ORDINARY | lookup.stored(cell)
@@ -169,7 +170,7 @@ def test_a_lookup_writes_nothing_at_bos(lookup: Lookup) -> None:
 
 
 @given(lookups(), st.booleans(), seeds, dtypes)
-def test_a_lookup_stops_noise_up_to_an_eighth(lookup: Lookup, spread: bool, seed: int, dtype: np.dtype) -> None:
+def test_a_lookup_stops_noise_up_to_an_eighth(lookup: Lookup, spread: bool, seed: int, dtype: NumberFormat) -> None:
     """Each input is off by vectors whose entries add up to an eighth over all inputs, half of it as a fraction."""
     rng = np.random.default_rng(seed)
     budget = 1 / 8 / len(lookup.inputs)
@@ -181,7 +182,7 @@ def test_a_lookup_stops_noise_up_to_an_eighth(lookup: Lookup, spread: bool, seed
         inputs.append(noisy)
         samples[noisy] = vectors
     neurons = lookup.neurons(dtype, inputs)
-    tolerance = 64 * np.finfo(dtype).eps * (1 + np.abs(lookup.results).max())
+    tolerance = 64 * np.finfo(dtype.name).eps * (1 + np.abs(lookup.results).max())
     for cell in lookup.cells():
         stored: dict[Variable, Any] = dict(ORDINARY)
         for variable, one_hot in zip(inputs, lookup.one_hots(cell), strict=True):
@@ -192,7 +193,9 @@ def test_a_lookup_stops_noise_up_to_an_eighth(lookup: Lookup, spread: bool, seed
 
 
 @given(st.integers(1, 6), seeds, dtypes)
-def test_a_lookup_of_single_noisy_entries_gives_exact_zeros_and_ones(width: int, seed: int, dtype: np.dtype) -> None:
+def test_a_lookup_of_single_noisy_entries_gives_exact_zeros_and_ones(
+    width: int, seed: int, dtype: NumberFormat
+) -> None:
     rng = np.random.default_rng(seed)
     noisy = one_hot_variable("x", range(width), nullable=True, noise=Noise(samples=np.full((1, width), 1 / 32)))
     rows = [np.arange(width) == place for place in range(width)]
@@ -263,7 +266,7 @@ def step_functions(draw: st.DrawFn, *, results: str = "any") -> Steps:
 
 @given(step_functions(), dtypes, st.sampled_from([-1.0, -0.5, -0.1, 0.0, 0.3, 1.0]))
 def test_steps_equal_any_function_of_a_number_and_are_flat_around_each_value(
-    steps: Steps, dtype: np.dtype, off: float
+    steps: Steps, dtype: NumberFormat, off: float
 ) -> None:
     neurons = step_neurons(steps.number(), steps.results, dtype)
     tolerance = (2e-3 if dtype == SINGLE else 1e-11) * steps.variation
@@ -273,12 +276,12 @@ def test_steps_equal_any_function_of_a_number_and_are_flat_around_each_value(
 
 
 @given(step_functions(results="one-hot"), st.sampled_from([0.0, 77.7, -1000.3]), dtypes, seeds)
-def test_the_noise_of_steps_bounds_their_error(steps: Steps, shift: float, dtype: np.dtype, seed: int) -> None:
+def test_the_noise_of_steps_bounds_their_error(steps: Steps, shift: float, dtype: NumberFormat, seed: int) -> None:
     rng = np.random.default_rng(seed)
     steps = replace(steps, values=steps.values + shift)
     neurons = step_neurons(steps.number(), steps.results, dtype)
     read = rng.uniform(-1, 1, (len(steps.values), 2))
-    rounding = 16 * np.finfo(dtype).eps * len(steps.values)  # of the read itself
+    rounding = 16 * np.finfo(dtype.name).eps * len(steps.values)  # of the read itself
     for value, error, result in zip(steps.values, steps.error, steps.results, strict=True):
         stored = ORDINARY | {X: [value + rng.uniform(-0.999, 0.999) * error]}
         actual = np.abs((written(neurons, stored, dtype).astype(float) - result) @ read).max()

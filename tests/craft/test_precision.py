@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.precision import Noise, number_noise, unit_roundoff
 
 seeds = st.integers(0, 2**32 - 1)
@@ -87,5 +88,5 @@ def test_the_noise_of_a_number_bounds_its_error(error: float, presence: float | 
 
 
 def test_unit_roundoff_is_half_the_distance_from_one_to_the_next_number() -> None:
-    assert unit_roundoff(np.dtype("float32")) == 2**-24
-    assert unit_roundoff(np.dtype("float64")) == 2**-53
+    assert unit_roundoff(FORMATS["float32"]) == 2**-24
+    assert unit_roundoff(FORMATS["float64"]) == 2**-53

@@ -17,8 +17,9 @@ from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.compiler.shape import model_shape
 from tracrlab.craft.components import MLP, AttentionHead
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.spaces import Feature, Read, code_variable
-from tracrlab.errors import DomainTooLargeError
+from tracrlab.errors import DomainTooLargeError, PrecisionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
@@ -53,6 +54,7 @@ def assemble_model(
     Raises:
         ArchitectureError: the residual stream or the heads do not fit.
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
+        PrecisionError: weights are beyond the range of the number format.
     """
     config = model_shape(config, lowered, schedule, allocation, architecture)
     layers = _layers(analysis, lowered, schedule, allocation, config.n_layers)
@@ -73,6 +75,7 @@ def assemble_model(
         end = _fill_mlps(weights, layer, [mlp for mlp, _ in mlps], allocation)
         _fill_clearings(weights, layer, end, layers.clearings[layer], allocation)
     _add_reads(weights.W_U, lowered.readout, allocation)
+    _round(weights, analysis.graph.output, config.number_format)
     variables = tuple(_variable_labels(analysis, lowered, schedule, allocation))
     serves = {entry.name: entry.expression for entry in variables}
     labels = Labels(
@@ -91,6 +94,23 @@ def assemble_model(
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
     return CompiledModel(config, weights, labels, lowered.output, program, lowered.claims)
+
+
+def _round(weights: Weights, output: Node, number_format: NumberFormat) -> None:
+    """Make all weights numbers of the format.
+
+    Raises:
+        PrecisionError: some are beyond its range.
+    """
+    for array in weights.as_dict().values():
+        array[...] = number_format.stored(array)
+        if not np.isfinite(array).all():
+            raise PrecisionError(
+                output.title,
+                output.expression.location,
+                f"its weights are beyond the range of {number_format}",
+                "Use a wider number format",
+            )
 
 
 def _file_and_line(node: Node) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim, ReadoutClaim
 from tracrlab.craft.components import MLP, AttentionHead, Component, Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.heads import Scores, sharpness
 from tracrlab.craft.neurons import Neurons, Number
 from tracrlab.craft.precision import check_range
@@ -33,7 +34,7 @@ class Construction:
     ``bos`` marks BOS, ``one`` is 1 at every position; the caller embeds them.
     """
 
-    def __init__(self, bos: str, max_length: int, dtype: np.dtype) -> None:
+    def __init__(self, bos: str, max_length: int, dtype: NumberFormat) -> None:
         self.max_length = max_length
         self.dtype = dtype
         self.components: list[Placed] = []
@@ -82,8 +83,17 @@ class Construction:
         finished = replace(variable, noise=noise)
         if not len(neurons.output):
             return finished
-        self.components.append(Placed(place, MLP(finished, self.clear_of_bos(neurons.reads), neurons.output)))
+        reads = self._off_at_bos(self.clear_of_bos(neurons.reads))
+        self.components.append(Placed(place, MLP(finished, reads, neurons.output)))
         return finished
+
+    def _off_at_bos(self, reads: tuple[Read, ...]) -> tuple[Read, ...]:
+        """The same reads, with weights on BOS that keep all neurons off there, though a half format rounds them."""
+        if not self.dtype.is_half:
+            return reads
+        total = sum((read.matrix[0] for read in reads if read.variable is self.bos), np.zeros(reads[0].matrix.shape[1]))
+        lower = self.dtype.rounded_down(total - 1) - total
+        return (*reads, Read(self.bos, lower[None, :]))
 
     def add_head(
         self,
@@ -152,6 +162,8 @@ class Construction:
         column = np.zeros((variable.width, 1))
         column[0] = 1
         error = np.full(len(variable.values), variable.noise.of_read(column))
+        if variable.noise.at_numbers is not None:
+            error = variable.noise.at_numbers
         reads = (Read(variable, column),)
         if not variable.nullable:
             return Number(reads, self.constant_columns, variable.numbers, error)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import numpy as np
-
 from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
@@ -18,6 +16,7 @@ from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.reuse import parameter_cost, reuse_dimensions
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.shape import model_shape
+from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -37,7 +36,7 @@ def compile_program(
     fit: Architecture | None = None,
     bos: str = "bos",
     pad: str = "pad",
-    dtype: Literal["float32", "float64"] = "float32",
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
 ) -> CompiledModel:
     """Compile a RASP program into a transformer that computes the same on every input.
 
@@ -52,7 +51,8 @@ def compile_program(
             off; see :class:`tracrlab.compiler.compact.passes.Passes`.
         fit: the shape that the model must have; components are placed in its layers, and what is left is zero.
         bos, pad: the special tokens, which must not be in the vocabulary.
-        dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
+        dtype: the number format that the model computes in; ``"float64"`` tells finer fractions apart, the weights for
+            ``"bfloat16"`` and ``"float16"`` are numbers of that format, in arrays of ``float32``.
 
     Returns:
         The model. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the interpreter.
@@ -70,8 +70,8 @@ def compile_program(
     if passes is not None and mode != "compact":
         raise ValueError("there are passes to choose in compact mode only")
     switched = Passes() if passes is None else Passes.named(passes)
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f'dtype must be "float32" or "float64", not {dtype!r}')
+    if dtype not in FORMATS:
+        raise ValueError(f"dtype must be {', '.join(FORMATS)}, not {dtype!r}")
     if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
         raise VocabularyError(f"max_seq_len must be a positive integer, not {max_seq_len!r}")
     vocabulary = checked_vocabulary(vocab, bos, pad)
@@ -79,9 +79,9 @@ def compile_program(
     graph = trace_graph(program)
     analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal)
     if mode == "faithful":
-        lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
+        lowered = lower_graph(analysis, bos, pad, FORMATS[dtype])
     else:
-        lowered = lower_compact(analysis, bos, pad, np.dtype(dtype), switched)
+        lowered = lower_compact(analysis, bos, pad, FORMATS[dtype], switched)
     if fit:
         schedule = fit_schedule(analysis, lowered.components, fit)
     else:

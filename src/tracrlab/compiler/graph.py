@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tracrlab.rasp.expressions import Expression, Selector, SOp
-from tracrlab.rasp.functions import indices as rasp_indices
-from tracrlab.rasp.functions import tokens as rasp_tokens
-from tracrlab.rasp.identity import structure
+from tracrlab.rasp.expressions import Expression, SOp
+from tracrlab.rasp.identity import distinct_expressions
 from tracrlab.rasp.text import expression_text, titled_text
-from tracrlab.rasp.traversal import children_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +56,14 @@ class Graph:
 def trace_graph(program: SOp) -> Graph:
     """The graph of ``program``.
 
-    Two nodes are merged when they have the same class, parameters, children, name and encoding, so that each s-op the
-    program distinguishes keeps a variable of its own. Names are made unique; unnamed s-ops are numbered by kind.
+    Equal expressions are merged (see :func:`distinct_expressions`), so that each s-op the program distinguishes keeps a
+    variable of its own. Names are made unique; unnamed s-ops are numbered by kind.
     """
-    canonical: dict[Hashable, int] = {}
-    place_of: dict[int, int] = {}
-    nodes: list[tuple[Expression, tuple[int, ...]]] = []
-    for expression in children_first(rasp_tokens, rasp_indices, program):
-        inputs = tuple(place_of[id(child)] for child in expression.children)
-        key = _identity(expression, inputs)
-        if key not in canonical:
-            canonical[key] = len(nodes)
-            nodes.append((expression, inputs))
-        place_of[id(expression)] = canonical[key]
-    output = place_of[id(program)]
-    if output != len(nodes) - 1:  # the program is a source itself: it still comes last
-        nodes.append(nodes[output])
+    nodes = distinct_expressions(program)
     names = _unique_names([expression for expression, _ in nodes])
     entries = enumerate(zip(nodes, names, strict=True))
     numbered = [Node(place, expression, inputs, name) for place, ((expression, inputs), name) in entries]
     return Graph(tuple(numbered), tokens=0, indices=1)
-
-
-def _identity(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
-    name = None if isinstance(expression, Selector) else expression.name
-    return structure(expression, inputs), name, expression.encoding
 
 
 def _unique_names(expressions: list[Expression]) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
@@ -67,19 +68,24 @@ def conjunction_scores(predicates: Sequence[Predicate], one: Variable, bos: Vari
     )
 
 
-def sharpness(n_positions: int, scores: Scores, dtype: np.dtype, *, leak: float | None = None) -> float:
+def sharpness(n_positions: int, scores: Scores, dtype: NumberFormat, *, leak: float | None = None) -> float:
     """How much a score of 1 must weigh in the logits, so that what is not selected gets no attention that matters.
 
     What scores 1 less gets ``exp(-sharpness)`` as much; all ``n_positions`` of that kind together must stay below
-    ``leak``, which is 2**-6 of the format's rounding unless given. Noisy scores may eat up to half of the distance.
+    ``leak``, :func:`unnoticed` unless given. Noisy scores may eat up to half of the distance.
 
     Raises:
         NotSeparable: the scores are too noisy for any sharpness.
     """
     if not scores.error <= 1 / 4:
         raise NotSeparable("selected", "not selected")
-    needed = math.log(n_positions + 1) - math.log(leak or unit_roundoff(dtype) / 64)
+    needed = math.log(n_positions + 1) - math.log(leak or unnoticed(dtype))
     return needed / (1 - 2 * scores.error)
+
+
+def unnoticed(dtype: NumberFormat) -> float:
+    """The share of attention that may go astray: 2**-6 of the format's rounding, and less, which is free, in narrow ones."""
+    return min(unit_roundoff(dtype) / 64, 2.0**-20)
 
 
 @dataclass(frozen=True, eq=False)

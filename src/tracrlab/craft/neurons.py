@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.precision import Noise, NotSeparable, unit_roundoff
+from tracrlab.craft.formats import NumberFormat, is_power_of_two
+from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings, unit_roundoff
+from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
@@ -85,7 +87,7 @@ def lookup_neurons(
     boxes: Sequence[Box],
     results: Float[np.ndarray, "result width"],
     constant: Sequence[tuple[Variable, float]],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Neurons:
     """A lookup table of one-hot variables: a neuron for each box (Tracr paper, appendix D.1, with fewer neurons).
 
@@ -112,9 +114,7 @@ def lookup_neurons(
         bias -= np.where(restricts, 1 - none_belongs, 0)
         masks.append((variable, np.where(restricts, sets[: variable.width] - none_belongs, 0)))
     error = sum(variable.noise.of_read(mask) for variable, mask in masks)
-    if not error <= 1 / 8:
-        raise NotSeparable(0, 1)
-    slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+    slope, shifts, signs = cleaning(error, dtype, exact=exact)
     reads = [
         Read(variable, np.concatenate([slope * mask] * len(shifts), axis=1)) for variable, mask in masks if mask.any()
     ]
@@ -125,12 +125,30 @@ def lookup_neurons(
     return Neurons(tuple(reads), output, _lookup_noise(inputs, masks, exact, results, dtype))
 
 
+def cleaning(error: float, dtype: NumberFormat, *, exact: bool) -> tuple[float, list[float], list[float]]:
+    """Slope, shifts and signs of neurons that make 0 and 1 of memberships ``s`` that are off by at most ``error``.
+
+    Without errors ``relu(s)``, otherwise ``relu(2s - 1/2) - relu(2s - 3/2)``, or a ramp of half the width where the
+    former would not be flat far enough around 0 and 1.
+
+    Raises:
+        NotSeparable: the error is too large: it exceeds an eighth, or, where a half format adds up exactly, 5/16.
+    """
+    if exact:
+        return 1.0, [0.0], [1.0]
+    if error <= 1 / 8:
+        return 2.0, [0.5, 1.5], [1.0, -1.0]
+    if not (dtype.is_half and error <= 5 / 16):
+        raise NotSeparable(0, 1)
+    return 4.0, [1.5, 2.5], [1.0, -1.0]
+
+
 def _lookup_noise(
     inputs: Sequence[Variable],
     masks: Sequence[tuple[Variable, Float[np.ndarray, "_ box"]]],
     exact: bool,
     results: Float[np.ndarray, "result width"],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Noise:
     """Exact for 0/1 results of exact inputs, and of single entries of one noisy input (see ``lookup_neurons``).
 
@@ -140,7 +158,7 @@ def _lookup_noise(
     single_entries = len(inputs) == 1 and all((mask != 0).sum(axis=0).max(initial=0) <= 1 for _, mask in masks)
     if zero_one and (exact or single_entries):
         return Noise()
-    return Noise(relative=(2 if exact else 16) * unit_roundoff(dtype))
+    return Noise(relative=roundings(dtype, 2 if exact else 16))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +175,7 @@ class Number:
     constant_error: float = 0.0
 
 
-def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
     """Any function of a number with finitely many values (Tracr paper, appendix D.1).
 
     Between two neighbouring values with different results stands a step ``relu(z + 1/2) - relu(z - 1/2)``, where
@@ -167,7 +185,7 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     ``z``, so each is turned towards the side on which the values are nearer.
 
     The noise of the result is measured by running the neurons, in ``dtype``, on all values and on both ends of each
-    value's error.
+    value's error. In a half format the ramps are those of :func:`narrow_ramps`, and the noise is bounded.
 
     Raises:
         NotSeparable: a gap is too narrow for the error of the number or for the number format.
@@ -176,20 +194,12 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     if not len(x):  # always None
         return Neurons((), np.zeros((0, results.shape[1])), Noise())
     changes = np.flatnonzero((results[1:] != results[:-1]).any(axis=1))
-    gaps, middles = x[changes + 1] - x[changes], (x[changes + 1] + x[changes]) / 2
-    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
-    falling = middles - x[0] < x[-1] - middles
-    signs = np.where(falling, -1.0, 1.0)
+    everything = np.arange(len(x))
+    steps = placed_steps(number, everything, changes, dtype)
+    signs, slopes = steps.signs, steps.slopes
     differences = results[changes + 1] - results[changes]
-    base = results[0] + differences[falling].sum(axis=0)
-    offsets = -signs * slopes * middles
-    nearby = np.maximum(number.error[changes], number.error[changes + 1])
-    clear = (slopes * nearby + np.abs(offsets) * number.constant_error <= 1 / 4) & (
-        (np.abs(offsets) + 2) * unit_roundoff(dtype) * 8 <= 1 / 8
-    )
-    if not clear.all():
-        place = changes[int(np.flatnonzero(~clear)[0])]
-        raise NotSeparable(x[place], x[place + 1])
+    base = results[0] + differences[signs < 0].sum(axis=0)
+    offsets = -signs * slopes * steps.middles
     slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
     offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
     signed = signs[:, None] * differences
@@ -198,8 +208,74 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
     reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
     reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
+    if dtype.is_half and number.error.any():
+        bound = step_rounding(number, everything, steps, differences, dtype)
+        bound = bound + roundings(dtype, 4, half=1) * np.abs(results).max(axis=0)
+        return Neurons(tuple(reads), output, Noise(number.constant_error, np.diag(bound) / SAFETY))
     samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Steps between values of a number: ``relu(signs * slopes * (x - middles) ± 1/2)``.
+
+    Neurons of ``rounding`` steps round in a half format.
+    """
+
+    signs: Float[np.ndarray, " step"]
+    slopes: Float[np.ndarray, " step"]
+    middles: Float[np.ndarray, " step"]
+    rounding: Bool[np.ndarray, " step"]
+
+
+def placed_steps(
+    number: Number, places: Int[np.ndarray, " value"], changes: Int[np.ndarray, " step"], dtype: NumberFormat
+) -> Steps:
+    """Steps of a number that has some of its values, those at ``places``: after each of the ``changes`` among these.
+
+    Raises:
+        NotSeparable: a gap is too narrow.
+    """
+    x, error = number.values[places], number.error[places]
+    low, high = x[changes], x[changes + 1]
+    errors = error[changes], error[changes + 1]
+    falling = (low + high) / 2 - x[0] < x[-1] - (low + high) / 2
+    signs, rounding = np.where(falling, -1.0, 1.0), np.ones(len(changes), bool)
+    if dtype.is_half:
+        fine = all(is_power_of_two(read.matrix[read.matrix != 0]).all() for read in number.reads)
+        largest = float((np.abs(number.values) + number.error).max())
+        low, high = low + errors[0], high - errors[1]
+        slopes, middles = narrow_ramps(low, high, number.constant_error, largest, dtype, bits=5 if fine else 1)
+        if fine and len(number.reads) == 1 and not number.constant_error:
+            anchored = anchored_ramps(low, high, largest, dtype)
+            rounding = np.isnan(anchored[0])
+            slopes, middles = (np.where(rounding, *pair) for pair in zip((slopes, middles), anchored, strict=True))
+            signs = np.where(rounding, signs, np.where(middles < 0, -1.0, 1.0))
+    else:
+        slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, dtype)
+    if np.isnan(slopes).any():
+        place = changes[int(np.isnan(slopes).argmax())]
+        raise NotSeparable(x[place], x[place + 1])
+    return Steps(signs, slopes, middles, rounding)
+
+
+def step_rounding(
+    number: Number,
+    places: Int[np.ndarray, " value"],
+    steps: Steps,
+    output: Float[np.ndarray, "step width"],
+    dtype: NumberFormat,
+) -> Float[np.ndarray, " width"]:
+    """A bound on what storing the activations of steps in a half format makes of what they write.
+
+    ``output`` is what each step adds; the number has one of its values at ``places``.
+    """
+    ends = np.stack([number.values[places] - number.error[places], number.values[places] + number.error[places]])
+    z = steps.signs * steps.slopes * (ends[:, :, None] - steps.middles)
+    hidden = (np.maximum(z + 1 / 2, 0) + np.maximum(z - 1 / 2, 0)).max(axis=0) * steps.rounding
+    bound: np.ndarray = unit_roundoff(dtype) * (hidden @ np.abs(output)).max(axis=0, initial=0)
+    return bound
 
 
 def _step_errors(
@@ -208,16 +284,18 @@ def _step_errors(
     offsets: Float[np.ndarray, " neuron"],
     output: Float[np.ndarray, "neuron width"],
     results: Float[np.ndarray, "value width"],
-    dtype: np.dtype,
+    dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
     """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
-    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
+    wide = dtype.wide.name
+    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
+    output = dtype.rounded(output).astype(wide)
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
     for start in range(0, len(x), rows):
         part = x[start : start + rows, None]
-        hidden = np.maximum(part * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
-        written[start : start + rows] = hidden @ output.astype(dtype)
+        hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
+        written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
     errors: np.ndarray = written - np.concatenate([results] * 3)
     return errors
 
@@ -243,7 +321,7 @@ def side_by_side(parts: Sequence[Neurons]) -> Neurons:
     return Neurons(tuple(reads), np.concatenate([part.output for part in parts]), noise)
 
 
-def interpolation_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: np.dtype) -> Neurons:
+def interpolation_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
     """A function of a number as a polygon through its points: a neuron ``relu(x - x_i)`` for each bend.
 
     Half as many neurons as steps where the function is different at every value, but errors of the number are not

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.shapes import Float
 
 SAFETY = 4.0
@@ -21,16 +22,16 @@ class NotSeparable(Exception):
     """The number format cannot tell two values apart; ``args`` are the two values."""
 
 
-def check_range(numbers: Float[np.ndarray, " number"], dtype: np.dtype) -> None:
+def check_range(numbers: Float[np.ndarray, " number"], dtype: NumberFormat) -> None:
     """Refuse numbers that arithmetic in ``dtype`` could overflow or lose, and values as close together as that.
 
     Nonzero numbers and the distances between them must stay within the square roots of the format's range or so
-    (2**-100 to 2**100 in float32), so that products with weights neither overflow nor become subnormal.
+    (2**-100 to 2**100 in float32, 2**-12 to 2**12 in float16), so that products with weights neither overflow nor become subnormal.
 
     Raises:
         NotSeparable: the two values, or the value and 0, that the format cannot hold apart.
     """
-    exponent = np.finfo(dtype).maxexp * 25 // 32
+    exponent = int(np.frexp(dtype.largest)[1]) * 25 // 32
     ascending = np.unique(np.append(numbers, 0.0))
     with np.errstate(over="ignore"):
         distances = np.diff(ascending)
@@ -40,9 +41,29 @@ def check_range(numbers: Float[np.ndarray, " number"], dtype: np.dtype) -> None:
         raise NotSeparable(float(ascending[place]), float(ascending[place + 1]))
 
 
-def unit_roundoff(dtype: np.dtype) -> float:
+def unit_roundoff(dtype: NumberFormat) -> float:
     """The largest relative error of rounding a number to ``dtype``."""
-    return float(np.finfo(dtype).eps) / 2
+    return 2.0**-dtype.precision
+
+
+def roundings(dtype: NumberFormat, count: float, *, half: float = 4) -> float:
+    """The relative error of what is computed with ``count`` roundings.
+
+    Half formats round to themselves only what is stored in between, at most ``half`` times; the rest is accumulated in
+    a wider format.
+    """
+    if not dtype.is_half:
+        return count * unit_roundoff(dtype)
+    return min(count, half) * unit_roundoff(dtype) + count * unit_roundoff(dtype.wide)
+
+
+def weight_rounding(numbers: Float[np.ndarray, "..."], dtype: NumberFormat) -> float:
+    """How far a sum can be off to which one of these numbers, held by a weight, contributes."""
+    size = float(np.abs(numbers).max(initial=0))
+    if not dtype.is_half:
+        return SAFETY * unit_roundoff(dtype) * size
+    stored = float(np.abs(dtype.rounded(numbers) - numbers).max(initial=0))
+    return stored + SAFETY * unit_roundoff(dtype.wide) * size
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +71,12 @@ class Noise:
     """A bound on the error of a variable.
 
     Attributes: ``relative`` error of the entry that should be one, as a fraction of it; ``samples`` error vectors that
-    can occur on top of that.
+    can occur on top of that; ``at_numbers`` a tighter bound for each number of a scalar, if there is one.
     """
 
     relative: float = 0.0
     samples: Float[np.ndarray, "samples width"] | None = field(default=None)
+    at_numbers: Float[np.ndarray, " value"] | None = field(default=None)
 
     @property
     def is_exact(self) -> bool:

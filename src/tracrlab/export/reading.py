@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracrlab.craft.formats import FORMATS, NumberFormat, is_power_of_two
 from tracrlab.errors import VerificationError
 from tracrlab.export.activations import ACTIVATIONS
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.shapes import Float
-from tracrlab.verify.formats import FORMATS, NumberFormat, is_power_of_two
 from tracrlab.verify.network import Network
 from tracrlab.verify.norms import LOST, LayerNorm, Norm, RMSNorm
 

@@ -264,7 +264,7 @@ def _product(
     """The product, rounded to nothing where it is smaller than what rounding its terms to the model's format makes."""
     exact = rows.astype(float) @ matrix.astype(float)
     size = np.abs(rows).astype(float) @ np.abs(matrix).astype(float)
-    rounding = 4 * unit_roundoff(np.dtype(config.dtype)) * size
+    rounding = 4 * unit_roundoff(config.number_format) * size
     product: np.ndarray = np.where(np.abs(exact) > rounding, exact, 0)
     return product
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.rasp.values import Value
 
 
@@ -12,7 +13,8 @@ class ModelConfig:
     """The configuration of a compiled model; names as in TransformerLens.
 
     ``vocab`` are the ordinary tokens in id order; BOS and PAD have the two ids after them. ``max_seq_len`` counts
-    ordinary tokens, so the model has ``n_ctx = max_seq_len + 1`` positions.
+    ordinary tokens, so the model has ``n_ctx = max_seq_len + 1`` positions. ``dtype`` is the number format that the model
+    computes in; NumPy has arrays of ``float32`` for ``bfloat16`` and ``float16``.
     """
 
     vocab: tuple[Value, ...]
@@ -28,6 +30,11 @@ class ModelConfig:
     d_head: int = 0
     d_mlp: int = 0
     d_vocab_out: int = 0
+
+    @property
+    def number_format(self) -> NumberFormat:
+        """What is known of ``dtype``."""
+        return FORMATS[self.dtype]
 
     @property
     def d_vocab(self) -> int:

@@ -1,4 +1,8 @@
-"""The forward pass in NumPy, read top to bottom."""
+"""The forward pass in NumPy, read top to bottom.
+
+``bfloat16`` and ``float16`` are computed as on other hardware: every product is accumulated in ``float32`` and stored
+in the format, softmax is taken in ``float32``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float, Int
@@ -31,7 +36,7 @@ def forward(
     """The unembedded output for a batch of token ids."""
     for residual, _ in _sublayers(config, weights, ids):
         last = residual
-    return _project(last, weights.W_U)
+    return _project(last, weights.W_U, config.number_format)
 
 
 def forward_with_activations(
@@ -40,20 +45,21 @@ def forward_with_activations(
     """The same forward pass, keeping every intermediate result."""
     residuals, patterns = zip(*_sublayers(config, weights, ids), strict=True)
     attended = tuple(pattern for pattern in patterns if pattern is not None)
-    return Activations(residuals, attended, _project(residuals[-1], weights.W_U))
+    return Activations(residuals, attended, _project(residuals[-1], weights.W_U, config.number_format))
 
 
 def _sublayers(
     config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
 ) -> Iterator[tuple[Float[np.ndarray, "batch position d_model"], Float[np.ndarray, "batch head query key"] | None]]:
     """The residual stream after the embedding and after every sublayer, with the attention pattern that made it."""
-    residual, mask = _embed(weights, ids), _visible(config, ids)
+    fmt = config.number_format
+    residual, mask = fmt.stored(_embed(weights, ids)), _visible(config, ids)
     yield residual, None
     for layer in range(config.n_layers):
         pattern = _pattern(config, weights, layer, residual, mask)
-        residual = residual + _attend(weights, layer, residual, pattern)
+        residual = fmt.stored(residual + _attend(weights, layer, residual, pattern, fmt))
         yield residual, pattern
-        residual = residual + _mlp(weights, layer, residual)
+        residual = fmt.stored(residual + _mlp(weights, layer, residual, fmt))
         yield residual, None
 
 
@@ -77,13 +83,14 @@ def _pattern(
     residual: Float[np.ndarray, "batch position d_model"],
     mask: Bool[np.ndarray, "batch 1 query key"],
 ) -> Float[np.ndarray, "batch head query key"]:
-    queries = _project_heads(residual, weights.W_Q[layer])
-    keys = _project_heads(residual, weights.W_K[layer])
-    scores = queries @ keys.swapaxes(-1, -2) / np.sqrt(config.d_head).astype(residual.dtype)
+    fmt = config.number_format
+    queries = _project_heads(residual, weights.W_Q[layer], fmt)
+    keys = _project_heads(residual, weights.W_K[layer], fmt)
+    scores = fmt.stored(queries @ keys.swapaxes(-1, -2))
+    scores = fmt.stored(scores / np.sqrt(config.d_head).astype(residual.dtype))
     scores = np.where(mask, scores, -np.inf)
     weight = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    pattern: np.ndarray = weight / weight.sum(axis=-1, keepdims=True)
-    return pattern
+    return fmt.stored(weight / weight.sum(axis=-1, keepdims=True))
 
 
 def _attend(
@@ -91,29 +98,29 @@ def _attend(
     layer: int,
     residual: Float[np.ndarray, "batch position d_model"],
     pattern: Float[np.ndarray, "batch head query key"],
+    fmt: NumberFormat,
 ) -> Float[np.ndarray, "batch position d_model"]:
-    mixed = pattern @ _project_heads(residual, weights.W_V[layer])
-    outputs = [_project(mixed[:, head], matrix) for head, matrix in enumerate(weights.W_O[layer])]
+    mixed = fmt.stored(pattern @ _project_heads(residual, weights.W_V[layer], fmt))
+    outputs = [_project(mixed[:, head], matrix, fmt) for head, matrix in enumerate(weights.W_O[layer])]
     written: np.ndarray = np.sum(outputs, axis=0)
     return written
 
 
 def _mlp(
-    weights: Weights, layer: int, residual: Float[np.ndarray, "batch position d_model"]
+    weights: Weights, layer: int, residual: Float[np.ndarray, "batch position d_model"], fmt: NumberFormat
 ) -> Float[np.ndarray, "batch position d_model"]:
-    return _project(np.maximum(_project(residual, weights.W_in[layer]), 0), weights.W_out[layer])
+    return _project(np.maximum(_project(residual, weights.W_in[layer], fmt), 0), weights.W_out[layer], fmt)
 
 
 def _project(
-    vectors: Float[np.ndarray, "batch position d_in"], matrix: Float[np.ndarray, "d_in d_out"]
+    vectors: Float[np.ndarray, "batch position d_in"], matrix: Float[np.ndarray, "d_in d_out"], fmt: NumberFormat
 ) -> Float[np.ndarray, "batch position d_out"]:
     """One large product instead of one for each sequence, which is many times faster."""
     flat = np.ascontiguousarray(vectors).reshape(-1, vectors.shape[-1])
-    projected: np.ndarray = (flat @ matrix).reshape(*vectors.shape[:-1], matrix.shape[1])
-    return projected
+    return fmt.stored((flat @ matrix).reshape(*vectors.shape[:-1], matrix.shape[1]))
 
 
 def _project_heads(
-    vectors: Float[np.ndarray, "batch position d_in"], matrices: Float[np.ndarray, "head d_in d_out"]
+    vectors: Float[np.ndarray, "batch position d_in"], matrices: Float[np.ndarray, "head d_in d_out"], fmt: NumberFormat
 ) -> Float[np.ndarray, "batch head position d_out"]:
-    return np.stack([_project(vectors, matrix) for matrix in matrices], axis=1)
+    return np.stack([_project(vectors, matrix, fmt) for matrix in matrices], axis=1)

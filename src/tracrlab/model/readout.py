@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.craft.precision import unit_roundoff
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import PrecisionError
@@ -100,7 +101,8 @@ def class_readout(
     if not output.values:
         return ClassReadout(np.zeros((len(matrix), 1)), np.zeros(1), classes, pad_id, dtype)
     parabola = _parabola(output.numbers, margin)
-    formats = [each for each in (dtype, "float64") if parabola.kept_by(np.dtype(each))]
+    wider = [name for name, each in FORMATS.items() if each.precision > max(FORMATS[dtype].precision, 11)]
+    formats = [each for each in (dtype, *reversed(wider)) if parabola.kept_by(FORMATS[each])]
     if not formats:
         raise PrecisionError(
             output.name,
@@ -128,7 +130,7 @@ class _Parabola:
     largest: float
     ceiling: float
 
-    def kept_by(self, dtype: np.dtype) -> bool:
+    def kept_by(self, dtype: NumberFormat) -> bool:
         """Whether rounding, of slopes and offsets, products and sums of two logits, leaves half of the lead."""
         return 6 * unit_roundoff(dtype) * self.largest <= self.lead / 2
 

@@ -140,8 +140,9 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
     shapes = weight_shapes(config)
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise ValueError("the weights do not have the shapes that the configuration says")
-    if {array.dtype.name for array in arrays.values()} != {config.dtype}:
-        raise ValueError(f"the weights are not all {config.dtype}, as the configuration says")
+    stored = config.number_format.accumulator
+    if {array.dtype.name for array in arrays.values()} != {stored}:
+        raise ValueError(f"the weights are not all {stored}, as the configuration says")
     labels = _labels_from_json(data, config)
     program = tuple(
         (typed(name, str), typed(text, str), typed(location, str, type(None)))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from tracrlab.rasp.expressions import Expression
+from tracrlab.rasp.expressions import Expression, Selector
+from tracrlab.rasp.functions import indices as rasp_indices
+from tracrlab.rasp.functions import tokens as rasp_tokens
+from tracrlab.rasp.traversal import children_first
 
 
 def structure(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
@@ -13,6 +16,27 @@ def structure(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
     ``inputs`` stand for its children: equal numbers for children that are themselves the same.
     """
     return type(expression), tuple(map(_hashable, expression.parameters)), inputs
+
+
+def distinct_expressions(program: Expression) -> list[tuple[Expression, tuple[int, ...]]]:
+    """The expressions of a program with the places of their children, children first, the program last.
+
+    The two sources come first, whether the program reads them or not. Two expressions are one when they have the same
+    class, parameters, children, name and encoding, so that each s-op the program distinguishes is kept.
+    """
+    canonical: dict[Hashable, int] = {}
+    place_of: dict[int, int] = {}
+    nodes: list[tuple[Expression, tuple[int, ...]]] = []
+    for expression in children_first(rasp_tokens, rasp_indices, program):
+        inputs = tuple(place_of[id(child)] for child in expression.children)
+        name = None if isinstance(expression, Selector) else expression.name
+        key = structure(expression, inputs), name, expression.encoding
+        if key not in canonical:
+            canonical[key] = len(nodes)
+            nodes.append((expression, inputs))
+        place_of[id(expression)] = canonical[key]
+    output = place_of[id(program)]
+    return nodes if output == len(nodes) - 1 else [*nodes, nodes[output]]  # the program may be a source itself
 
 
 def _hashable(parameter: object) -> Hashable:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tracrlab.craft.claims import ReadoutClaim
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.formats import NumberFormat
 from tracrlab.verify.residual import Contents, Part, Stream, Violated, contents_read, linear_parts, without_repeats
 
 _CHUNK = 2**21
@@ -130,7 +130,7 @@ def _check_classes(
     if W_U.shape[1] != len(output.values) + with_none:
         raise Violated("the unembedding does not have a logit for each answer")
     read, _ = _sums(parts, index)
-    rounding = sum(part.rounding[index[:, place]] for place, part in enumerate(parts))
+    rounding = sum((part.rounding + part.storing)[index[:, place]] for place, part in enumerate(parts))
     for answer in np.unique(decoded).tolist():
         rows = np.flatnonzero(decoded == answer)
         lead = read[rows, answer][:, None] - read[rows]

@@ -13,7 +13,7 @@ from tracrlab.rasp.values import Value
 
 FORMAT = 1
 
-Kind = Literal["embedding", "norm", "head", "mlp", "clearing", "readout", "unused", "architecture"]
+Kind = Literal["embedding", "norm", "head", "mlp", "clearing", "readout", "unused", "architecture", "analysis"]
 Status = Literal["proven", "failed", "not proven"]
 Rounding = Literal["bounded", "measured"]
 
@@ -76,8 +76,9 @@ class Certificate:
 
     Attributes: ``model`` the name of the program's value; ``dtype`` the number format that was checked; ``components``
     all that was checked, in order; ``target`` the architecture and the version of its library, if it is not the model
-    itself; ``assumptions`` what was taken for granted; ``n_inputs`` how many inputs were run,
-    and ``counterexample`` one of them on which the model is wrong, as text, if there is one.
+    itself; ``assumptions`` what was taken for granted; ``n_inputs`` how many inputs were run, and ``counterexample``
+    one of them on which the model is wrong, as text, if there is one; ``tried`` on which inputs the compiler's analysis
+    was held against the program, in words, empty if on none.
     """
 
     model: str
@@ -89,6 +90,7 @@ class Certificate:
     target: str = ""
     n_inputs: int = 0
     counterexample: str | None = None
+    tried: str = ""
 
     @property
     def holds(self) -> bool:
@@ -121,7 +123,10 @@ class Certificate:
         what = f"{self.model} {where}, on all inputs of up to {self.max_seq_len} of {self.vocabulary_size} tokens"
         if self.holds:
             ran = f", and {self.n_inputs:,} inputs run" if self.n_inputs else ""
-            return f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran})"
+            tried = f"; analysis tried on {self.tried}" if self.tried else ""
+            return (
+                f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran}{tried})"
+            )
         found = [] if self.failure is None else [f"{self.failure.title}: {self.failure.reason}"]
         found += [self.counterexample] if self.counterexample else []
         return f"No certificate: {what}: {'; '.join(found)}"

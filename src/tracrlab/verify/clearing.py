@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracrlab.craft.formats import is_power_of_two
 from tracrlab.shapes import Bool
-from tracrlab.verify.formats import is_power_of_two
 from tracrlab.verify.mlps import NeuronWeights
 from tracrlab.verify.residual import Held, Unproven, Violated
 

@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim
+from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.formats import NumberFormat, is_power_of_two
 from tracrlab.verify.residual import (
     Contents,
     Deviation,
@@ -69,12 +69,33 @@ class _Values:
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over positions: how many there are at most, and what adding them up rounds, as a share of their size."""
+    """Sums over positions: how many there are at most, and what adding them up rounds, as a share of their size.
+
+    ``weights`` is what rounding makes of the attention weights themselves, ``exponent`` what that of a logit makes of
+    them, as a share of it, and ``storing`` of a sum that is stored in a half format.
+    """
 
     longest: int
     rounding: float
     measured: bool
-    roundoff: float
+    weights: float
+    storing: float
+    number_format: NumberFormat
+
+    @property
+    def exponent(self) -> float:
+        """How far off, relatively, the exponential of a logit is for each unit of its size."""
+        return self.number_format.wide.roundoff
+
+    def strayed(self, leak: float) -> float:
+        """How far off a sum is, as a share of what it can be of, where all but ``leak`` of the attention is on one row.
+
+        A half format rounds that weight to 1, and the sum to a number that is no farther from the row's than it was.
+        """
+        fmt = self.number_format
+        if not fmt.is_half:
+            return 4 * leak
+        return 8 * leak + (0.0 if leak < 2.0 ** -(fmt.precision + 2) else 2 * fmt.roundoff)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +132,9 @@ def prove_head(
         raise Violated(f"its attention logits overflow {fmt.name}")
     alone = _leak(n_positions, logits.over_bos_at_bos)
     _require(alone < 1, "BOS does not attend itself alone")
-    bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + 4 * alone * values.largest
-    absent = _leak(n_positions, logits.others_over_bos)
     sums = _sums(min(claim.longest, n_positions), fmt, measure)
+    bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + sums.strayed(alone) * values.largest
+    absent = _leak(n_positions, logits.others_over_bos)
     attention = _Attention(claim, values, logits, sums, absent, bos_error)
     if claim.kind == "total":
         deviation = _of_total(attention)
@@ -121,13 +142,16 @@ def prove_head(
         deviation = _of_share(attention)
     else:
         deviation = _of_selected(attention, n_positions)
-    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured)
+    rounded = sums.longest > 1
+    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured, rounded)
 
 
 def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:
-    bounded = (longest - 1) * fmt.roundoff
-    measured = _measured_summing(longest, fmt) if measure else np.inf
-    return _Sums(longest, min(bounded, measured), measured < bounded, fmt.roundoff)
+    wide, storing = fmt.wide, fmt.roundoff if fmt.is_half else 0.0
+    bounded = (longest - 1) * wide.roundoff
+    measured = _measured_summing(longest, wide) if measure else np.inf
+    weights = _EXPONENTIAL * wide.roundoff + storing
+    return _Sums(longest, min(bounded, measured), measured < bounded, weights, storing, fmt)
 
 
 def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
@@ -138,10 +162,11 @@ def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
     alone = attention.bos_error
     if not claim.never_empty:
         _require(attention.absent < 1, "BOS does not get all attention where nothing is selected")
-        alone = np.abs(values.at_bos - claim.default) + values.bos_error + 4 * attention.absent * values.largest
-    averaging = 0.0 if sums.longest <= 1 else _EXPONENTIAL * sums.roundoff + 2 * sums.rounding
+        strayed = sums.strayed(attention.absent) * values.largest
+        alone = np.abs(values.at_bos - claim.default) + values.bos_error + strayed
+    averaging = 0.0 if sums.longest <= 1 else sums.weights + 2 * sums.rounding + sums.storing
     exact = np.abs(values.read - values.wanted) + values.error
-    shared = (averaging + 4 * present) * values.largest
+    shared = (averaging + sums.strayed(present)) * values.largest
     if claim.kind == "copy":
         rows = np.concatenate([values.wanted, claim.default[None, :]])
         errors = np.concatenate([exact + shared, alone[None, :]])
@@ -169,7 +194,7 @@ def _of_total(attention: _Attention) -> Deviation:
     size = np.abs(values.wanted).max(axis=0, initial=0)
     shares = sums.longest * max(weights, default=0.0) + attention.absent
     # the sum of all weights is 1 and little more, so that it loses no more than that
-    rounding = sums.rounding + (_EXPONENTIAL + max(map(abs, levels), default=0.0)) * sums.roundoff
+    rounding = sums.rounding + sums.storing + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
     per_position = each + (shares + rounding) * (size + each)
     bos_size = np.abs(claim.default) + values.bos_error
     base = attention.bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
@@ -186,11 +211,12 @@ def _of_share(attention: _Attention) -> Deviation:
     levels = [abs(level) for level in (logits.least_over_bos, logits.most_over_bos) if math.isfinite(level)]
     uneven = math.expm1(min(max(levels, default=0.0), 700.0))
     # equal weights are 1 before they are divided by their number
-    adding = 0.0 if not uneven and (sums.longest + 1) * sums.roundoff < 1 else sums.rounding + 2 * sums.roundoff
+    exact = not uneven and (sums.longest + 1) * sums.exponent < 1
+    adding = 0.0 if exact else sums.rounding + sums.storing + 2 * sums.exponent
     elsewhere = (np.abs(values.read) + values.error).max(axis=0, initial=0)
     size = np.abs(claim.default)
     at_bos = (np.abs(values.at_bos - claim.default) + values.bos_error) / np.where(size > 0, size, 1.0)
-    relative = uneven + attention.absent + adding + _EXPONENTIAL * sums.roundoff + at_bos
+    relative = uneven + attention.absent + adding + sums.weights + at_bos
     return Deviation(elsewhere + attention.absent * values.largest, relative)
 
 
@@ -246,8 +272,9 @@ def _read(
         part for part, each in zip(linear_parts(together, weights.W_V, fmt), together, strict=True) if each is own
     )
     both = weights.W_V[own.dimensions] @ weights.W_O
-    error = own.error @ np.abs(both) + part.rounding @ np.abs(weights.W_O)
+    error = own.error @ np.abs(both) + (part.rounding + part.storing) @ np.abs(weights.W_O)
     count = (weights.W_O != 0).sum(axis=0)
     exact = (count <= 1) & (is_power_of_two(weights.W_O) | (weights.W_O == 0)).all(axis=0)
-    error = error + np.where(exact, 0.0, (count + 1) * fmt.roundoff) * (part.size @ np.abs(weights.W_O))
+    rounding = (count + 1) * fmt.wide.roundoff + (fmt.roundoff if fmt.is_half else 0.0)
+    error = error + np.where(exact, 0.0, rounding) * (part.size @ np.abs(weights.W_O))
     return part.values @ weights.W_O, error

@@ -9,12 +9,13 @@ must come out of the unembedding whatever the errors are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.errors import VerificationError
 from tracrlab.model.labels import ModelVariable, NeuronLabel
 from tracrlab.shapes import Bool, Float
@@ -30,7 +31,6 @@ from tracrlab.verify.certificate import (
 )
 from tracrlab.verify.clearing import prove_clearing
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
-from tracrlab.verify.formats import FORMATS, NumberFormat
 from tracrlab.verify.heads import HeadWeights, prove_head
 from tracrlab.verify.mlps import NeuronWeights, prove_mlp
 from tracrlab.verify.network import Network, own_network
@@ -83,10 +83,10 @@ def certify_network(model: CompiledModel, network: Network) -> Certificate:
         )
     _check_labels(model)
     with np.errstate(over="ignore", under="ignore"):
-        for measure in (False, True):
-            proofs = list(_Induction(model, model.claims, network, measure).proofs())
-            if all(proof.status == "proven" for proof in proofs):
-                break
+        induction = _Induction(model, model.claims, network)
+        proofs = list(induction.proofs())
+        if measured := induction.worth_measuring():
+            proofs = list(replace(induction, measured=measured, earlier=induction.known, known={}).proofs())
     config, name = model.config, network.number_format.name
     size = len(config.vocab), config.max_seq_len
     assumptions = ASSUMPTIONS + STOCK_ASSUMPTIONS * bool(network.target)
@@ -121,13 +121,44 @@ def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
 
 
 @dataclass(frozen=True, eq=False)
+class _Known:
+    """What was found about a head, MLP or the unembedding: the proof, what it wrote, and the variables that it reads.
+
+    ``rounded``: its rounding was bounded, and measuring could show it to be less.
+    """
+
+    proof: ComponentProof
+    held: Held | None
+    reads: frozenset[str]
+    rounded: bool
+
+
+@dataclass(frozen=True, eq=False)
 class _Induction:
-    """A model, its claims and what it computes with, and the proofs of its parts in the order in which they are run."""
+    """A model, its claims and what it computes with, and the proofs of its parts in the order in which they are run.
+
+    Rounding is bounded, but for variables that are ``measured``. What was found ``earlier`` is taken over wherever
+    nothing it rests on is measured. ``known`` is filled in by the way, the unembedding under the name ``""``.
+    """
 
     model: CompiledModel
     claims: Claims
     network: Network
-    measure: bool
+    measured: frozenset[str] = frozenset()
+    earlier: Mapping[str, _Known] = field(default_factory=dict)
+    known: dict[str, _Known] = field(default_factory=dict)
+
+    def worth_measuring(self) -> frozenset[str]:
+        """The variables on which something rests that is not proven, and whose rounding may be less than its bound."""
+        found: set[str] = set()
+        waiting = [name for name, each in self.known.items() if each.proof.status != "proven"]
+        seen = set(waiting)
+        while waiting:
+            each = self.known[waiting.pop()]
+            waiting += (news := [name for name in each.reads if name in self.known and name not in seen])
+            seen.update(news)
+        found.update(name for name in seen if self.known[name].rounded)
+        return frozenset(found)
 
     @property
     def weights(self) -> Mapping[str, Float[np.ndarray, "..."]]:
@@ -168,17 +199,36 @@ class _Induction:
                         stream.pop(entry.name, None)
                         yield proof
                         continue
-                    proof, held = write(layer, own, entry, claims.get(entry.name), before)
+                    known = self._earlier(entry.name) or write(layer, own, entry, claims.get(entry.name), before)
                     if not zero[entry.dimensions].all():
-                        proof, held = _replacing(proof), _unknown(entry)
-                    yield proof
-                    stream[entry.name] = held
+                        known = replace(known, proof=_replacing(known.proof), held=_unknown(entry))
+                    self.known[entry.name] = known
+                    yield known.proof
+                    if known.held is not None:
+                        stream[entry.name] = known.held
                     zero[entry.dimensions] = False
                 zero |= cleared
                 yield from self._unused(layer, start, neurons=write == self._mlp)
         norm, _, before, _ = self._normed(None, stream, drift)
         yield from norm
-        yield self._readout(before)
+        readout = self._earlier("") or self._readout(before)
+        self.known[""] = readout
+        yield readout.proof
+
+    def _earlier(self, name: str) -> _Known | None:
+        """What was found earlier, if it still holds: nothing that it rests on was found anew."""
+        known = self.earlier.get(name)
+        if known is None or name in self.measured:
+            return None
+        fresh = any(read in self.known and self.known[read] is not self.earlier.get(read) for read in known.reads)
+        return None if fresh else known
+
+    def _reads(self, stream: Stream, *matrices: Float[np.ndarray, "d_model feature"]) -> frozenset[str]:
+        """The variables of the stream that matrices read. Through a norm everything has a part in what is read."""
+        if self.network.norm is not None:
+            return frozenset(stream)
+        rows: Bool[np.ndarray, " d_model"] = np.concatenate(matrices, axis=1).any(axis=1)
+        return frozenset(name for name, held in stream.items() if rows[held.entry.dimensions].any())
 
     def _normed(
         self, layer: int | None, stream: dict[str, Held], drift: float
@@ -227,11 +277,10 @@ class _Induction:
         error, tolerance = tightest(held.deviation, _rows(entry))
         yield ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven")
 
-    def _head(
-        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
-    ) -> tuple[ComponentProof, Held]:
+    def _head(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
         place, config = f"head {own.start + 1}", self.model.config
         W_Q, W_K, W_V, W_O = (self.weights[name][layer, own.start] for name in ("W_Q", "W_K", "W_V", "W_O"))
+        reads, measure = self._reads(stream, W_Q, W_K, W_V), entry.name in self.measured
         try:
             _require_own(W_V.any(axis=0), W_O, entry)
             if not isinstance(claim, HeadClaim):
@@ -244,16 +293,15 @@ class _Induction:
                 claim = replace(claim, results=balanced(claim.results), default=balanced(claim.default))
                 silent = silent_at_bos(stream, W_V, norm.zero[layer, own.start])
             weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format, silent)
-            written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=self.measure)
+            written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=measure)
         except Unproven as error:
-            return _unproven("head", layer, place, entry.name, error), _unknown(entry)
-        return self._proven("head", layer, place, entry, written)
+            return _Known(_unproven("head", layer, place, entry.name, error), _unknown(entry), reads, False)
+        return _Known(*self._proven("head", layer, place, entry, written), reads, written.rounded)
 
-    def _mlp(
-        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
-    ) -> tuple[ComponentProof, Held]:
+    def _mlp(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
         place = f"neurons {own.start + 1}–{own.stop}"
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
+        reads, measure = self._reads(stream, inputs), entry.name in self.measured
         try:
             _require_own(inputs.any(axis=0), outputs, entry)
             if not isinstance(claim, MLPClaim | NumberClaim):
@@ -264,10 +312,10 @@ class _Induction:
                 written_to = np.column_stack([written_to, norm.balance["W_out"][layer, own][used]])
                 claim, at_bos = replace(claim, results=balanced(claim.results)), balanced(at_bos)
             weights = NeuronWeights(inputs[:, used], written_to, self.number_format)
-            written = prove_mlp(claim, stream, weights, at_bos, measure=self.measure)
+            written = prove_mlp(claim, stream, weights, at_bos, measure=measure)
         except Unproven as error:
-            return _unproven("mlp", layer, place, entry.name, error), _unknown(entry)
-        return self._proven("mlp", layer, place, entry, written)
+            return _Known(_unproven("mlp", layer, place, entry.name, error), _unknown(entry), reads, False)
+        return _Known(*self._proven("mlp", layer, place, entry, written), reads, written.rounded)
 
     def _proven(
         self, kind: Kind, layer: int, place: str, entry: ModelVariable, written: WrittenVariable
@@ -319,8 +367,8 @@ class _Induction:
             place = f"{'neuron' if neurons else 'head'} {start + number + 1}"
             yield _unproven("unused", layer, place, "", "it should write nothing")
 
-    def _readout(self, stream: Stream) -> ComponentProof:
-        model, claim = self.model, self.claims.readout
+    def _readout(self, stream: Stream) -> _Known:
+        model, claim, reads = self.model, self.claims.readout, self._reads(stream, self.weights["W_U"])
         place, name = "unembedding", model.output_name
         try:
             if claim is None:
@@ -329,8 +377,9 @@ class _Induction:
                 claim, stream, self.weights["W_U"], model.output, self.number_format, self.network.bias
             )
         except Unproven as unproven:
-            return _unproven("readout", None, place, name, unproven)
-        return ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
+            return _Known(_unproven("readout", None, place, name, unproven), None, reads, False)
+        proof = ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
+        return _Known(proof, None, reads, False)
 
 
 def _require_own(

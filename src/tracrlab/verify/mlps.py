@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import MLPClaim, NumberClaim
+from tracrlab.craft.formats import COARSEST, NumberFormat
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.formats import NumberFormat
 from tracrlab.verify.neurons import Hidden, Written, hidden_of, written_errors
 from tracrlab.verify.residual import (
+    UNKNOWN,
     Contents,
     Part,
     Stream,
@@ -66,7 +67,8 @@ def prove_mlp(
         measure=measure,
     )
     deviation = table_deviation(results, written.errors)
-    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, written.measured or bos.measured)
+    measured, rounded = written.measured or bos.measured, written.rounded or bos.rounded
+    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, measured, rounded)
 
 
 def _of_quantities(
@@ -98,6 +100,8 @@ def _as_number(
 ) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
     """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
     rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
+    if len(rows) < 2:
+        return None
     active = np.flatnonzero(rows.any(axis=0))
     if not len(active):
         return None
@@ -130,14 +134,29 @@ def _as_number(
     number = distinct[0][:, None]
     absolute = np.abs(scales)
     reach = largest[:, None] * absolute
-    part = Part(number * scales, error * absolute, reach, reach * _rounding_factors(hidden))
+    grains = np.min([part.grain.min(axis=0, initial=COARSEST) for part in hidden.parts], axis=0)
+    part = _collapsed(number * scales, error * absolute, reach, reach * _rounding_factors(hidden), weights, grains)
     places = np.stack([np.arange(len(largest)), np.zeros(len(largest), int)], axis=1)
     examples = [
         np.concatenate([table[index[first, place]] for place, table in enumerate(tables)], axis=1)
         for tables in ([each.ideal for each in contents[:-1]], [each.error for each in contents[:-1]])
     ]
+    examples[1][:, pivot] += error[:, 0] - errors[first]  # an example's error may be less than that of others like it
     sources = ((examples[0], examples[1], rows), hidden.sources[-1])
     return Hidden((part, hidden.parts[-1]), sources), places, results[first]
+
+
+def _collapsed(
+    values: Float[np.ndarray, "value neuron"],
+    error: Float[np.ndarray, "value neuron"],
+    size: Float[np.ndarray, "value neuron"],
+    rounding: Float[np.ndarray, "value neuron"],
+    weights: NeuronWeights,
+    grains: Int[np.ndarray, " neuron"] | int,
+) -> Part:
+    """A part that stands for several; what rounding their sum does is found when all is added up."""
+    storing = np.full_like(values, np.inf if weights.number_format.is_half else 0.0)
+    return Part(values, error, size, rounding, storing, np.broadcast_to(grains, values.shape))
 
 
 def _rounding_factors(hidden: Hidden) -> Float[np.ndarray, " neuron"]:
@@ -181,7 +200,7 @@ def _of_number(
     (constant,) = contents_read(stream, (), rest)
     # virtual dimensions: the number, whether it is present, and what never changes
     virtual = [
-        Contents(np.array([0]), number, error),
+        Contents(np.array([0]), number, error, stored=False),
         Contents(np.arange(1, 1 + marks.shape[1]), marks, np.full(marks.shape, mark_error)),
         Contents(np.arange(2, 2 + len(constant.dimensions)), constant.ideal, constant.error),
     ]
@@ -189,7 +208,8 @@ def _of_number(
         [scales[None, :], inputs[[dimension or 0]] * (dimension is not None), inputs[constant.dimensions]]
     )
     hidden = hidden_of(virtual, matrix, weights.number_format)
-    spread = Part(*(np.zeros((len(number), len(scales))),) * 3, _sum_rounding(claim, size, scales, weights))
+    nothing, rounding = np.zeros((len(number), len(scales))), _sum_rounding(claim, size, scales, weights)
+    spread = _collapsed(nothing, nothing, nothing, rounding, weights, UNKNOWN if rounding.any() else COARSEST)
     hidden = Hidden((*hidden.parts, spread), (*hidden.sources, (np.zeros((len(number), 0)),) * 2 + (matrix[:0],)))
     count = len(claim.numbers)
     index = np.zeros((len(number), 4), int)
@@ -226,6 +246,6 @@ def _sum_rounding(
     """What adding up the number's terms can round, where there are several."""
     if len(claim.reads) == 1:
         return np.zeros((len(size), len(scales)))
-    factor = (len(claim.reads) + 1) * weights.number_format.roundoff
+    factor = (len(claim.reads) + 1) * weights.number_format.wide.roundoff
     rounding: np.ndarray = factor * size[:, None] * np.abs(scales)
     return rounding

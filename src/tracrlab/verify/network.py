@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.shapes import Float
-from tracrlab.verify.formats import NumberFormat
 from tracrlab.verify.norms import Norm
 
 

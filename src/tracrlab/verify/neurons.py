@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.craft.precision import SAFETY
-from tracrlab.shapes import Float, Int
-from tracrlab.verify.formats import COARSEST, NumberFormat, grain
-from tracrlab.verify.residual import Contents, Part, Violated, linear_parts
+from tracrlab.shapes import Bool, Float, Int
+from tracrlab.verify.residual import UNKNOWN, Contents, Part, Violated, linear_parts
 
 SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
 _CHUNK = 2**21  # entries of the largest intermediate array
@@ -35,10 +35,11 @@ class Hidden:
 
 @dataclass(frozen=True, eq=False)
 class Written:
-    """A bound on the error of what is written, for each combination, and how rounding was accounted for."""
+    """A bound on the error of what is written, for each combination, whether there was rounding, and was measured."""
 
     errors: Float[np.ndarray, "combination width"]
     measured: bool
+    rounded: bool
 
 
 def hidden_of(contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model neuron"], fmt: NumberFormat) -> Hidden:
@@ -77,7 +78,7 @@ def written_errors(
     error = np.concatenate(errors) if errors else np.zeros_like(ideal)
     rounding = np.concatenate(roundings) if roundings else np.zeros_like(ideal)
     if not (measure and rounding.any()):
-        return Written(error + rounding, False)
+        return Written(error + rounding, False, bool(rounding.any()))
     n_random = max(_LEAST, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
     measured = SAFETY * np.concatenate(
         [
@@ -85,7 +86,7 @@ def written_errors(
             for start in range(0, len(index), rows)
         ]
     )
-    return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()))
+    return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()), True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +151,7 @@ def _chunk_errors(
     number_format: NumberFormat,
 ) -> tuple[Float[np.ndarray, "combination width"], Float[np.ndarray, "combination width"]]:
     """The errors apart from rounding, and a bound on what rounding adds."""
-    before, noise, rounding = (
-        sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
-        for name in ("values", "error", "rounding")
-    )
+    before, noise, rounding, grains = _summed(hidden, index, number_format)
     reach = noise + rounding
     active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
     after, absolute = np.maximum(before, 0), np.abs(outputs)
@@ -161,31 +159,105 @@ def _chunk_errors(
     if number_format.gap:
         saturated = (before - reach > SATURATED) | (before + reach < -SATURATED) | ((before == 0) & (reach == 0))
         errors += number_format.gap * (~saturated @ absolute)
-    if classes:
-        errors += np.where(uncertain, noise, 0) @ absolute
-        for each in classes:
-            moved = sum(error[index[:, place]] for place, error in enumerate(each.errors))
-            slope = np.abs((active[:, each.neurons] * each.scales) @ outputs[each.neurons])
-            errors += moved[:, None] * slope
+    for each in classes:
+        moved = np.asarray(sum(error[index[:, place]] for place, error in enumerate(each.errors)))
+        own = _Moved(before[:, each.neurons], active[:, each.neurons], uncertain[:, each.neurons], moved)
+        errors += _class_errors(own, each.scales, outputs[each.neurons])
     terms = ((active | uncertain) & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
     largest = np.where(active | uncertain, np.maximum(before, 0) + reach, 0) @ absolute
     if not largest.max(initial=0) < number_format.largest / 4:
         raise Violated(f"what it computes overflows {number_format.name}")
-    exact = not reach.any() and _exact_outputs(after, outputs, largest, number_format)
-    summing = 0.0 if exact else (terms + 1) * number_format.roundoff * largest + terms * number_format.smallest
-    return errors, np.where(active | uncertain, rounding, 0) @ absolute + summing
+    wide = number_format.wide
+    grains = np.where(reach == 0, grain(after), np.where(rounding == 0, grains, UNKNOWN))
+    grains = np.where(active | uncertain, grains, COARSEST)
+    exact, finest = _exact_outputs(grains, outputs, largest, wide)
+    rounded = np.where(active | uncertain, rounding, 0) @ absolute
+    rounded += np.where(exact, 0.0, (terms + 1) * wide.roundoff * largest + terms * wide.smallest)
+    if number_format.is_half:
+        kept = exact & _fits(np.abs(ideal) + errors, finest, number_format)
+        rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
+    return errors, rounded
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """The neurons of an error class before their nonlinearity, which can be off by the class's scales times ``moved``."""
+
+    before: Float[np.ndarray, "combination neuron"]
+    active: Bool[np.ndarray, "combination neuron"]
+    uncertain: Bool[np.ndarray, "combination neuron"]
+    moved: Float[np.ndarray, " combination"]
+
+
+def _class_errors(
+    own: _Moved, scales: Float[np.ndarray, " neuron"], outputs: Float[np.ndarray, "neuron width"]
+) -> Float[np.ndarray, "combination width"]:
+    """What a class's errors make of the output: all its neurons see the same error, times their scales.
+
+    Where all are sure to be active or not, that is linear. Elsewhere it is linear between the errors at which some
+    neuron begins to be active, so that it is largest at one of these or at an end; where there are too many of them,
+    each neuron that is not sure adds its own.
+    """
+    errors: np.ndarray = own.moved[:, None] * np.abs((own.active * scales) @ outputs)
+    unsure = np.flatnonzero(own.uncertain.any(axis=1))
+    if len(unsure) * len(scales) ** 2 > _CHUNK:
+        errors += own.moved[:, None] * (own.uncertain @ (np.abs(scales)[:, None] * np.abs(outputs)))
+    elif len(unsure):
+        before, moved = own.before[unsure], own.moved[unsure, None]
+        turns = np.clip(-before / np.where(scales == 0, 1.0, scales), -moved, moved)
+        steps = np.concatenate([turns, moved, -moved], axis=1)[:, :, None]
+        relevant = (own.active | own.uncertain)[unsure, None, :]
+        change = np.maximum(before[:, None, :] + steps * scales, 0) - np.maximum(before, 0)[:, None, :]
+        errors[unsure] = np.abs(np.where(relevant, change, 0.0) @ outputs).max(axis=1)
+    return errors
+
+
+def _summed(
+    hidden: Hidden, index: Int[np.ndarray, "combination part"], number_format: NumberFormat
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What reaches the neurons for each combination, bounds on its error and on rounding, and its grain."""
+    before, noise, size, rounding, storing = (
+        sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
+        for name in ("values", "error", "size", "rounding", "storing")
+    )
+    grains = np.min([part.grain[index[:, place]] for place, part in enumerate(hidden.parts)], axis=0)
+    grains = np.where((grains > UNKNOWN) & _fits(size, grains, number_format.wide), grains, UNKNOWN)
+    rounding = np.where(grains > UNKNOWN, 0.0, rounding)
+    if number_format.is_half:
+        kept = (grains > UNKNOWN) & _fits(np.abs(before) + noise, grains, number_format)
+        storing = np.minimum(storing, np.where(kept, 0.0, _storing(before, noise + rounding, number_format)))
+        rounding = rounding + storing
+    return before, noise, rounding, grains
+
+
+def _storing(
+    ideal: Float[np.ndarray, "..."], error: Float[np.ndarray, "..."], number_format: NumberFormat
+) -> Float[np.ndarray, "..."]:
+    """What rounding to a format adds to an error. The nearest number is not farther than the ideal one, if it is one."""
+    rounding = number_format.roundoff * (np.abs(ideal) + error) + number_format.smallest
+    return np.where(number_format.rounded(ideal) == ideal, np.minimum(error, rounding), rounding)
+
+
+def _fits(
+    size: Float[np.ndarray, "..."], grains: Int[np.ndarray, "..."], number_format: NumberFormat
+) -> Bool[np.ndarray, "..."]:
+    """Whether a format holds all multiples of ``2**grains`` of at most this size."""
+    fits: np.ndarray = np.log2(np.maximum(size, 1e-300)) <= grains + number_format.precision
+    return fits
 
 
 def _exact_outputs(
-    after: Float[np.ndarray, "combination neuron"],
+    grains: Int[np.ndarray, "combination neuron"],
     outputs: Float[np.ndarray, "neuron width"],
     largest: Float[np.ndarray, "combination width"],
     number_format: NumberFormat,
-) -> bool:
-    """Whether the sums of the output are exact: multiples of a power of two that the format holds."""
-    grains = grain(after).min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
-    finest = int(grains.min(initial=2 * COARSEST))
-    return bool(largest.max(initial=0) <= 2.0 ** min(finest + number_format.precision, 1000))
+) -> tuple[Bool[np.ndarray, "combination width"], Int[np.ndarray, " width"]]:
+    """Which sums of the output are exact, being of multiples of a power of two that the format holds, and the power."""
+    unknown = grains == UNKNOWN
+    finest = np.where(unknown, COARSEST, grains).min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
+    finest = finest.min(axis=0, initial=2 * COARSEST)
+    known = ~(unknown.astype(float) @ (outputs != 0).astype(float) > 0)
+    return known & _fits(largest, finest, number_format), finest
 
 
 def _measured_rounding(

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.shapes import Bool, Float
-from tracrlab.verify.formats import NumberFormat, is_power_of_two
 from tracrlab.verify.residual import Deviation, Held, Stream, Violated
 
 LOST = 2.0**-25  # what is less than this share of a power of two vanishes when float32 adds it to that

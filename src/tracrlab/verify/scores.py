@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim, PredicateClaim
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.formats import COARSEST, NumberFormat, grain
 from tracrlab.verify.residual import (
     Part,
     Stream,
@@ -77,12 +77,13 @@ def logit_bounds(claim: HeadClaim, stream: Stream, weights: ScoreWeights, *, cau
     key_parts = linear_parts(contents_read(stream, keys, weights.W_K), weights.W_K, fmt)
     (query_at_bos,) = linear_parts([contents_at_bos(stream, weights.W_Q)], weights.W_Q, fmt)
     (key_at_bos,) = linear_parts([contents_at_bos(stream, weights.W_K)], weights.W_K, fmt)
-    rounding = _dot_rounding([*query_parts, query_at_bos], [*key_parts, key_at_bos], fmt)
+    rounding, whole = _dot_rounding([*query_parts, query_at_bos], [*key_parts, key_at_bos], fmt)
     constants = _Constants(query_parts[-1], key_parts[-1], key_at_bos, rounding)
     sides = _Sides(claim, query_parts, key_parts, query_places, key_places)
     groups = [_group_bounds(sides, each, constants) for each in _groups(sides)]
     at_bos = -np.inf if causal else _at_bos_query(query_at_bos, key_parts, constants)
-    return _combined(groups, constants, at_bos, math.sqrt(weights.W_Q.shape[1]), fmt)
+    stored = 4 * fmt.roundoff if fmt.is_half and not whole else 0.0
+    return _combined(groups, constants, at_bos, math.sqrt(weights.W_Q.shape[1]), fmt, stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +138,11 @@ class _GroupBounds:
     n_pairs: int
 
 
-def _dot_rounding(queries: Sequence[Part], keys: Sequence[Part], fmt: NumberFormat) -> float:
-    """The rounding of a dot product as a share of the size of its terms; 0 where all are exact whole multiples."""
+def _dot_rounding(queries: Sequence[Part], keys: Sequence[Part], fmt: NumberFormat) -> tuple[float, bool]:
+    """The rounding of a dot product as a share of the size of its terms; 0 where all are exact whole multiples.
+
+    The other is whether it is a number of the format then.
+    """
     clean = not any(part.slack.any() for part in (*queries, *keys))
     fine = [
         np.min([grain(part.values).min(axis=0, initial=COARSEST) for part in parts], axis=0)
@@ -149,11 +153,11 @@ def _dot_rounding(queries: Sequence[Part], keys: Sequence[Part], fmt: NumberForm
     ]
     used = sizes[0] * sizes[1] > 0
     if not used.any():
-        return 0.0
-    finest = int((fine[0] + fine[1])[used].min())
-    if clean and fmt.scaled_after and np.log2((sizes[0] * sizes[1]).sum()) <= finest + fmt.precision:
-        return 0.0
-    return (int(used.sum()) + 1) * fmt.roundoff
+        return 0.0, True
+    finest, size = int((fine[0] + fine[1])[used].min()), np.log2((sizes[0] * sizes[1]).sum())
+    if clean and fmt.scaled_after and size <= finest + fmt.wide.precision:
+        return 0.0, bool(size <= finest + fmt.precision)
+    return (int(used.sum()) + 1) * fmt.wide.roundoff, False
 
 
 def _groups(sides: _Sides) -> list[_Group]:
@@ -367,9 +371,14 @@ def _at_bos_query(query: Part, keys: Sequence[Part], constants: _Constants) -> f
 
 
 def _combined(
-    groups: Sequence[_GroupBounds], constants: _Constants, at_bos: float, divisor: float, fmt: NumberFormat
+    groups: Sequence[_GroupBounds],
+    constants: _Constants,
+    at_bos: float,
+    divisor: float,
+    fmt: NumberFormat,
+    stored: float,
 ) -> LogitBounds:
-    """The bounds of all groups together, as logits.
+    """The bounds of all groups together, as logits. ``stored`` is what storing scores rounds, as a share of their size.
 
     A position that is not selected fails some group's predicates; in the other groups it can do as it likes.
     """
@@ -383,7 +392,7 @@ def _combined(
     shared = 2 * constants.rounding * float(reach @ sizes) + 2 * float(reach @ constants.key.slack[0])
     size = sum(each.size for each in groups) + float(reach @ sizes)
     # dividing by the square root of d_head rounds, unless that is a power of two; equal scores stay equal
-    division = 0.0 if fmt.scaled_after and np.frexp(divisor)[0] == 0.5 else 4 * fmt.roundoff * size
+    division = ((0.0 if fmt.scaled_after and np.frexp(divisor)[0] == 0.5 else 4 * fmt.roundoff) + stored) * size
     spread = sum(each.spread for each in groups) + shared
     spread += division if spread else 0.0
     lead = others = np.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tracrlab.errors import EvaluationError, VerificationError
 from tracrlab.rasp.expressions import SOp
@@ -21,6 +21,7 @@ _BATCH = 2**10
 _SHORT, _RANDOM = 2**12, 2**12  # inputs that a search for a counterexample tries: the shortest, and random ones
 
 Tokens = Sequence[Value]
+Item = TypeVar("Item")
 
 
 def n_inputs(model: CompiledModel) -> int:
@@ -40,18 +41,22 @@ def all_inputs(model: CompiledModel) -> Iterable[Tokens]:
     Raises:
         VerificationError: they are too many to run.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     total = n_inputs(model)
     if total > MAX_INPUTS:
         raise VerificationError(
             f"there are {total:,} inputs, too many to run all (at most {MAX_INPUTS:,}); "
             "verify without exhaustive, or a model for shorter inputs"
         )
+    return watched(every_input(model), "running", total)
+
+
+def watched(work: Iterable[Item], what: str, total: int) -> Iterable[Item]:
+    """The same, with a progress bar where a person watches."""
+    from rich.console import Console
+    from rich.progress import track
+
     console = Console(stderr=True)
-    watched = console.is_terminal
-    return track(every_input(model), "running", total=total, console=console, transient=True, disable=not watched)
+    return track(work, what, total=total, console=console, transient=True, disable=not console.is_terminal)
 
 
 def suspicious_inputs(model: CompiledModel) -> Iterator[Tokens]:

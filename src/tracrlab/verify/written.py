@@ -14,12 +14,16 @@ _LARGEST = 1e100  # an error beyond it says nothing, and could overflow what is 
 
 @dataclass(frozen=True, eq=False)
 class WrittenVariable:
-    """How far a variable's contents can be off, at BOS too; in how many cases; whether rounding was measured."""
+    """How far a variable's contents can be off, at BOS too; in how many cases; whether rounding was measured.
+
+    ``rounded``: whether there is rounding that might be measured.
+    """
 
     deviation: Deviation
     bos_error: Float[np.ndarray, " width"]
     n_combinations: int
     measured: bool = False
+    rounded: bool = False
 
     @property
     def without_balance(self) -> WrittenVariable:

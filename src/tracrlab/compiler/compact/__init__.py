@@ -22,6 +22,7 @@ from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.errors import DomainTooLargeError
@@ -29,7 +30,7 @@ from tracrlab.errors import DomainTooLargeError
 __all__ = ["Passes", "lower_compact"]
 
 
-def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: np.dtype, passes: Passes) -> Lowered:
+def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
     """Lower an analysed graph into few components over few dimensions.
 
     Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, and last
@@ -48,7 +49,7 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: np.dtype, passe
     return lower_graph(analysis, bos, pad, dtype)
 
 
-def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: np.dtype, passes: Passes) -> Lowered:
+def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
     plans = plan_carriers(ir, passes, 1 / (512 * unit_roundoff(dtype)), causal=analysis.causal)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)

@@ -20,8 +20,16 @@ from tracrlab.compiler.construction import Construction
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
-from tracrlab.craft.neurons import Neurons, Number, interpolation_neurons, step_neurons
-from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, unit_roundoff
+from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, step_neurons
+from tracrlab.craft.precision import (
+    SAFETY,
+    Noise,
+    NotSeparable,
+    number_noise,
+    roundings,
+    unit_roundoff,
+    weight_rounding,
+)
 from tracrlab.craft.spaces import Feature as Label
 from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
 from tracrlab.rasp.values import Value, is_finite_number
@@ -137,7 +145,7 @@ class Builder:
         assert plan.value is not None
         default = table[node.default] if node.default is not None else np.zeros(table.shape[1])
         value, scores = self.resolve(plan.value), self._scores(plan.pattern)
-        averaging = (2 if node.pattern.longest <= 1 else self.work.max_length + 4) * unit_roundoff(self.work.dtype)
+        averaging = roundings(self.work.dtype, 2 if node.pattern.longest <= 1 else self.work.max_length + 4)
         errors = averaging * np.abs(table).max(axis=0) + [
             value.error_of(column[:, None]) for column in np.eye(table.shape[1])
         ]
@@ -164,8 +172,7 @@ class Builder:
         for feature in form.features:
             resolved = self.resolve(feature)
             reads += self.complete(resolved)
-            size = float(np.abs(feature.columns).max(initial=0))
-            error += resolved.error_of(np.ones((1, 1))) + SAFETY * unit_roundoff(self.work.dtype) * size
+            error += resolved.error_of(np.ones((1, 1))) + weight_rounding(feature.columns, self.work.dtype)
         return Number(tuple(reads), self.work.constant_columns, form.numbers, np.full(len(form.numbers), error))
 
     def _function(self, number: Number, results: Float[np.ndarray, "value width"]) -> Neurons:
@@ -188,10 +195,8 @@ class Builder:
         each = np.eye(n_boxes)
         error = sum(max((part.error_of(each[:, [box]]) for box in range(n_boxes)), default=0.0) for part in resolved)
         results = table[list(plan.results)]
-        if not error <= 1 / 8:
-            raise NotSeparable(0, 1)
         exact = error == 0 and all(part.is_exact for part in resolved)
-        slope, shifts, signs = (1.0, [0.0], [1.0]) if exact else (2.0, [0.5, 1.5], [1.0, -1.0])
+        slope, shifts, signs = cleaning(error, self.work.dtype, exact=exact)
         bias = plan.bias + sum((part.offset for part in resolved), np.zeros(n_boxes))
         reads = [
             Read(read.variable, np.concatenate([slope * read.matrix] * len(shifts), axis=1))
@@ -200,7 +205,7 @@ class Builder:
         ]
         reads += self.work.constant_reads(np.concatenate([slope * bias - shift for shift in shifts]))
         whole = exact and bool((results == np.round(results)).all())
-        noise = Noise() if whole else Noise(relative=(2 if exact else 16) * unit_roundoff(self.work.dtype))
+        noise = Noise() if whole else Noise(relative=roundings(self.work.dtype, 2 if exact else 16))
         return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
 
     def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> Variable:
@@ -301,20 +306,28 @@ class Builder:
         value = Resolved([], np.ones(1)) if feature is None else self.resolve(feature)
         longest, size = self.work.max_length, 1.0 if feature is None else float(np.abs(feature.columns).max(initial=0))
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
-        excess = math.ceil(_EXCESS / sharpness)
+        half = self.work.dtype.is_half
+        # a half format holds the inverse of the share that a position gets, and the share itself
+        room = min(_EXCESS, 0.9 * math.log(self.work.dtype.largest / max(size, 1.0)))
+        excess = math.floor(room / sharpness) if half else math.ceil(_EXCESS / sharpness)
+        if not excess:
+            raise NotSeparable(0, 1)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
-        relative += (longest + 16 if feature else 16) * roundoff
+        relative += roundings(self.work.dtype, longest + 16 if feature else 16, half=3)
         rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
-        must_be_exact = longest * rounding > 1 / 64
+        must_be_exact = half or longest * rounding > 1 / 64
         relative += 0.0 if must_be_exact else rounding
         error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
+        noise = number_noise(error)
+        if half and feature is None:
+            noise = replace(noise, at_numbers=relative * np.array(node.values, float) + _LEAK)
         total = scalar_variable(
             self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name),
             node.values,
             nullable=False,
             at_bos=0,
-            noise=number_noise(error),
+            noise=noise,
         )
         ahead = Read(self.work.one, np.array([[float(excess)]]))
         raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
@@ -344,7 +357,7 @@ class Builder:
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=leak)))
         weights = math.expm1(2 * sharpness * scores.error)
         value = self.resolve(feature)
-        spread = (self.work.max_length + 4) * unit_roundoff(self.work.dtype) + 2 * weights + leak
+        spread = roundings(self.work.dtype, self.work.max_length + 4) + 2 * weights + leak
         error = value.error_of(np.ones((1, 1))) + spread * size
         number_default: Value = node.default if is_finite_number(node.default) else None
         mean = scalar_variable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,10 +13,12 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
 from tracrlab.compiler.lower.claiming import variable_quantity
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
+from tracrlab.compiler.lower.resolving import resolved_mean
 from tracrlab.compiler.lower.widths import lower_length, lower_width
-from tracrlab.compiler.lower.workspace import Workspace
+from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.craft.claims import Claims, ReadoutClaim, View
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable, check_range, number_noise, unit_roundoff
 from tracrlab.craft.spaces import Layout, Read, Variable
 from tracrlab.errors import PrecisionError
@@ -34,6 +37,8 @@ from tracrlab.rasp.values import is_finite_number
 
 __all__ = ["Lowered", "lower_graph", "too_fine"]
 
+_FINER = {"bfloat16": "float32", "float16": "float32", "float32": "float64"}
+
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
@@ -51,7 +56,7 @@ class Lowered:
     claims: Claims
 
 
-def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowered:
+def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> Lowered:
     """Lower every s-op of an analysed graph.
 
     Raises:
@@ -65,11 +70,11 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> Lowe
             _lower(work, node)
         except NotSeparable as error:
             raise too_fine(node, work.dtype, *error.args) from error
-    output = work.stored[analysis.graph.output.place].variable
-    _check_decodable(work, analysis.graph.output, output)
+    output = _decodable(work, analysis.graph.output)
     variables = {place: stored.variable for place, stored in work.stored.items()}
     claims = work.all_claims(_readout_claim(work, output))
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, _readout(work, output), claims)
+    answer = replace(output, name=analysis.graph.output.name) if work.dtype.is_half else output  # it may be a copy
+    return Lowered(tuple(work.embeddings), tuple(work.components), variables, answer, _readout(work, output), claims)
 
 
 def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:
@@ -126,6 +131,27 @@ def _lower_source(work: Workspace, node: Node, one_hot: Variable) -> None:
     work.store(node, variable)
 
 
+def _decodable(work: Workspace, node: Node) -> Variable:
+    """The variable that holds the answer; half formats do not hold means apart, but can resolve them.
+
+    Raises:
+        PrecisionError: the number format cannot tell its values apart.
+    """
+    stored = work.stored[node.place]
+    try:
+        _check_decodable(work, node, stored.variable)
+    except PrecisionError:
+        resolvable = work.dtype.is_half and stored.variable.layout is Layout.SCALAR
+        resolved = None
+        with suppress(NotSeparable):
+            resolved = resolved_mean(work, node, stored.variable) if resolvable else None
+        if resolved is None:
+            raise
+        _check_decodable(work, node, resolved)
+        work.stored[node.place] = Stored(resolved, stored.slots)
+    return work.stored[node.place].variable
+
+
 def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
     """The answer must be nearer to the right value than to any other, whatever the noise."""
     error = output.noise.of_read(np.eye(output.width))
@@ -142,9 +168,9 @@ def _check_decodable(work: Workspace, node: Node, output: Variable) -> None:
         )
 
 
-def too_fine(node: Node, dtype: np.dtype, one: object, other: object, where: str = "") -> PrecisionError:
+def too_fine(node: Node, dtype: NumberFormat, one: object, other: object, where: str = "") -> PrecisionError:
     """The error for values of a node, or of what it reads, that the weights cannot hold apart."""
-    finer = 'Compile with dtype="float64", use' if dtype == np.float32 else "Use"
+    finer = "Use" if dtype.name == "float64" else f'Compile with dtype="{_FINER[dtype.name]}", use'
     return PrecisionError(
         node.title,
         node.expression.location,

@@ -16,7 +16,7 @@ from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.compiler.value_sets import domain_of
 from tracrlab.craft.claims import MLPClaim, View
 from tracrlab.craft.neurons import Neurons, side_by_side, step_neurons
-from tracrlab.craft.precision import Noise, number_noise, unit_roundoff
+from tracrlab.craft.precision import Noise, number_noise, roundings
 from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.rasp.expressions import Aggregate, Encoding
 from tracrlab.rasp.values import Value, is_finite_number, value_key
@@ -62,7 +62,7 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=_COPY_TOLERANCE)
     widths = work.analysis.widths[node.inputs[0]]
     one_position = widths[-1] <= 1
-    averaging = 2 * unit_roundoff(work.dtype) if one_position else _rounding(work)
+    averaging = roundings(work.dtype, 2) if one_position else _rounding(work)
     if as_number:
         target = scalar_variable(node.name, domain.values, nullable=domain.nullable, at_bos=default)
         reads = _number_and_presence(work, variable, target)
@@ -119,7 +119,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
     """Average numbers; a default that is no number, or a one-hot result, takes an MLP more."""
     domain = work.analysis.domains[node.place]
     direct = domain.is_numeric and node.expression.encoding is not Encoding.CATEGORICAL
-    rounding = _rounding(work)
+    rounding = roundings(work.dtype, work.analysis.max_length + 4, half=2)
     variable = _averaged_variable(work, node, rounding)
     number = numeric_reads(variable)[0].matrix
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=rounding)
@@ -147,7 +147,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
 
 def _rounding(work: Workspace) -> float:
     """A bound on the relative rounding error of an average over all positions."""
-    return (work.analysis.max_length + 4) * unit_roundoff(work.dtype)
+    return roundings(work.dtype, work.analysis.max_length + 4)
 
 
 def _averaged_variable(work: Workspace, node: Node, rounding: float) -> Variable:

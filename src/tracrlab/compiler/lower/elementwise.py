@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tracrlab.compiler.lower.claiming import linear_claim, table_claim
 from tracrlab.compiler.lower.folding import fold_table
 from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
 from tracrlab.compiler.value_sets import Domain, ordered
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import (
     Neurons,
     Number,
@@ -22,7 +23,7 @@ from tracrlab.craft.neurons import (
     lookup_neurons,
     step_neurons,
 )
-from tracrlab.craft.precision import SAFETY, NotSeparable, check_range, number_noise, unit_roundoff
+from tracrlab.craft.precision import NotSeparable, check_range, number_noise, roundings, weight_rounding
 from tracrlab.craft.spaces import (
     Layout,
     Read,
@@ -135,9 +136,13 @@ def _lower_linear(work: Workspace, node: Node, affine: Affine) -> None:
     if affine.offset:
         reads += work.constant_reads(np.array([float(affine.offset)]))
     check_range(np.array([size, abs(float(affine.offset))]), work.dtype)
-    rounding = (len(reads) + 4) * unit_roundoff(work.dtype) * (size + abs(float(affine.offset)))
+    rounding = roundings(work.dtype, len(reads) + 4) * (size + abs(float(affine.offset)))
     variable = new_variable(node, Layout.SCALAR, work.analysis.domains[node.place])
     neurons = linear_neurons(reads, noise=number_noise(noise + rounding))
+    if work.dtype.is_half and all(np.isin(read.matrix, (-1, 0, 1)).all() for read in reads):  # only the sum is rounded
+        share = roundings(work.dtype, len(reads) + 4, half=2)
+        error = noise + share * (noise + np.abs(variable.numbers))
+        neurons = replace(neurons, noise=replace(number_noise(float(error.max())), at_numbers=error))
     work.store(node, work.add_mlp(node.place, variable, neurons))
     factors = [float(coefficient) for coefficient in affine.coefficients]
     work.claim(linear_claim(variable, held, factors, float(affine.offset)))
@@ -179,12 +184,12 @@ def _neurons(
     variables = [stored.variable for stored in inputs]
     if len(variables) == 1 and variables[0].layout is Layout.SCALAR:
         neurons = step_neurons(work.number(variables[0]), results[places], work.dtype)
-        if _is_quiet(target, neurons):
+        if _is_quiet(target, neurons, work.dtype):
             return neurons
     elif form := _linear_form(work, places, variables):
         with suppress(NotSeparable):
             neurons = step_neurons(form.number, results[form.places], work.dtype)
-            if form.n_steps <= 2 * sum(places.shape) and _is_quiet(target, neurons):
+            if form.n_steps <= 2 * sum(places.shape) and _is_quiet(target, neurons, work.dtype):
                 return neurons
     sources = [work.one_hot(node, variable) for variable in variables]
     boxes = box_cover(places)
@@ -198,10 +203,11 @@ def _neurons(
     return lookup_neurons(sources, boxes, results, work.constant, work.dtype)
 
 
-def _is_quiet(target: Variable, neurons: Neurons) -> bool:
+def _is_quiet(target: Variable, neurons: Neurons, dtype: NumberFormat) -> bool:
     """Whether the rounding of a construction stays far below the distances between the target's values."""
     apart = float(np.diff(target.numbers).min(initial=1)) if target.layout is Layout.SCALAR else 1.0
-    return neurons.noise.of_read(np.eye(target.width)) <= apart / 16
+    cleaned = dtype.is_half and target.layout is Layout.ONE_HOT  # by the copy that is kept instead
+    return neurons.noise.of_read(np.eye(target.width)) <= (5 / 16 if cleaned else apart / 16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,5 +269,5 @@ def _weighted_sum(
         matrix = factor * code[:, None] if variable.layout is Layout.ONE_HOT else np.array([[factor]])
         reads.append(Read(variable, matrix))
         error += variable.noise.of_read(matrix)
-        error += SAFETY * unit_roundoff(work.dtype) * float(np.abs(code).max())
+        error += weight_rounding(code, work.dtype)
     return Number(tuple(reads), work.constant_columns, numbers, np.full(len(numbers), error))

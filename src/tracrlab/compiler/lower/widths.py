@@ -9,14 +9,20 @@ import numpy as np
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable
-from tracrlab.compiler.lower.claiming import MAX_COMBINATIONS, head_claim, same_value_claim, variable_quantity
+from tracrlab.compiler.lower.claiming import (
+    MAX_COMBINATIONS,
+    head_claim,
+    linear_claim,
+    same_value_claim,
+    variable_quantity,
+)
 from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads
 from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, weight_error
 from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
-from tracrlab.craft.precision import number_noise, unit_roundoff
+from tracrlab.craft.precision import Noise, number_noise, roundings
 from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.shapes import Float, Int
 
@@ -46,7 +52,7 @@ def _lower_count(work: Workspace, node: Node, selection: Selection) -> None:
         work.store(node, constant_variable(work, node, 0))
         return
     counts = [
-        (coefficient, _attend_with_bos(work, node, conjunction, number))
+        (coefficient, attend_with_bos(work, node, conjunction, number))
         for number, (coefficient, conjunction) in enumerate(selection.terms, start=1)
     ]
     if len(counts) == 1 and counts[0][0] == 1:
@@ -55,14 +61,14 @@ def _lower_count(work: Workspace, node: Node, selection: Selection) -> None:
         _store_count(work, node, _summed(work, node, counts))
 
 
-def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, number: int) -> _Count:
+def attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, number: int) -> _Count:
     """The head of one conjunction: attending BOS as much as each selected position gives BOS 1 / (1 + width)."""
     longest = work.analysis.max_length
     widths = np.arange(longest, -1, -1.0)
     tolerance = 1 / (64 * (longest + 2))
     matches = conjunction_matches(work, conjunction)
     scores = head_scores(work, node, matches, attend_bos=True, tolerance=tolerance)
-    error = weight_error(work, scores) + 8 * unit_roundoff(work.dtype)
+    error = weight_error(work, scores) + roundings(work.dtype, 8, half=1)
     name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
     shares = [1 / (1 + width) for width in widths.tolist()]
     share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
@@ -76,6 +82,8 @@ def _attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numb
 def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
     """The signed widths of several conjunctions, added up in one dimension."""
     domain = work.analysis.domains[node.place]
+    if work.dtype.is_half:
+        return _summed_whole(work, node, counts)
     parts = [
         step_neurons(count.number, (coefficient * count.widths)[:, None], work.dtype) for coefficient, count in counts
     ]
@@ -84,6 +92,30 @@ def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _C
     if prod(len(count.widths) for _, count in counts) <= MAX_COMBINATIONS:
         work.claim(_sum_claim(total, counts))
     return _Count(total, work.number(total), total.numbers)
+
+
+def _summed_whole(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
+    """The same from clean one-hot widths, whose sum is exact: steps in a half format are noisy, and noise adds up."""
+    widths = [discrete_width(work, node, count, f"{node.name}.width{n}") for n, (_, count) in enumerate(counts, 1)]
+    factors = [coefficient for coefficient, _ in counts]
+    reads = [
+        Read(read.variable, factor * read.matrix)
+        for factor, width in zip(factors, widths, strict=True)
+        for read in numeric_reads(width)
+    ]
+    total = scalar_variable(f"{node.name}.sum", work.analysis.domains[node.place].values, nullable=False)
+    total = work.add_mlp(node.place, total, linear_neurons(reads, noise=Noise()))
+    work.claim(linear_claim(total, widths, factors, 0))
+    return _Count(total, work.number(total), total.numbers)
+
+
+def discrete_width(work: Workspace, node: Node, count: _Count, name: str) -> Variable:
+    """A count as a one-hot variable without noise."""
+    places = count.widths.astype(int)
+    counted = one_hot_variable(name, range(int(places.max()) + 1), nullable=False)
+    counted = work.add_mlp(node.place, counted, step_neurons(count.number, counted.table[places], work.dtype))
+    work.claim(_width_claim(counted, count, places))
+    return work.exact(node, counted)
 
 
 def _sum_claim(total: Variable, counts: list[tuple[int, _Count]]) -> MLPClaim:
@@ -112,7 +144,7 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
         counted = work.add_mlp(node.place, counted, step_neurons(number, counted.table[places], work.dtype))
         work.claim(_width_claim(counted, count, of_width))
         reads = numeric_reads(counted)
-        error = counted.noise.of_read(reads[0].matrix) + 4 * unit_roundoff(work.dtype) * target.numbers[-1]
+        error = counted.noise.of_read(reads[0].matrix) + roundings(work.dtype, 4) * target.numbers[-1]
         neurons = linear_neurons(reads, noise=number_noise(float(error)))
         work.claim(same_value_claim(counted, target))
     else:

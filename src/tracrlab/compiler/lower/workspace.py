@@ -13,13 +13,16 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.claiming import same_value_claim
 from tracrlab.compiler.lower.folding import Slots
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, lookup_neurons, step_neurons
+from tracrlab.craft.precision import unit_roundoff
 from tracrlab.craft.spaces import Layout, Variable, one_hot_variable
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Int
 
 MAX_ONE_HOT = 2**13
+_DECODABLE = 2.0**-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class Stored:
 class Workspace(Construction):
     """The state of lowering one graph: sources, what is stored where, and the components in order of creation."""
 
-    def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: np.dtype) -> None:
+    def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> None:
         super().__init__(bos, analysis.max_length, dtype)
         self.analysis = analysis
         self.stored: dict[int, Stored] = {}
@@ -68,6 +71,9 @@ class Workspace(Construction):
         """Record that the value of ``node`` is kept in ``variable``."""
         if slots is None:
             slots = self.slots_in(variable, self.analysis.domains[node.place].values)
+        if self.dtype.is_half and variable.layout is Layout.ONE_HOT:
+            is_answer = node is self.analysis.graph.output
+            variable = self.quiet(node, variable, _DECODABLE if is_answer else None)
         self.stored[node.place] = Stored(variable, slots)
 
     def slots_in(self, variable: Variable, values: Sequence[Value]) -> Int[np.ndarray, " value"]:
@@ -90,8 +96,9 @@ class Workspace(Construction):
             self.check_size(node, len(variable.values))
             copy = one_hot_variable(f"{variable.name}.onehot", variable.values, nullable=variable.nullable)
             neurons = step_neurons(self.number(variable), copy.table, self.dtype)
-            self._derived[variable, "onehot"] = self.add_mlp(node.place, copy, neurons)
+            copy = self.add_mlp(node.place, copy, neurons)
             self.claims.append(same_value_claim(variable, copy))
+            self._derived[variable, "onehot"] = self.quiet(node, copy) if self.dtype.is_half else copy
         return self._derived[variable, "onehot"]
 
     def one_hot_of(self, variable: Variable) -> list[Variable]:
@@ -109,6 +116,11 @@ class Workspace(Construction):
             self._derived[variable, "exact"] = self.add_mlp(node.place, copy, neurons)
             self.claims.append(same_value_claim(variable, copy))
         return self._derived[variable, "exact"]
+
+    def quiet(self, node: Node, variable: Variable, limit: float | None = None) -> Variable:
+        """A one-hot variable, or a noiseless copy where its entries are further off than ``limit``, 8 roundings."""
+        loud = variable.noise.of_read(np.eye(variable.width)) > (limit or 8 * unit_roundoff(self.dtype))
+        return self.exact(node, variable) if loud else variable
 
     def check_size(self, node: Node, n_values: int) -> None:
         """Refuse to lay out more values one-hot than ``MAX_ONE_HOT``."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracrlab.verify.formats import FORMATS, grain, is_power_of_two
+from tracrlab.craft.formats import FORMATS, grain, is_power_of_two
 
 numbers = st.floats(-1e4, 1e4)
 
@@ -57,7 +57,28 @@ def test_products_of_small_whole_numbers_are_exact(name: str) -> None:
     assert np.array_equal(FORMATS[name].product(left, right), left @ right)
 
 
-def test_narrow_products_round_every_step() -> None:
-    ones = np.ones((1, 300))
-    assert FORMATS["bfloat16"].product(ones, ones.T) == 256  # 256 + 1 rounds to 256
-    assert FORMATS["float32"].product(ones, ones.T) == 300
+@pytest.mark.parametrize(("name", "count", "stored"), [("bfloat16", 257, 256), ("float16", 2049, 2048)])
+def test_half_formats_add_up_in_single_precision_and_round_once(name: str, count: int, stored: int) -> None:
+    ones = np.ones((1, count))
+    assert FORMATS[name].product(ones, ones.T) == stored
+    assert FORMATS[name].product(np.append(ones, ones, axis=1), np.append(ones, ones, axis=1).T) == 2 * count - 2
+    assert FORMATS["float32"].product(ones, ones.T) == count
+
+
+@given(numbers)
+def test_rounding_down_gives_the_next_number_below(number: float) -> None:
+    number_format = FORMATS["bfloat16"]
+    below = float(number_format.rounded_down(np.array([number]))[0])
+    assert below <= number
+    assert float(number_format.rounded(np.array([below]))[0]) == below
+    assert number - below <= 2.0 ** (1 - number_format.precision) * abs(number)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_what_is_stored_is_what_is_rounded(name: str) -> None:
+    rng = np.random.default_rng(0)
+    samples = (rng.normal(size=2000) * 2.0 ** rng.integers(-12, 12, 2000)).astype(np.float32)
+    samples = np.append(samples, np.array([0, -0.0, -np.inf, np.inf, 1.00390625, 1.01171875], np.float32))
+    stored = FORMATS[name].stored(samples)
+    assert stored.dtype == np.float32
+    assert np.array_equal(stored.astype(float), FORMATS[name].rounded(samples))
