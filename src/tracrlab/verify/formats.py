@@ -14,11 +14,10 @@ COARSEST = 2**20  # the grain of zero, which is a multiple of everything
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """A binary floating-point format, and how an architecture computes in it.
+    """A binary floating-point format, and how far an architecture that computes in it is from ReLU.
 
     Attributes: ``name``; ``precision`` the bits of its significands, the leading one included; ``smallest`` and
-    ``largest`` its positive normal numbers' range; ``gap`` how far the activation is from ReLU at most;
-    ``scaled_after``: attention scores are scaled after they are summed up, so that equal ones stay equal.
+    ``largest`` its positive normal numbers' range; ``gap`` how far the activation is from ReLU at most.
     """
 
     name: str
@@ -26,7 +25,6 @@ class NumberFormat:
     smallest: float
     largest: float
     gap: float = 0.0
-    scaled_after: bool = True
 
     @property
     def roundoff(self) -> float:
