@@ -2,8 +2,8 @@
 
 Position p sees p + 1 positions under a causal mask, so a head that attends all of them alike puts 1 / (p + 1) on BOS.
 Neurons take the steps between these numbers (:func:`tracrlab.craft.neurons.step_neurons`) and write the position,
-one-hot. Steps round, so the neurons of a second layer look it up (:func:`tracrlab.craft.neurons.lookup_neurons`), which
-stops that, and write what the position embedding would have held. What an embedding holds at all positions alike goes to
+one-hot. Steps round; the neurons of a second layer, which look it up (:func:`tracrlab.craft.neurons.lookup_neurons`),
+stop that, and write what the position embedding would have held. What an embedding holds at all positions alike goes to
 the tokens instead.
 """
 
