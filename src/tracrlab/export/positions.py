@@ -18,7 +18,7 @@ from tracrlab.craft.neurons import Box, Neurons, Number, lookup_neurons, step_ne
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, one_hot_variable, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
-from tracrlab.export.constants import constant_variable
+from tracrlab.export.bos import constant_variable
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
