@@ -13,8 +13,12 @@ tags: [RASP, tracrlab]
 """
 
 
-def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bool) -> str:
-    """The card in Markdown; ``remote_code``: the model comes with code of its own, and is no stock architecture."""
+def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bool, proven: bool | None = None) -> str:
+    """The card in Markdown.
+
+    ``remote_code``: the model comes with code of its own, and is no stock architecture; ``proven``: it is known to be
+    right on all inputs, as it is with its own code unless said otherwise.
+    """
     config, circuit = model.config, model.circuit()
     name, text, _ = model.program[-1]
     promise = "on every input over its vocabulary up to its length."
@@ -27,7 +31,7 @@ def model_card(model: CompiledModel, labels: tuple[str, ...], *, remote_code: bo
             f"{_HEADER}# {name}",
             "",
             "A transformer that was not trained but compiled from a RASP program by Tracr Lab. At each token it gives",
-            f"the program's value there, {promise if remote_code else checked}",
+            f"the program's value there, {promise if proven or (proven is None and remote_code) else checked}",
             "",
             "```python",
             "from transformers import pipeline",

@@ -17,6 +17,7 @@ from tracrlab.export.wordlevel import word_tokenizer
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float, Int
+from tracrlab.verify.certificate import Certificate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A ``model`` of Transformers, its ``tokenizer``, and its model ``card`` in Markdown."""
+    """A ``model`` of Transformers, its ``tokenizer``, its model ``card`` in Markdown, and a ``certificate``, if any."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast = field(repr=False)
     card: str = field(repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
 
     def logits(self, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position class"]:
         """The logits of token ids that begin with BOS and are padded at the end; padding is masked."""
@@ -55,6 +57,8 @@ class Pretrained:
                 self.model.save_pretrained(scratch)
                 self.tokenizer.save_pretrained(scratch)
                 (Path(scratch) / "README.md").write_text(self.card, encoding="utf-8")
+                if self.certificate is not None:
+                    (Path(scratch) / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
                 folder.mkdir(exist_ok=True)
                 for file in Path(scratch).iterdir():
                     file.replace(folder / file.name)
