@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab import errors, rasp
-    from tracrlab.compiler.driver import compile_program as compile
     from tracrlab.compiler.fit import Architecture
+    from tracrlab.export.targets import compile_program as compile
     from tracrlab.model.compiled import CompiledModel
     from tracrlab.model.storage import load_model as load
 
@@ -27,7 +27,7 @@ __all__ = ["Architecture", "CompiledModel", "compile", "errors", "load", "rasp"]
 _HOMES = {
     "Architecture": ("tracrlab.compiler.fit", "Architecture"),
     "CompiledModel": ("tracrlab.model.compiled", "CompiledModel"),
-    "compile": ("tracrlab.compiler.driver", "compile_program"),
+    "compile": ("tracrlab.export.targets", "compile_program"),
     "load": ("tracrlab.model.storage", "load_model"),
 }
 _PACKAGES = ("errors", "rasp")

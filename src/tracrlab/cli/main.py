@@ -22,6 +22,7 @@ from tracrlab.errors import InputError, ParseError, ProgramError, TracrLabError,
 
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
+    from tracrlab.export.targets import Activation, Target
     from tracrlab.model.compiled import CompiledModel
     from tracrlab.rasp.values import Value
 
@@ -145,6 +146,16 @@ _TOKENS_OPTION = click.option(
     "--tokens", "kind", default="auto", type=click.Choice(["auto", "chars", "words", "numbers"]),
     help="How tokens are written. [default: auto]",
 )  # fmt: skip
+_TARGET_OPTIONS = (
+    click.option(
+        "--target", type=click.Choice(["gpt2", "bert", "llama"]),
+        help="The model as an ordinary one of Transformers; GPT-2 and Llama need --causal.",
+    ),
+    click.option(
+        "--activation", type=click.Choice(["relu", "gelu", "silu"]),
+        help="The target's neurons: relu or gelu, for Llama silu. [default: relu or silu]",
+    ),
+)  # fmt: skip
 _NAME_OPTION = click.option("--program", "name", metavar="NAME", help="The program in the file PROGRAM.")
 _INPUT_OPTION = click.option(
     "--input", "text", metavar="TOKENS", help="The input. [library without --vocab: an example]"
@@ -188,15 +199,25 @@ def programs() -> None:
 
 @main.command(name="compile", help=f"Compile a program and save the model.\n\n{PROGRAM_HELP}", epilog=TOKENS_HELP)
 @click.argument("program")
-@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, *_TARGET_OPTIONS, _TOKENS_OPTION)
 @click.option("-o", "--output", "folder", metavar="DIR", help="The folder to write the model into.")
 @click.option(
     "--explain", is_flag=True, help="List the passes of compact mode, and what each does to the model's size."
 )
-def compile_(program: str, name: str | None, kind: str, folder: str | None, explain: bool, **options: Any) -> None:
+def compile_(
+    program: str,
+    name: str | None,
+    kind: str,
+    folder: str | None,
+    explain: bool,
+    target: Target | None,
+    activation: Activation | None,
+    **options: Any,
+) -> None:
     """Compile and save."""
     from tracrlab.cli import show
 
+    _check_target(target, activation, causal=bool(options["causal"]))
     if folder is None and not explain:
         raise click.UsageError("say with -o where to write the model, or ask with --explain what compiling does.")
     compile_options = CompileOptions(**options)
@@ -207,8 +228,11 @@ def compile_(program: str, name: str | None, kind: str, folder: str | None, expl
         show.console().print(show.pass_table(stages))
     if folder is not None:
         model = _compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
-        model.save_pretrained(folder)
-        click.echo(f"{model!r}\nsaved in {folder}")
+        if target is None:
+            model.save_pretrained(folder)
+        else:
+            _save_certified(model, target, activation, folder)
+        click.echo(f"{model!r}\nsaved in {folder}" + (f" as {target}" if target else ""))
 
 
 @main.command(help=f"Run a model on an input.\n\n{MODEL_HELP}", epilog=TOKENS_HELP)
@@ -362,7 +386,8 @@ def info(program: str, name: str | None, kind: str, **options: Any) -> None:
     epilog=TOKENS_HELP,
 )
 @click.argument("program")
-@_with_options(_NAME_OPTION, *(option for option in _COMPILE_OPTIONS if option is not _DTYPE_OPTION), _TOKENS_OPTION)
+@_with_options(_NAME_OPTION, *(option for option in _COMPILE_OPTIONS if option is not _DTYPE_OPTION), *_TARGET_OPTIONS)
+@_with_options(_TOKENS_OPTION)
 @click.option(
     "--dtype", type=click.Choice(["float64", "float32", "float16", "bfloat16"]),
     help="The number format to prove it in; a program is compiled to float32 unless it is float64. [default: its own]",
@@ -370,7 +395,15 @@ def info(program: str, name: str | None, kind: str, **options: Any) -> None:
 @click.option("--exhaustive", is_flag=True, help="Run every input, too.")
 @click.option("-o", "--output", "file", metavar="FILE", help="A file for the certificate, as JSON.")
 def verify_(
-    program: str, name: str | None, kind: str, dtype: str | None, exhaustive: bool, file: str | None, **options: Any
+    program: str,
+    name: str | None,
+    kind: str,
+    dtype: str | None,
+    exhaustive: bool,
+    file: str | None,
+    target: Target | None,
+    activation: Activation | None,
+    **options: Any,
 ) -> None:
     """Verify."""
     from tracrlab.cli.programs import find_program
@@ -385,8 +418,10 @@ def verify_(
         compile_options = CompileOptions(**options, dtype="float64" if dtype == "float64" else None)
         found = _program_to_compile(_in_file(program, name), compile_options, kind)
         model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    _check_target(target, activation, causal=model.config.causal)
+    searched = found.program if found and target is None else None
     with nullcontext() if exhaustive else progress("verifying"):
-        certificate = model.verify(found.program if found else None, exhaustive=exhaustive, dtype=dtype)
+        certificate = model.verify(searched, exhaustive=exhaustive, dtype=dtype, target=target, activation=activation)
     if file is not None:
         _write_text(file, certificate.to_json() + "\n")
     click.echo("\n".join(map(escaped, certificate.summary().split("\n"))))
@@ -449,6 +484,29 @@ def _compiled_pass_by_pass(
         last = names[-1] if names else "compact"
         stages.append((last, families.get(last, ""), descriptions.get(last, "no pass yet"), model))
     return stages
+
+
+def _check_target(target: Target | None, activation: Activation | None, *, causal: bool) -> None:
+    """Refuse what cannot be before anything is compiled."""
+    if target is not None:
+        from tracrlab.export.targets import check_target
+
+        check_target(target, activation, causal=causal)
+    elif activation is not None:
+        raise click.UsageError("--activation belongs to --target.")
+
+
+def _save_certified(model: CompiledModel, target: Target, activation: Activation | None, folder: str) -> None:
+    """Save the model of a stock architecture, with its tokenizer, card and certificate."""
+    from tracrlab.cli.show import progress
+    from tracrlab.export.targets import certified_export
+
+    with progress("proving"):
+        export = certified_export(model, target, activation)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # saving takes no time, and it draws one on what is no terminal, too
+    export.save_pretrained(folder)
 
 
 def _pass_names(options: CompileOptions) -> list[str]:

@@ -21,7 +21,6 @@ from tracrlab.model.readout import decode_output
 from tracrlab.model.report import Report
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.model.weights import Weights
-from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
 from tracrlab.verify.certificate import Certificate
@@ -75,7 +74,7 @@ class CompressedModel(CompiledModel):
         """The circuit of the model it was compressed from; whether it is still this one is for the verdict to say."""
         return self.original.circuit()
 
-    def verify(self, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None) -> Certificate:
+    def verify(self, *arguments: Any, **options: Any) -> Certificate:
         """Nothing: a compressed model is approximate.
 
         Raises:

@@ -19,12 +19,11 @@ COARSEST = 2**20  # the grain of zero, which is a multiple of everything
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """A binary floating-point format, and how an architecture computes in it.
+    """A binary floating-point format, and how far an architecture that computes in it is from ReLU.
 
     Attributes: ``name``; ``precision`` the bits of its significands, the leading one included; ``smallest`` and
     ``largest`` its positive normal numbers' range; ``accumulator`` the name of the format in which it adds up; ``gap``
-    how far the activation is from ReLU at most; ``scaled_after``: attention scores are scaled after they are summed up,
-    so that equal ones stay equal.
+    how far the activation is from ReLU at most.
     """
 
     name: str
@@ -33,7 +32,6 @@ class NumberFormat:
     largest: float
     accumulator: str
     gap: float = 0.0
-    scaled_after: bool = True
 
     def __str__(self) -> str:
         return self.name

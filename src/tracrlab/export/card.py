@@ -28,11 +28,12 @@ tags: [RASP, tracrlab]
 def model_card(model: CompiledModel, module: PreTrainedModel, certificate: Certificate | None) -> str:
     """The card in Markdown of a module of Transformers that computes ``model``.
 
-    ``certificate`` is what verification found about ``model``, if it was verified.
+    ``certificate`` is what verification found about ``model``, or about the module itself if it names a target.
     """
     config, circuit = model.config, model.circuit()
     name, text, _ = model.program[-1]
     is_lm, own_code = is_language_model(module), has_own_code(module)
+    proven = own_code or (certificate is not None and certificate.target and certificate.holds)
     promise = "on every input over its vocabulary up to its length."
     checked = "on the random inputs it was checked on; it is made for all over its vocabulary up to its length."
     kind = "causal" if config.causal else "bidirectional"
@@ -41,7 +42,7 @@ def model_card(model: CompiledModel, module: PreTrainedModel, certificate: Certi
             f"{_LANGUAGE_MODEL if is_lm else _LABELS}# {name}",
             "",
             "A transformer that was not trained but compiled from a RASP program by Tracr Lab. At each token it gives",
-            f"the program's value there, {promise if own_code else checked}",
+            f"the program's value there, {promise if proven else checked}",
             "",
             "```python",
             *(_language_model_example(model) if is_lm else _pipeline_example(model, trust=own_code)),
@@ -102,8 +103,9 @@ def _certificate(certificate: Certificate | None, *, own_code: bool) -> list[str
     """What is proven about the weights, in which form."""
     if certificate is None:
         return ["The model was not verified when this card was written; `verify()` of the compiled model does that."]
-    whose = "whose weights these are" if own_code else "which has no layer norms and its own unembedding"
-    lines = [f"The compiled model, {whose}, was verified, component by component:", ""]
+    whose = "whose weights these are" if own_code else "which has no norms and its own unembedding"
+    what = "The model was" if certificate.target else f"The compiled model, {whose}, was"
+    lines = [f"{what} verified, component by component:", ""]
     lines += ["```text", certificate.summary(), "```"]
     if certificate.holds:
         lines += ["", "It assumes:", "", *(f"- {assumption}" for assumption in certificate.assumptions)]

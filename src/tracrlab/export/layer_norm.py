@@ -11,21 +11,18 @@ the mean:
 A value matrix may have huge weights (compact models count by dividing by small attention weights), and the subtraction
 would round. So each of its columns is divided by its largest weight, and the row of W_O that reads it is multiplied.
 Then a column with one weight, the case that occurs, subtracts exactly.
-
-Neurons that must be silent at BOS may stand at exactly 0 there, and what rounding adds to that would pass. So they read
-the dimension that marks BOS with a negative weight on top, as large as their largest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from tracrlab.errors import PrecisionError
 from tracrlab.export.activations import Activation, sharpened
+from tracrlab.export.bos import quiet_at_bos
 from tracrlab.export.checkpoint import padded
-from tracrlab.export.constants import constant_variable, contents_at_bos
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float
@@ -87,7 +84,7 @@ def normed_weights(model: CompiledModel, readout: ClassReadout, activation: Acti
                 "Use to_huggingface, which has no layer norm",
             )
     config, w = model.config, model.weights
-    W_in, W_out = sharpened(_quiet_at_bos(model), activation, readout.dtype)
+    W_in, W_out = sharpened(quiet_at_bos(model), activation, readout.dtype)
     n_heads = max(config.n_heads, -(-(config.d_model + 2) // config.d_head))
     width, more_heads = n_heads * config.d_head, n_heads - config.n_heads
     scale = np.abs(w.W_V).max(axis=2, keepdims=True, initial=0).astype(float)
@@ -108,17 +105,6 @@ def normed_weights(model: CompiledModel, readout: ClassReadout, activation: Acti
         W_U=_reading(readout.W_U, width, 0),
         b_U=readout.b_U.astype(float),
     )
-
-
-def _quiet_at_bos(model: CompiledModel) -> CompiledModel:
-    """The model with neurons that are clearly inactive at BOS, if they are inactive at all."""
-    W_in, there = model.weights.W_in.astype(float), contents_at_bos(model)
-    before, size = there @ W_in, np.abs(there) @ np.abs(W_in)
-    largest = np.abs(W_in).max(axis=1, initial=0)
-    inactive = (before <= 2.0**-20 * size) & (largest > 0)
-    power = 2.0 ** np.ceil(np.log2(np.where(inactive, largest, 1)))
-    W_in[:, constant_variable(model, 0.0).start] -= power * inactive
-    return replace(model, weights=replace(model.weights, W_in=W_in.astype(model.weights.W_in.dtype)))
 
 
 def _writing(matrix: Float[np.ndarray, "... d_model"], width: int) -> Float[np.ndarray, "... width"]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tracrlab.errors import ExportError
 from tracrlab.export.activations import SILU, sharpened
+from tracrlab.export.bos import quiet_at_bos
 from tracrlab.export.checkpoint import Arrays, checked, fill, padded, require_transformers, side_by_side
 from tracrlab.export.positions import with_computed_positions
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
@@ -54,7 +55,7 @@ def to_llama(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype 
     n_heads = 2 ** math.ceil(math.log2(computed.config.n_heads))
     d_head = computed.config.d_head * (1 if computed.config.d_head % 2 == 0 else 4)
     pins = pins_for(computed.labels, computed.config.d_model, n_heads)
-    W_in, W_out = sharpened(computed, SILU, readout.dtype)
+    W_in, W_out = sharpened(quiet_at_bos(computed), SILU, readout.dtype)
     config = LlamaConfig(
         vocab_size=computed.config.d_vocab,
         hidden_size=pins.width,

@@ -1,8 +1,10 @@
-"""Absolute positions for an architecture without position embeddings: a first layer computes them from BOS.
+"""Absolute positions for an architecture without position embeddings: two layers compute them from BOS.
 
 Position p sees p + 1 positions under a causal mask, so a head that attends all of them alike puts 1 / (p + 1) on BOS.
-Neurons take the steps between these numbers (:func:`tracrlab.craft.neurons.step_neurons`) and write what the position
-embedding would have held. What an embedding holds at all positions alike goes to the tokens instead.
+Neurons take the steps between these numbers (:func:`tracrlab.craft.neurons.step_neurons`) and write the position,
+one-hot. Steps round; the neurons of a second layer, which look it up (:func:`tracrlab.craft.neurons.lookup_neurons`),
+stop that, and write what the position embedding would have held. What an embedding holds at all positions alike goes to
+the tokens instead.
 """
 
 from __future__ import annotations
@@ -11,29 +13,30 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, NumberClaim, View
-from tracrlab.craft.neurons import Neurons, Number, step_neurons
+from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim, Quantity, View
+from tracrlab.craft.neurons import Box, Neurons, Number, lookup_neurons, step_neurons
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
-from tracrlab.craft.spaces import Read, scalar_variable
+from tracrlab.craft.spaces import Read, one_hot_variable, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
-from tracrlab.export.constants import constant_variable
+from tracrlab.export.bos import constant_variable
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, zero_weights
 from tracrlab.shapes import Float
 
+N_LAYERS = 2  # that are added
 _SHARE_ROUNDINGS = 16  # of an exponential, a sum and a quotient
 
 
 def with_computed_positions(model: CompiledModel) -> CompiledModel:
-    """The causal model without position embeddings: it has one more layer if it reads positions, else none.
+    """The causal model without position embeddings: with two more layers if it reads positions, else as it is.
 
-    Dimensions keep their numbers; one is added for 1 / (p + 1). Components of layer l are in layer l + 1. A variable of
-    positions that nothing reads stays zero.
+    Dimensions keep their numbers; one is added for 1 / (p + 1), and one for each position. What was in layer l is in
+    layer l + 2. A variable of positions that nothing reads stays zero.
 
     Raises:
-        ExportError: a variable holds the sum of something of the token and something of the position.
+        ExportError: a variable of positions varies with tokens, too, or is not zero at BOS.
         PrecisionError: the number format cannot tell the positions apart.
     """
     model = replace(model, weights=_alike_moved(model), claims=_claims_moved(model))
@@ -42,7 +45,7 @@ def with_computed_positions(model: CompiledModel) -> CompiledModel:
         for entry in model.labels.variables
         if model.weights.W_pos[1:, entry.dimensions].any() or model.weights.W_pos[0, entry.dimensions].any()
     )
-    return _with_layer(model, varying) if varying else model
+    return _with_layers(model, varying) if varying else model
 
 
 # What is the same at all positions, or read by nobody ----------------------------------------------------------------
@@ -92,127 +95,156 @@ def _read_dimensions(weights: Weights) -> np.ndarray:
     return read
 
 
-# The layer -----------------------------------------------------------------------------------------------------------
+# The layers ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class _Layer:
-    """The head and the neurons of the added layer: ``share`` is where 1 / (p + 1) is, ``groups`` what is made of it."""
+class _Positions:
+    """The added layers: ``share`` is where 1 / (p + 1) is, ``at`` the position, written by the neurons of ``steps``.
+
+    ``groups`` are the variables of positions with the neurons that write them. ``bos`` marks BOS.
+    """
 
     bos: ModelVariable
     share: ModelVariable
+    at: ModelVariable
+    steps: Neurons
     groups: tuple[tuple[ModelVariable, Neurons], ...]
 
-    @property
-    def n_neurons(self) -> int:
-        """The number of neurons."""
-        return sum(len(neurons.output) for _, neurons in self.groups)
 
-
-def _with_layer(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> CompiledModel:
-    """The model with a first layer that writes the variables that vary with positions."""
+def _with_layers(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> CompiledModel:
+    """The model with layers in front that write the variables that vary with positions."""
     words = model.weights.W_E[: len(model.config.vocab)]
     for entry in varying:
         if (words[:, entry.dimensions] != words[:1, entry.dimensions]).any():
             raise ExportError(f"{entry.name} holds both tokens and positions, and the architecture has no embedding")
-    layer = _positions_layer(model, varying)
-    config = _deeper(model.config, layer.n_neurons)
-    labels = _deeper_labels(model.labels, layer)
-    claims = None if model.claims is None else _layer_claims(model, layer)
-    weights = _deeper_weights(model, config, layer)
-    return replace(model, config=config, weights=weights, labels=labels, claims=claims)
+    positions = _positions(model, varying)
+    config = _deeper(model.config, positions)
+    labels = _deeper_labels(model.labels, positions)
+    claims = None if model.claims is None else _deeper_claims(model, positions)
+    return replace(
+        model, config=config, weights=_deeper_weights(model, config, positions), labels=labels, claims=claims
+    )
 
 
-def _positions_layer(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> _Layer:
+def _positions(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> _Positions:
     one, bos = constant_variable(model, 1.0), constant_variable(model, 0.0)
-    names = {entry.name for entry in model.labels.variables}
-    name = "positions"
-    while name in names:
-        name += "'"
-    dtype = np.dtype(model.config.dtype)
-    shares = 1 / np.arange(model.config.n_ctx, 0, -1)
-    variable = scalar_variable(name, [float(share) for share in shares], nullable=False, at_bos=1.0)
-    share = ModelVariable(variable, model.config.d_model, 0, varying[0].expression, False)
+    size, n_ctx, dtype = model.config.d_model, model.config.n_ctx, model.config.number_format
+    expression, taken = varying[0].expression, {entry.name for entry in model.labels.variables}
+    shares = 1 / np.arange(n_ctx, 0, -1)
+    share = scalar_variable(_unused("positions.share", taken), shares.tolist(), nullable=False, at_bos=1.0)
     number = Number(
-        (Read(variable, np.ones((1, 1))),),
+        (Read(share, np.ones((1, 1))),),
         ((one.variable, np.ones(1)),),
         shares,
         _SHARE_ROUNDINGS * unit_roundoff(dtype) * shares,
     )
-    groups = []
-    for entry in varying:
-        rows = _held_rows(model, entry)[::-1]
-        try:
-            groups.append((entry, step_neurons(number, rows, dtype)))
-        except NotSeparable as error:
-            raise PrecisionError(
-                entry.name, None, f"{dtype} cannot tell {model.config.n_ctx} positions apart", "Use a smaller length"
-            ) from error
-    return _Layer(bos, share, tuple(groups))
+    try:
+        steps = step_neurons(number, np.eye(n_ctx)[::-1, 1:], dtype)
+    except NotSeparable as error:
+        raise PrecisionError(
+            expression, None, f"{dtype} cannot tell {n_ctx} positions apart", "Use a smaller length"
+        ) from error
+    at = one_hot_variable(_unused("positions", taken), range(n_ctx - 1), nullable=False, noise=steps.noise)
+    at = replace(at, at_bos=np.zeros(n_ctx - 1))
+    boxes = [Box((row,), place) for place, row in enumerate(np.eye(n_ctx - 1, dtype=bool))]
+    groups = [
+        (entry, lookup_neurons([at], boxes, _held_rows(model, entry)[1:], [(one.variable, 1.0)], dtype))
+        for entry in varying
+    ]
+    return _Positions(
+        bos,
+        ModelVariable(share, size, 0, expression, False),
+        ModelVariable(at, size + 1, 1, expression, False),
+        steps,
+        tuple(groups),
+    )
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "'"
+    return name
 
 
 def _held_rows(model: CompiledModel, entry: ModelVariable) -> Float[np.ndarray, "position width"]:
-    """What a variable that varies with positions alone holds at each, BOS first."""
+    """What a variable that varies with positions alone holds at each, BOS first.
+
+    Raises:
+        ExportError: it holds something at BOS.
+    """
     tokens, own = model.weights.W_E.astype(float), entry.dimensions
     rows: np.ndarray = model.weights.W_pos[:, own].astype(float) + tokens[0, own]
     rows[0] += tokens[model.config.bos_id, own] - tokens[0, own]
+    if rows[0].any():
+        raise ExportError(f"{entry.name} is not zero at BOS, and the architecture has no embedding of positions")
     return rows
 
 
-def _deeper(config: ModelConfig, n_neurons: int) -> ModelConfig:
+def _deeper(config: ModelConfig, positions: _Positions) -> ModelConfig:
+    n_neurons = sum(len(neurons.output) for _, neurons in positions.groups)
     return config.with_shape(
-        d_model=config.d_model + 1,
-        n_layers=config.n_layers + 1,
+        d_model=config.d_model + 1 + positions.at.variable.width,
+        n_layers=config.n_layers + N_LAYERS,
         n_heads=max(config.n_heads, 1),
         d_head=max(config.d_head, 1),
-        d_mlp=max(config.d_mlp, n_neurons),
+        d_mlp=max(config.d_mlp, len(positions.steps.output), n_neurons),
         d_vocab_out=config.d_vocab_out,
     )
 
 
-def _deeper_labels(labels: Labels, layer: _Layer) -> Labels:
-    written = {entry.name for entry, _ in layer.groups}
+def _deeper_labels(labels: Labels, positions: _Positions) -> Labels:
+    last, written = 2 * N_LAYERS - 1, {entry.name for entry, _ in positions.groups}
     variables = [
-        replace(entry, sublayer=1 if entry.name in written else entry.sublayer + 2 * (entry.sublayer >= 0))
+        replace(
+            entry, sublayer=last if entry.name in written else entry.sublayer + 2 * N_LAYERS * (entry.sublayer >= 0)
+        )
         for entry in labels.variables
     ]
-    head = HeadLabel(layer.share.name, layer.share.expression)
-    neurons = tuple(NeuronLabel(entry.name, entry.expression, len(neurons.output)) for entry, neurons in layer.groups)
-    return Labels((*variables, layer.share), ((head,), *labels.heads), (neurons, *labels.neurons))
-
-
-def _layer_claims(model: CompiledModel, layer: _Layer) -> Claims:
-    """The claims of the model and of its new layer, whose variables are embedded no more."""
-    claims = model.claims or Claims()
-    written = {entry.name for entry, _ in layer.groups}
-    numbers = 1 / np.arange(2.0, model.config.n_ctx + 1)
-    nowhere = View((), np.zeros((), int))
-    head = HeadClaim(
-        layer.share.name, "share", (), (), (), (), nowhere, np.zeros((1, 1)), np.ones(1), True, model.config.max_seq_len
+    share, at = positions.share, positions.at
+    head = HeadLabel(share.name, share.expression)
+    steps = NeuronLabel(at.name, at.expression, len(positions.steps.output))
+    lookups = tuple(
+        NeuronLabel(entry.name, entry.expression, len(neurons.output)) for entry, neurons in positions.groups
     )
-    steps = [
-        NumberClaim(entry.name, ((layer.share.name, 1.0),), numbers, _held_rows(model, entry)[1:])
-        for entry, _ in layer.groups
+    return Labels((*variables, share, at), ((head,), (), *labels.heads), ((steps,), lookups, *labels.neurons))
+
+
+def _deeper_claims(model: CompiledModel, positions: _Positions) -> Claims:
+    """The claims of the model and of its new layers, whose variables are embedded no more."""
+    claims, length = model.claims or Claims(), model.config.max_seq_len
+    written = {entry.name for entry, _ in positions.groups}
+    share, at = positions.share.name, positions.at.name
+    nowhere, each = View((), np.zeros((), int)), np.eye(length)
+    head = HeadClaim(share, "share", (), (), (), (), nowhere, np.zeros((1, 1)), np.ones(1), True, length)
+    steps = NumberClaim(at, ((share, 1.0),), 1 / np.arange(2.0, length + 2), each)
+    lookups = [
+        MLPClaim(
+            entry.name, (Quantity(length, {at: each}),), View((0,), np.arange(length)), _held_rows(model, entry)[1:]
+        )
+        for entry, _ in positions.groups
     ]
     embeddings = tuple(claim for claim in claims.embeddings if claim.writes not in written)
-    return Claims(embeddings, (head, *steps, *claims.components), claims.readout)
+    return Claims(embeddings, (head, steps, *lookups, *claims.components), claims.readout)
 
 
-def _deeper_weights(model: CompiledModel, config: ModelConfig, layer: _Layer) -> Weights:
+def _deeper_weights(model: CompiledModel, config: ModelConfig, positions: _Positions) -> Weights:
     weights = zero_weights(config).as_dict()
     for name, array in model.weights.as_dict().items():
-        inner = tuple(slice(0, size) for size in array.shape)
-        deeper = array.ndim > 2  # it has an axis of layers
-        weights[name][(slice(1, None), *inner[1:]) if deeper else inner] = array
+        by_layer = array.ndim > 2
+        first = slice(N_LAYERS, None) if by_layer else slice(0, len(array))
+        weights[name][(first, *(slice(0, size) for size in array.shape[1:]))] = array
     weights["W_pos"][:] = 0
-    for entry, _ in layer.groups:
+    for entry, _ in positions.groups:
         weights["W_E"][:, entry.dimensions] = 0
-    weights["W_V"][0, 0, layer.bos.start, 0] = weights["W_O"][0, 0, 0, layer.share.start] = 1
-    start, places = 0, {entry.name: entry.dimensions for entry in (*model.labels.variables, layer.share)}
-    for entry, neurons in layer.groups:
-        own = slice(start, start + len(neurons.output))
-        for read in neurons.reads:
-            weights["W_in"][0, places[read.variable.name], own] += read.matrix
-        weights["W_out"][0, own, entry.dimensions] = neurons.output
-        start = own.stop
+    weights["W_V"][0, 0, positions.bos.start, 0] = weights["W_O"][0, 0, 0, positions.share.start] = 1
+    places = {entry.name: entry.dimensions for entry in (*model.labels.variables, positions.share, positions.at)}
+    for layer, groups in enumerate(([(positions.at, positions.steps)], positions.groups)):
+        start = 0
+        for entry, neurons in groups:
+            own = slice(start, start + len(neurons.output))
+            for read in neurons.reads:
+                weights["W_in"][layer, places[read.variable.name], own] += read.matrix
+            weights["W_out"][layer, own, entry.dimensions] = neurons.output
+            start = own.stop
     return Weights(**weights)

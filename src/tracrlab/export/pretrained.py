@@ -30,11 +30,15 @@ MOST_PARAMETERS = 10**6  # of a model that is verified for its card without bein
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A ``model`` of Transformers and its ``tokenizer``, made from the compiled model ``source``."""
+    """A ``model`` of Transformers and its ``tokenizer``, made from the compiled model ``source``.
+
+    ``certificate``: what was proven of the model itself, if it was verified.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast = field(repr=False)
     source: CompiledModel = field(repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
 
     @property
     def card(self) -> str:
@@ -57,7 +61,7 @@ class Pretrained:
         Everything is written beside it first, so a failure in writing leaves the folder as it was.
 
         Arguments:
-            certificate: what ``source.verify()`` found, for the card. Unless given, models of up to a million
+            certificate: what ``source.verify()`` found, for the card. Unless there is one, models of up to a million
                 parameters, which takes a second or two at most, are verified here; the card of a larger one says that
                 it was not.
 
@@ -72,6 +76,8 @@ class Pretrained:
                 self.model.save_pretrained(scratch)
                 self.tokenizer.save_pretrained(scratch)
                 (Path(scratch) / "README.md").write_text(card, encoding="utf-8")
+                if self.certificate is not None:
+                    (Path(scratch) / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
                 folder.mkdir(exist_ok=True)
                 for file in Path(scratch).iterdir():
                     file.replace(folder / file.name)
@@ -81,6 +87,8 @@ class Pretrained:
     def _card(self, certificate: Certificate | None) -> str:
         config = self.source.config
         expected = (self.source.output_name, len(config.vocab), config.max_seq_len)
+        if certificate is None:
+            certificate = self.certificate
         if certificate is None:
             small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
             same_weights = has_own_code(self.model)

@@ -78,7 +78,7 @@ class _Reader:
         """The network of these weights, cut to the dimensions of the model."""
         size = self.model.config.d_model
         cut = {name: np.take(weights[name], range(size), axis) for name, axis in (_READ | _WRITTEN).items()}
-        fmt = replace(self.number_format, gap=self._activation_gap(), scaled_after=False)
+        fmt = replace(self.number_format, gap=self._activation_gap())
         return Network(cut, fmt, norm, bias, tuple(faults))
 
     def _activation_gap(self) -> float:

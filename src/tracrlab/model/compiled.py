@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tracrlab.export.jax import Apply, Params
     from tracrlab.export.pretrained import Pretrained
+    from tracrlab.export.targets import Activation, Target
     from tracrlab.model.torch_model import Transformer
     from tracrlab.rasp.expressions import SOp
     from tracrlab.verify.certificate import Certificate
@@ -133,11 +134,31 @@ class CompiledModel:
         """Which heads, neurons and dimensions implement and hold each expression, and which part reads from which."""
         return model_circuit(self.config, self.weights, self.labels, self.program)
 
-    def verify(self, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None) -> Certificate:
-        """A proof that the model computes its program: see :func:`tracrlab.verify.verifier.verify`."""
+    def verify(
+        self,
+        program: SOp | None = None,
+        *,
+        exhaustive: bool = False,
+        dtype: str | None = None,
+        target: Target | None = None,
+        activation: Activation | None = None,
+    ) -> Certificate:
+        """A proof that the model computes its program: see :func:`tracrlab.verify.verifier.verify`.
+
+        With a ``target``, ``"gpt2"``, ``"bert"`` or ``"llama"``, and maybe an ``activation``, as for
+        :func:`tracrlab.compile`, a proof that the model does so in this stock architecture; inputs are not run then.
+
+        Raises:
+            VerificationError: as there; or inputs are to be run in a stock architecture.
+            MissingDependencyError, ExportError, PrecisionError, ValueError: it cannot be exported to the ``target``.
+        """
         from tracrlab.verify.verifier import verify
 
-        return verify(self, program, exhaustive=exhaustive, dtype=dtype)
+        if target is None:
+            return verify(self, program, exhaustive=exhaustive, dtype=dtype)
+        from tracrlab.export.targets import verify_target
+
+        return verify_target(self, target, activation, runs=program is not None or exhaustive, dtype=dtype)
 
     def to_torch(
         self,

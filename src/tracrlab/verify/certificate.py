@@ -26,7 +26,8 @@ ASSUMPTIONS = (
 STOCK_ASSUMPTIONS = (
     "The library computes its architecture as published: norms take means and variances in any order of summation; the "
     "reciprocal root of a power of four is exact; smooth activations are accurate to a few roundings, and exactly 0 or "
-    "their input where they round to it; attention is the softmax of scaled products, masked.",
+    "their input where they round to it; attention scores are summed up before they are scaled, as eager and fused "
+    "attention do.",
 )
 
 

@@ -227,7 +227,7 @@ class _Induction:
         """The variables of the stream that matrices read. Through a norm everything has a part in what is read."""
         if self.network.norm is not None:
             return frozenset(stream)
-        rows: Bool[np.ndarray, " d_model"] = np.concatenate(matrices, axis=1).any(axis=1)
+        rows = np.concatenate(matrices, axis=1)
         return frozenset(name for name, held in stream.items() if rows[held.entry.dimensions].any())
 
     def _normed(

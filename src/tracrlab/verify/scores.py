@@ -155,7 +155,7 @@ def _dot_rounding(queries: Sequence[Part], keys: Sequence[Part], fmt: NumberForm
     if not used.any():
         return 0.0, True
     finest, size = int((fine[0] + fine[1])[used].min()), np.log2((sizes[0] * sizes[1]).sum())
-    if clean and fmt.scaled_after and size <= finest + fmt.wide.precision:
+    if clean and size <= finest + fmt.wide.precision:
         return 0.0, bool(size <= finest + fmt.precision)
     return (int(used.sum()) + 1) * fmt.wide.roundoff, False
 
@@ -392,7 +392,7 @@ def _combined(
     shared = 2 * constants.rounding * float(reach @ sizes) + 2 * float(reach @ constants.key.slack[0])
     size = sum(each.size for each in groups) + float(reach @ sizes)
     # dividing by the square root of d_head rounds, unless that is a power of two; equal scores stay equal
-    division = ((0.0 if fmt.scaled_after and np.frexp(divisor)[0] == 0.5 else 4 * fmt.roundoff) + stored) * size
+    division = ((0.0 if np.frexp(divisor)[0] == 0.5 else 4 * fmt.roundoff) + stored) * size
     spread = sum(each.spread for each in groups) + shared
     spread += division if spread else 0.0
     lead = others = np.inf
