@@ -67,7 +67,7 @@ def test_the_variable_keeps_the_label_and_helpers_are_named_after_it() -> None:
     model = compiling.compile_rasp_to_model(program, vocab={0, 1, 2}, max_seq_len=3)
     names = {label.partition(":")[0] for label in model.residual_labels}
     assert program.label in names
-    assert names - {program.label} >= {f"{program.label}.mean", f"{program.label}.mean_square"}
+    assert names - {program.label} >= {f"{program.label}.mean0", f"{program.label}.mean1"}
     assert program.label in model.graph
 
 
