@@ -322,3 +322,10 @@ def test_ids_of_the_compiled_model_are_those_of_its_tokens() -> None:
     assert encode_batch(model.compiled.config, [["a", "c"]]).tolist() == [[3, 0, 2]]
     assert model.input_encoder.encode([BOS, "a", "c"]) == [0, 2, 4]
     assert model.compiled(["a", "c"]) == model.apply([BOS, "a", "c"]).decoded[1:]
+
+
+def test_parameters_are_in_the_order_of_their_names() -> None:
+    params = compiling.compile_rasp_to_model(lib.make_hist(), vocab={"a", "b"}, max_seq_len=3).params
+    assert list(params) == sorted(params)
+    assert list(params["pos_embed"]) == ["embeddings"]
+    assert {tuple(each) for name, each in params.items() if name.startswith("transformer")} == {("b", "w")}

@@ -15,13 +15,15 @@ from tracrlab.compat.translation import translated, translated_node
 from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.driver import compile_program
 from tracrlab.compiler.graph import trace_graph
-from tracrlab.compiler.value_sets import Domain
+from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, Domain
 from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateError, PrecisionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
 from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function
 from tracrlab.rasp.traversal import children_first
+
+_FEW_COMBINATIONS = 2**18  # of values of the inputs of a function; beyond, means are given up before all are tried
 
 
 def labelled_edges(program: rasp.RASPExpr) -> Iterator[tuple[rasp.RASPExpr, rasp.RASPExpr]]:
@@ -56,19 +58,30 @@ def compile_tracr_program(
     _check_special_tokens(vocab, bos, pad)
     request = _Request(program, checked_vocabulary(vocab, bos, pad), max_seq_len, causal, _labels(program))
     refusal: CompileError | None = None
+    most_combinations = _FEW_COMBINATIONS
     while True:
         try:
             expression = translated(program, request.node)
             assert isinstance(expression, native.SOp)
-            model = compile_program(expression, request.vocabulary, max_seq_len, causal=causal, bos=bos, pad=pad)
+            model = compile_program(
+                expression,
+                request.vocabulary,
+                max_seq_len,
+                causal=causal,
+                bos=bos,
+                pad=pad,
+                most_combinations=most_combinations,
+            )
         except MixedAggregateError as error:
             refusal = refusal or error
             if not request.replace_aggregate(error):
                 raise refusal from None
         except (PrecisionError, DomainTooLargeError) as error:  # the price of a replacement, or of means
-            refusal = refusal or error
-            if not request.give_up_means():
-                raise refusal from None
+            if request.give_up_means():
+                continue
+            if most_combinations == MAX_TABLE_ENTRIES:
+                raise refusal or error from None
+            most_combinations = MAX_TABLE_ENTRIES
         else:
             request.warn()
             return model
@@ -141,14 +154,14 @@ class _Request:
                 self.without_means.add(id(node))
         return len(self.without_means) > before
 
-    def _may_average(self, aggregate: rasp.Aggregate) -> bool:
+    def _may_average(self, aggregate: rasp.Aggregate[Any]) -> bool:
         """Whether the values of an aggregate are not only those that are aggregated."""
         if id(aggregate) in self.replaced | self.without_means:
             return True
         translation = translated(aggregate, self.node)
         assert isinstance(translation, native.Aggregate)
         try:
-            values = self._domain(translation).values
+            values = self._domain(translation, _FEW_COMBINATIONS).values
         except CompileError:
             return True
         selected = {translation.default, *self._domain(translation.sop).values}
@@ -159,14 +172,16 @@ class _Request:
         if self.without_means:
             labels = sorted(self.labels[each] for each in self.without_means)
             warnings.warn(
-                f"{', '.join(labels)}: different numbers that are selected together have too many means to compile; the "
-                "model says None there, where the interpreter says the mean. Select one position, or use rasp.numerical",
+                f"{', '.join(labels)}: different numbers that are selected together have too many means to compile, so "
+                "the model says None there, where the interpreter says the mean; select one position, or use numerical",
                 stacklevel=4,
             )
 
-    def _domain(self, sop: native.SOp) -> Domain:
+    def _domain(self, sop: native.SOp, most_combinations: int = MAX_TABLE_ENTRIES) -> Domain:
         graph = trace_graph(sop)
-        analysis = infer_domains(graph, self.vocabulary, self.max_seq_len, causal=self.causal)
+        analysis = infer_domains(
+            graph, self.vocabulary, self.max_seq_len, causal=self.causal, most_combinations=most_combinations
+        )
         return analysis.domains[graph.output.place]
 
 

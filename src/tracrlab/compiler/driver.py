@@ -15,6 +15,7 @@ from tracrlab.compiler.fit import Architecture, fit_schedule
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.schedule import layer_schedule
+from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -35,6 +36,7 @@ def compile_program(
     bos: str = "bos",
     pad: str = "pad",
     dtype: Literal["float32", "float64"] = "float32",
+    most_combinations: int = MAX_TABLE_ENTRIES,
 ) -> CompiledModel:
     """Compile a RASP program into a transformer that computes the same on every input.
 
@@ -50,6 +52,7 @@ def compile_program(
         fit: the shape that the model must have; components are placed in its layers, and what is left is zero.
         bos, pad: the special tokens, which must not be in the vocabulary.
         dtype: the number format of the weights; ``"float64"`` tells finer fractions apart.
+        most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
 
     Returns:
         The model. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the interpreter.
@@ -74,7 +77,7 @@ def compile_program(
     vocabulary = checked_vocabulary(vocab, bos, pad)
 
     graph = trace_graph(program)
-    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal)
+    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal, most_combinations=most_combinations)
     if mode == "faithful":
         lowered = lower_graph(analysis, bos, pad, np.dtype(dtype))
     else:
