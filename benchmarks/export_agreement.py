@@ -292,6 +292,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.command == "measure":
         measure(arguments.file, arguments.only)
+    elif missing := [str(file) for file in arguments.files if not file.is_file()]:
+        parser.error(f"there is no {', '.join(missing)}; measure first")
     else:
         write(arguments.page, arguments.files)
 

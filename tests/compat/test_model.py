@@ -22,6 +22,7 @@ from tracr.compiler import (
 from tracr.compiler.assemble import AssembledTransformerModel, AssembledTransformerModelOutput
 from tracr.craft import bases, transformers
 from tracr.rasp import rasp
+from tracr.transformer.compressed_model import CompressedTransformer
 from tracr.transformer.encoder import CategoricalEncoder, NumericalEncoder
 from tracr.transformer.model import Transformer, TransformerConfig
 from tracr_programs import PROGRAMS, TracrProgram
@@ -322,3 +323,74 @@ def test_ids_of_the_compiled_model_are_those_of_its_tokens() -> None:
     assert encode_batch(model.compiled.config, [["a", "c"]]).tolist() == [[3, 0, 2]]
     assert model.input_encoder.encode([BOS, "a", "c"]) == [0, 2, 4]
     assert model.compiled(["a", "c"]) == model.apply([BOS, "a", "c"]).decoded[1:]
+
+
+def test_parameters_are_in_the_order_of_their_names() -> None:
+    params = compiling.compile_rasp_to_model(lib.make_hist(), vocab={"a", "b"}, max_seq_len=3).params
+    assert list(params) == sorted(params)
+    assert list(params["pos_embed"]) == ["embeddings"]
+    assert {tuple(each) for name, each in params.items() if name.startswith("transformer")} == {("b", "w")}
+
+
+# Compression ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def compressible() -> Any:
+    """A model, its embeddings of an input, and a map to a wider space under which no angle changes."""
+    model = compiling.compile_rasp_to_model(lib.make_reverse(rasp.tokens), vocab={"a", "b"}, max_seq_len=3)
+    embeddings = model.apply(["compiler_bos", "a", "b", "b"]).input_embeddings
+    size = embeddings.shape[-1]
+    w_emb = np.linalg.qr(np.random.default_rng(0).normal(size=(size + 4, size)))[0]
+    return model, embeddings, w_emb
+
+
+def compressed(model: Any, w_emb: np.ndarray, inside: bool) -> CompressedTransformer:
+    """The model's layers, or, with ``inside``, those that work in the other space."""
+    params: dict[str, Any] = {"compressed_transformer": {"w_emb": w_emb}}
+    for name, each in model.params.items():
+        w, renamed = each.get("w"), f"compressed_{name}"
+        if w is None or not inside:
+            params[renamed] = each
+        elif name.endswith(("attn/linear", "mlp/linear_2")):
+            params[renamed] = {"w": w @ w_emb.T, "b": each["b"] @ w_emb.T}
+        else:
+            params[renamed] = {"w": w_emb @ w, "b": each["b"]}
+    return CompressedTransformer(model.model_config, params=params)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_compression_that_loses_nothing_changes_nothing(compressible: Any, inside: bool) -> None:
+    model, embeddings, w_emb = compressible
+    transformer, mask = compressed(model, w_emb, inside), np.ones(embeddings.shape[:2])
+    found = transformer(embeddings, mask, embedding_size=len(w_emb), unembed_at_every_layer=not inside)
+    own = Transformer(model.model_config, params=model.params)(embeddings, mask)
+    assert np.allclose(found.output, own.output, atol=1e-4)
+    for kind in ("layer_outputs", "attn_logits"):
+        for one, other in zip(getattr(found, kind), getattr(own, kind), strict=True):
+            assert np.allclose(one, other, atol=1e-3)
+    for one, other in zip(found.residuals, own.residuals, strict=True):
+        assert np.allclose(one, other @ w_emb.T, atol=1e-4)
+
+
+def test_a_compression_that_loses_directions_changes_the_output(compressible: Any) -> None:
+    model, embeddings, w_emb = compressible
+    narrow, mask = w_emb[:5], np.ones(embeddings.shape[:2])
+    found = compressed(model, narrow, False)(embeddings, mask, embedding_size=5, unembed_at_every_layer=True)
+    assert found.residuals[0].shape[-1] == 5
+    assert not np.allclose(found.output, Transformer(model.model_config, params=model.params)(embeddings, mask).output)
+
+
+def test_without_a_size_nothing_is_compressed(compressible: Any) -> None:
+    model, embeddings, w_emb = compressible
+    mask = np.ones(embeddings.shape[:2])
+    own = Transformer(model.model_config, params=model.params)(embeddings, mask)
+    assert np.array_equal(compressed(model, w_emb, False)(embeddings, mask).output, own.output)
+
+
+def test_a_compression_of_another_size_is_refused(compressible: Any) -> None:
+    model, embeddings, w_emb = compressible
+    with pytest.raises(ValueError, match=r"w_emb is \(\d+, \d+\), not \(3, \d+\)"):
+        compressed(model, w_emb, False)(embeddings, np.ones(embeddings.shape[:2]), embedding_size=3)
+    with pytest.raises(NotImplementedError, match="CompressedTransformer runs given parameters"):
+        CompressedTransformer(model.model_config)

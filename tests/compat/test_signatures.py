@@ -163,6 +163,10 @@ SIGNATURES = {
         "CompiledTransformerModelOutput": "transformer_output unembedded_output",
     },
     "transformer.attention": {"AttentionOutput": "out logits"},
+    "transformer.compressed_model": {
+        "CompressedTransformer": "config name",
+        "CompressedTransformer.__call__": "self embeddings mask use_dropout embedding_size unembed_at_every_layer",
+    },
     "utils.debugging": {"print_arrays": "arrays labels colwidth"},
     "utils.errors": {"ignoring_arithmetic_errors": "fun"},
 }

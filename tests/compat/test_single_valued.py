@@ -9,6 +9,9 @@ import pytest
 from tracr.compiler import compiling, lib
 from tracr.rasp import rasp
 
+from tracrlab.compat import compilation
+from tracrlab.errors import DomainTooLargeError
+
 LT, LEQ = rasp.Comparison.LT, rasp.Comparison.LEQ
 
 
@@ -67,7 +70,7 @@ def test_the_variable_keeps_the_label_and_helpers_are_named_after_it() -> None:
     model = compiling.compile_rasp_to_model(program, vocab={0, 1, 2}, max_seq_len=3)
     names = {label.partition(":")[0] for label in model.residual_labels}
     assert program.label in names
-    assert names - {program.label} >= {f"{program.label}.mean", f"{program.label}.mean_square"}
+    assert names - {program.label} >= {f"{program.label}.mean0", f"{program.label}.mean1"}
     assert program.label in model.graph
 
 
@@ -92,3 +95,43 @@ def test_several_such_aggregates_in_one_program() -> None:
 def test_what_divides_by_zero_or_overflows_is_none(program: Any, oracle: Any) -> None:
     model = compiling.compile_rasp_to_model(program, vocab={0, 1, 2}, max_seq_len=3)
     assert model.apply(["compiler_bos", 0, 1, 2]).decoded[1:] == [oracle(t) for t in (0, 1, 2)]
+
+
+def marked_position() -> Any:
+    """Where the mark is, as programs find it that count on there being one."""
+    marked = rasp.Select(rasp.tokens, rasp.Map(lambda _: "#", rasp.tokens), rasp.Comparison.EQ)
+    return rasp.Aggregate(marked, rasp.indices).named("place")
+
+
+def distance_to_mark() -> Any:
+    return rasp.SequenceMap(lambda place, index: index - place, marked_position(), rasp.indices)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("a#b", [-1, 0, 1]), ("#", [0]), ("ab", [None] * 2), ("#a#", [None] * 3), ("##", [None] * 2)]
+)
+def test_means_too_many_to_compile_are_none_with_a_warning(
+    text: str, expected: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "_FEW_COMBINATIONS", 20)
+    with pytest.warns(UserWarning, match=r"^place_\d+: different numbers that are selected together have too many"):
+        model = compiling.compile_rasp_to_model(distance_to_mark(), vocab={"a", "b", "#"}, max_seq_len=5)
+    assert model.apply(["compiler_bos", *text]).decoded[1:] == expected
+
+
+@pytest.mark.filterwarnings("error")
+def test_means_that_can_be_compiled_are_exact() -> None:
+    model = compiling.compile_rasp_to_model(distance_to_mark(), vocab={"a", "b", "#"}, max_seq_len=5)
+    assert model.apply(["compiler_bos", *"#a#b"]).decoded[1:] == [-1.0, 0.0, 1.0, 2.0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_numerical_aggregates_keep_their_means_or_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    mean = rasp.numerical(marked_position())
+    program = rasp.SequenceMap(lambda place, index: index - place, mean, rasp.indices)
+    monkeypatch.setattr(compilation, "_FEW_COMBINATIONS", 20)
+    model = compiling.compile_rasp_to_model(program, vocab={"a", "b", "#"}, max_seq_len=5)
+    assert model.apply(["compiler_bos", *"#a#b"]).decoded[1:] == [-1.0, 0.0, 1.0, 2.0]
+    monkeypatch.setattr(compilation, "MAX_TABLE_ENTRIES", 20)
+    with pytest.raises(DomainTooLargeError, match="more than 20"):
+        compiling.compile_rasp_to_model(program, vocab={"a", "b", "#"}, max_seq_len=5)

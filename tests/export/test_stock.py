@@ -132,6 +132,30 @@ def test_another_process_needs_only_transformers(tmp_path: Path) -> None:
         assert found[folder]["answers"] == found[folder]["pipeline"] == expected
 
 
+LOADED_AS_LANGUAGE_MODEL = """
+import json, sys
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, *texts = sys.argv[1:]
+model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+answers = [
+    [model.config.id2label[place] for place in row[1:].argmax(dim=-1).tolist()]
+    for text in texts
+    for row in model(**tokenizer(text, return_tensors="pt")).logits
+]
+print(json.dumps({"class": type(model).__name__, "answers": answers, "tracrlab": "tracrlab" in sys.modules}))
+"""
+
+
+def test_another_process_loads_a_language_model_with_transformers_alone(tmp_path: Path) -> None:
+    texts = ["abcab", "ba"]
+    library_model("shift_by", "compact", True).to_gpt2(head="lm").save_pretrained(tmp_path / "gpt2")
+    environment = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", LOADED_AS_LANGUAGE_MODEL, str(tmp_path / "gpt2"), *texts]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    answers = [[str(each) for each in ORACLES["shift_by"](text)] for text in texts]
+    assert json.loads(run.stdout) == {"class": "GPT2LMHeadModel", "answers": answers, "tracrlab": False}
+
+
 def test_a_model_that_sees_later_tokens_is_no_gpt2() -> None:
     with pytest.raises(ExportError, match="GPT-2 is causal, and this model is not; compile with causal=True"):
         model_of("hist").to_gpt2()

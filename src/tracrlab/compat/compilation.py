@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tracrlab.compat.single_valued import single_valued_aggregate
+from tracrlab.compat.single_valued import common_value_aggregate, single_valued_aggregate
 from tracrlab.compat.tracr.rasp import rasp
 from tracrlab.compat.translation import translated, translated_node
 from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.driver import compile_program
 from tracrlab.compiler.graph import trace_graph
-from tracrlab.compiler.value_sets import Domain
+from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, Domain
 from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateError, PrecisionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
 from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function
 from tracrlab.rasp.traversal import children_first
+
+_FEW_COMBINATIONS = 2**18  # of values of the inputs of a function; beyond, means are given up before all are tried
 
 
 def labelled_edges(program: rasp.RASPExpr) -> Iterator[tuple[rasp.RASPExpr, rasp.RASPExpr]]:
@@ -40,7 +43,9 @@ def compile_tracr_program(
     """The model of a program, whose variables are called by the labels of their expressions.
 
     An aggregate that may select different values without a mean, on which Tracr's interpreter fails, becomes one that
-    is ``None`` there; a function that divides by zero is ``None`` there.
+    is ``None`` there; a function that divides by zero is ``None`` there. Where a categorical aggregate of numbers may
+    have more means than can be compiled, it becomes one that is ``None`` where there are several different numbers, and
+    a warning says so: Tracr's own models have no means of categorical values either.
 
     Raises:
         ValueError: BOS or PAD is in the vocabulary, or the program holds a constant sequence or selector.
@@ -53,17 +58,33 @@ def compile_tracr_program(
     _check_special_tokens(vocab, bos, pad)
     request = _Request(program, checked_vocabulary(vocab, bos, pad), max_seq_len, causal, _labels(program))
     refusal: CompileError | None = None
+    most_combinations = _FEW_COMBINATIONS
     while True:
         try:
             expression = translated(program, request.node)
             assert isinstance(expression, native.SOp)
-            return compile_program(expression, request.vocabulary, max_seq_len, causal=causal, bos=bos, pad=pad)
+            model = compile_program(
+                expression,
+                request.vocabulary,
+                max_seq_len,
+                causal=causal,
+                bos=bos,
+                pad=pad,
+                most_combinations=most_combinations,
+            )
         except MixedAggregateError as error:
             refusal = refusal or error
             if not request.replace_aggregate(error):
                 raise refusal from None
-        except (PrecisionError, DomainTooLargeError) as error:  # the price of a replacement, if there was one
-            raise refusal or error from None
+        except (PrecisionError, DomainTooLargeError) as error:  # the price of a replacement, or of means
+            if request.give_up_means():
+                continue
+            if most_combinations == MAX_TABLE_ENTRIES:
+                raise refusal or error from None
+            most_combinations = MAX_TABLE_ENTRIES
+        else:
+            request.warn()
+            return model
 
 
 def _check_special_tokens(vocab: Collection[Any], bos: str, pad: str) -> None:
@@ -84,7 +105,11 @@ def _labels(program: rasp.RASPExpr) -> dict[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """A program and what its domains depend on; ``replaced`` are the aggregates to be made single-valued, by ``id``."""
+    """A program and what its domains depend on.
+
+    ``replaced`` are the aggregates to be made single-valued, by ``id``; ``without_means`` those that are to be ``None``
+    where they select different numbers.
+    """
 
     program: rasp.SOp
     vocabulary: tuple[Any, ...]
@@ -92,6 +117,7 @@ class _Request:
     causal: bool
     labels: dict[int, str]
     replaced: set[int] = field(default_factory=set)
+    without_means: set[int] = field(default_factory=set)
 
     def node(self, expr: rasp.RASPExpr, children: Sequence[Any]) -> native.Expression:
         """The translation of one node as the compiler is to see it: labelled, laid out as asked, defined everywhere."""
@@ -99,8 +125,9 @@ class _Request:
         if not isinstance(expr, rasp.SOp):
             return node
         label = self.labels[id(expr)]
-        if isinstance(node, native.Aggregate) and id(expr) in self.replaced:
-            node = single_valued_aggregate(node, self._domain(node.sop), label)
+        if isinstance(node, native.Aggregate) and id(expr) in self.replaced | self.without_means:
+            made = common_value_aggregate if id(expr) in self.without_means else single_valued_aggregate
+            node = made(node, self._domain(node.sop), label)
             node.location = expr.location
         elif isinstance(node, native.Map | native.SequenceMap):
             node = copy.copy(node)
@@ -119,9 +146,42 @@ class _Request:
                 return True
         return False
 
-    def _domain(self, sop: native.SOp) -> Domain:
+    def give_up_means(self) -> bool:
+        """Have categorical aggregates replaced that may have means of different numbers; whether there is a new one."""
+        before = len(self.without_means)
+        for node in children_first(self.program):
+            if isinstance(node, rasp.Aggregate) and not rasp.is_numerical(node) and self._may_average(node):
+                self.without_means.add(id(node))
+        return len(self.without_means) > before
+
+    def _may_average(self, aggregate: rasp.Aggregate[Any]) -> bool:
+        """Whether the values of an aggregate are not only those that are aggregated."""
+        if id(aggregate) in self.replaced | self.without_means:
+            return True
+        translation = translated(aggregate, self.node)
+        assert isinstance(translation, native.Aggregate)
+        try:
+            values = self._domain(translation, _FEW_COMBINATIONS).values
+        except CompileError:
+            return True
+        selected = {translation.default, *self._domain(translation.sop).values}
+        return not selected.issuperset(values)
+
+    def warn(self) -> None:
+        """Say which aggregates have no means in the model, if there are such."""
+        if self.without_means:
+            labels = sorted(self.labels[each] for each in self.without_means)
+            warnings.warn(
+                f"{', '.join(labels)}: different numbers that are selected together have too many means to compile, so "
+                "the model says None there, where the interpreter says the mean; select one position, or use numerical",
+                stacklevel=4,
+            )
+
+    def _domain(self, sop: native.SOp, most_combinations: int = MAX_TABLE_ENTRIES) -> Domain:
         graph = trace_graph(sop)
-        analysis = infer_domains(graph, self.vocabulary, self.max_seq_len, causal=self.causal)
+        analysis = infer_domains(
+            graph, self.vocabulary, self.max_seq_len, causal=self.causal, most_combinations=most_combinations
+        )
         return analysis.domains[graph.output.place]
 
 

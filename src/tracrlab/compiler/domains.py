@@ -16,6 +16,7 @@ from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Selection, Selections
 from tracrlab.compiler.uniqueness import Uniqueness
 from tracrlab.compiler.value_sets import (
+    MAX_NUMBERS,
     MAX_TABLE_ENTRIES,
     Domain,
     Table,
@@ -67,7 +68,8 @@ class Analysis:
     """What the later stages need to know about a graph.
 
     Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``selections`` the normal forms
-    of the selectors; ``widths`` how many positions each aggregated or counted selector can select.
+    of the selectors; ``widths`` how many positions each aggregated or counted selector can select;
+    ``most_combinations`` how many a function may have, and how many means an aggregate.
     """
 
     graph: Graph
@@ -79,6 +81,7 @@ class Analysis:
     selections: Selections
     uniqueness: Uniqueness
     widths: dict[int, range]
+    most_combinations: int
     _tables: dict[int, Table] = field(default_factory=dict)
 
     def selection(self, node: Node) -> Selection:
@@ -95,7 +98,7 @@ class Analysis:
         assert isinstance(expression, Map | SequenceMap)
         if node.place not in self._tables:
             try:
-                self._tables[node.place] = tabulate(expression.f, node.inputs, self.domains)
+                self._tables[node.place] = tabulate(expression.f, node.inputs, self.domains, self.most_combinations)
             except FunctionFailure as failure:
                 raise _undefined_value(self, node, failure) from failure
             except TooManyValues as error:
@@ -103,7 +106,14 @@ class Analysis:
         return self._tables[node.place]
 
 
-def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *, causal: bool) -> Analysis:
+def infer_domains(
+    graph: Graph,
+    vocabulary: Sequence[Value],
+    max_length: int,
+    *,
+    causal: bool,
+    most_combinations: int = MAX_TABLE_ENTRIES,
+) -> Analysis:
     """Find the domain of every s-op of the graph, for inputs of 1 to ``max_length`` tokens of the vocabulary.
 
     Raises:
@@ -116,7 +126,9 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
     domains: dict[int, Domain] = {}
     selections = Selections(graph, domains)
     uniqueness = Uniqueness(graph, domains, selections, causal=causal)
-    analysis = Analysis(graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {})
+    analysis = Analysis(
+        graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {}, most_combinations
+    )
     for node in graph.sops():
         try:
             domains[node.place] = _domain(analysis, node)
@@ -230,7 +242,7 @@ def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:
     combinations = 1
     for mean in operands:
         combinations *= max(len(mean.numbers), len(mean.native))
-    if combinations > MAX_TABLE_ENTRIES:
+    if combinations > analysis.most_combinations:
         raise TooManyValues(f"it combines means in {combinations} ways")
     numbers = {
         sum((c * x for c, x in zip(affine.coefficients, values, strict=True)), affine.offset)
@@ -264,7 +276,8 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
 
 def _mean_values(analysis: Analysis, mean: Mean) -> Domain:
     widths = analysis.widths[mean.selector]
-    means = mean_domain(mean.numbers, mean.native, widths)
+    limit = min(MAX_NUMBERS, analysis.most_combinations)
+    means = mean_domain(mean.numbers, mean.native, widths, limit)
     return domain_of([*means.values, mean.default]) if 0 in widths else means
 
 

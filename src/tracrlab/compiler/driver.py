@@ -16,6 +16,7 @@ from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.reuse import parameter_cost, reuse_dimensions
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.shape import model_shape
+from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
@@ -37,6 +38,7 @@ def compile_program(
     bos: str = "bos",
     pad: str = "pad",
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
+    most_combinations: int = MAX_TABLE_ENTRIES,
 ) -> CompiledModel:
     """Compile a RASP program into a transformer that computes the same on every input.
 
@@ -53,6 +55,7 @@ def compile_program(
         bos, pad: the special tokens, which must not be in the vocabulary.
         dtype: the number format that the model computes in; ``"float64"`` tells finer fractions apart, the weights for
             ``"bfloat16"`` and ``"float16"`` are numbers of that format, in arrays of ``float32``.
+        most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
 
     Returns:
         The model. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the interpreter.
@@ -77,7 +80,7 @@ def compile_program(
     vocabulary = checked_vocabulary(vocab, bos, pad)
 
     graph = trace_graph(program)
-    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal)
+    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal, most_combinations=most_combinations)
     if mode == "faithful":
         lowered = lower_graph(analysis, bos, pad, FORMATS[dtype])
     else:

@@ -86,20 +86,25 @@ class Table:
     places: Int[np.ndarray, "..."]
 
 
-def tabulate(function: Callable[..., Any], operands: Sequence[int], domains: Mapping[int, Domain]) -> Table:
+def tabulate(
+    function: Callable[..., Any],
+    operands: Sequence[int],
+    domains: Mapping[int, Domain],
+    limit: int = MAX_TABLE_ENTRIES,
+) -> Table:
     """The table of an elementwise function of the s-ops ``operands``, over all combinations of their values.
 
     An s-op that is an operand twice has one axis.
 
     Raises:
         FunctionFailure: the function has no usable value for some combination.
-        TooManyValues: there are more than ``MAX_TABLE_ENTRIES`` combinations.
+        TooManyValues: there are more than ``limit`` combinations.
     """
     inputs = tuple(dict.fromkeys(operands))
     shape = tuple(len(domains[place]) for place in inputs)
-    if math.prod(shape) > MAX_TABLE_ENTRIES:
+    if math.prod(shape) > limit:
         sizes = " x ".join(map(str, shape))
-        raise TooManyValues(f"its inputs have {sizes} combinations of values, more than {MAX_TABLE_ENTRIES}")
+        raise TooManyValues(f"its inputs have {sizes} combinations of values, more than {limit}")
     axes = [inputs.index(place) for place in operands]
     combinations = product(*(domains[place].values for place in inputs))
     results = [apply_function(function, [values[axis] for axis in axes]) for values in combinations]
@@ -109,11 +114,11 @@ def tabulate(function: Callable[..., Any], operands: Sequence[int], domains: Map
     return Table(inputs, domain, np.array(places, np.int64).reshape(shape))
 
 
-def mean_numbers(numbers: Sequence[Fraction], widths: range) -> list[Fraction]:
+def mean_numbers(numbers: Sequence[Fraction], widths: range, limit: int = MAX_NUMBERS) -> list[Fraction]:
     """Every mean of ``w`` of the numbers, repetition allowed, for every ``w`` in ``widths``.
 
     Raises:
-        TooManyValues: there are more than ``MAX_NUMBERS`` means.
+        TooManyValues: there are more than ``limit`` means.
     """
     denominator = math.lcm(*(number.denominator for number in numbers))
     lowest = int(min(numbers) * denominator)
@@ -126,8 +131,8 @@ def mean_numbers(numbers: Sequence[Fraction], widths: range) -> list[Fraction]:
             for total in totals:
                 divisor = math.gcd(total, width)
                 means.add((total // divisor, width // divisor))
-        if len(means) > MAX_NUMBERS:
-            raise TooManyValues(f"it has more than {MAX_NUMBERS} possible means")
+        if len(means) > limit:
+            raise TooManyValues(f"it has more than {limit} possible means")
     return [Fraction(total + lowest * width, width * denominator) for total, width in means]
 
 
@@ -151,7 +156,9 @@ def _sums_as_sets(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
         yield list(sums)
 
 
-def mean_domain(numbers: Sequence[Fraction], native: Iterable[Value], widths: range) -> Domain:
+def mean_domain(
+    numbers: Sequence[Fraction], native: Iterable[Value], widths: range, limit: int = MAX_NUMBERS
+) -> Domain:
     """The values of a mean: the exact means as ratios, and the ``native`` values it passes on unchanged."""
-    means = [Ratio(mean) for mean in mean_numbers(numbers, widths)] if max(widths, default=0) else []
+    means = [Ratio(mean) for mean in mean_numbers(numbers, widths, limit)] if max(widths, default=0) else []
     return domain_of([*native, *means])

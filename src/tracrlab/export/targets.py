@@ -39,6 +39,7 @@ class CompileOptions(TypedDict, total=False):
     bos: str
     pad: str
     dtype: Literal["float32", "float64", "bfloat16", "float16"]
+    most_combinations: int
 
 
 @overload
@@ -78,7 +79,8 @@ def compile_program(
             ``causal=True``.
         activation: the target's neurons: ``"relu"`` (the default) or ``"gelu"`` for GPT-2 and BERT, ``"silu"`` for
             Llama.
-        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad`` and ``dtype``, as for
+        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and
+            ``most_combinations``, as for
             :func:`tracrlab.compiler.driver.compile_program`.
 
     Returns:

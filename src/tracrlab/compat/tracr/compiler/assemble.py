@@ -119,7 +119,8 @@ class _Architecture:
         return self.with_params(params)(emb, use_dropout=False)
 
     def assembled(self, params: Params) -> AssembledTransformerModel:
-        """The assembled model with these parameters, without encoders."""
+        """The assembled model with these parameters, in the order of their names as in Tracr, without encoders."""
+        params = {name: dict(sorted(params[name].items())) for name in sorted(params)}
         return AssembledTransformerModel(
             forward=self.forward,
             get_compiled_model=lambda: self.with_params(params),

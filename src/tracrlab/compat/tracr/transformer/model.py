@@ -41,6 +41,18 @@ class TransformerConfig:
     causal: bool = False
 
 
+@dataclass(frozen=True)
+class ResidualStream:
+    """How layers see the residual stream: as it is, unless ``read`` and ``write`` map to another space and back.
+
+    ``every_layer``: layers read and write through these maps; else only what goes in and comes out at the ends does.
+    """
+
+    read: Callable[[Any], Any] = lambda x: x
+    write: Callable[[Any], Any] = lambda x: x
+    every_layer: bool = True
+
+
 class Transformer:
     """A transformer with given parameters, ``transformer/layer_0/attn/query`` and so on, each ``{w, b}``."""
 
@@ -50,40 +62,57 @@ class Transformer:
         name: str | None = None,
         params: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        if config.layer_norm or config.dropout_rate:
-            raise NotImplementedError("compiled transformers have no layer norm and no dropout: ask for none in config")
         self.config = config
         self.name = name or "transformer"
-        self.params = required_params(params, "Transformer")
+        self.layers = TransformerLayers(config, "transformer", required_params(params, "Transformer"))
+        self.params = self.layers.params
 
     def __call__(self, embeddings: Any, mask: Any, *, use_dropout: bool = True) -> TransformerOutput:
         """Run on ``embeddings [batch, position, direction]``; tokens are where ``mask [batch, position]`` is true."""
-        xp = array_namespace(embeddings, mask, *self.params["transformer/layer_0/attn/query"].values())
+        return self.layers.run(embeddings, mask, ResidualStream())
+
+
+class TransformerLayers:
+    """The layers of a transformer, whose parameters are called ``prefix/layer_0/attn/query`` and so on."""
+
+    def __init__(self, config: TransformerConfig, prefix: str, params: Mapping[str, Mapping[str, Any]]) -> None:
+        if config.layer_norm or config.dropout_rate:
+            raise NotImplementedError("compiled transformers have no layer norm and no dropout: ask for none in config")
+        self.config = config
+        self.prefix = prefix
+        self.params = params
+
+    def run(self, embeddings: Any, mask: Any, stream: ResidualStream) -> TransformerOutput:
+        """Run all layers on a residual stream."""
+        xp = array_namespace(embeddings, mask, *self.params[f"{self.prefix}/layer_0/attn/query"].values())
         length = embeddings.shape[1]
         visible = xp.asarray(mask)[:, None, None, :] != 0
         if self.config.causal:
             visible = visible & (xp.arange(length)[:, None] >= xp.arange(length))
-        residual = embeddings
+        seen = stream if stream.every_layer else ResidualStream()
+        outside = ResidualStream() if stream.every_layer else stream
+        residual = stream.write(embeddings)
         layer_outputs, residuals, attn_logits = [], [], []
         for layer in range(self.config.num_layers):
-            attended = self._attention(layer)(residual, residual, residual, visible)
-            residual = residual + attended.out
-            layer_outputs.append(attended.out)
+            read = seen.read(residual)
+            attended = self._attention(layer)(read, read, read, visible)
+            residual = residual + seen.write(attended.out)
+            layer_outputs.append(outside.read(attended.out))
             residuals.append(residual)
             attn_logits.append(attended.logits)
-            written = self._mlp(layer, residual)
-            residual = residual + written
-            layer_outputs.append(written)
+            written = self._mlp(layer, seen.read(residual))
+            residual = residual + seen.write(written)
+            layer_outputs.append(outside.read(written))
             residuals.append(residual)
-        return TransformerOutput(layer_outputs, residuals, attn_logits, residual, embeddings)
+        return TransformerOutput(layer_outputs, residuals, attn_logits, stream.read(residual), embeddings)
 
     def _attention(self, layer: int) -> attention.MultiHeadAttention:
-        prefix = f"transformer/layer_{layer}/attn"
+        prefix = f"{self.prefix}/layer_{layer}/attn"
         params = {kind: self.params[f"{prefix}/{kind}"] for kind in ("query", "key", "value", "linear")}
         return attention.MultiHeadAttention(self.config.num_heads, self.config.key_size, params=params)
 
     def _mlp(self, layer: int, residual: Any) -> Any:
-        prefix = f"transformer/layer_{layer}/mlp"
+        prefix = f"{self.prefix}/layer_{layer}/mlp"
         hidden = self.config.activation_function(linear(residual, self.params[f"{prefix}/linear_1"]))
         return linear(hidden, self.params[f"{prefix}/linear_2"])
 
