@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import infer_domains
@@ -13,9 +12,8 @@ from tracrlab.compiler.fit import Architecture, fit_schedule
 from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
-from tracrlab.compiler.reuse import parameter_cost, reuse_dimensions
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
-from tracrlab.compiler.shape import model_shape
+from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import VocabularyError
@@ -85,14 +83,17 @@ def compile_program(
         lowered = lower_graph(analysis, bos, pad, FORMATS[dtype])
     else:
         lowered = lower_compact(analysis, bos, pad, FORMATS[dtype], switched)
+    config, architecture = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype), fit or Architecture()
+    sizes = Sizes(lowered, config, architecture, reuse=mode == "compact" and switched.reuse)
     if fit:
         schedule = fit_schedule(analysis, lowered.components, fit)
+    elif mode == "faithful":
+        schedule = layer_schedule(lowered.components)
+    elif switched.schedule:
+        schedule = smallest_schedule(layer_schedule(lowered.components), sizes)
     else:
-        schedule = (layer_schedule if switched.schedule else sequential_schedule)(lowered.components)
-    config, architecture = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype), fit or Architecture()
-    allocation = allocate_dimensions(lowered)
-    if mode == "compact" and switched.reuse:
-        shape = model_shape(config, lowered, schedule, allocation, architecture)
-        allocation = reuse_dimensions(lowered, schedule, shape.n_layers, parameter_cost(shape, architecture))
+        schedule = sequential_schedule(lowered.components)
+    allocation = sizes.allocation(schedule)
+    if sizes.reuse:
         allocation = fit_allocation(analysis, lowered, schedule, allocation, architecture)
     return assemble_model(analysis, lowered, schedule, allocation, config, architecture)

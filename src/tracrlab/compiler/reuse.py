@@ -2,9 +2,10 @@
 
 A variable lives from the sublayer that writes it to the last one that reads it. An MLP at that sublayer or after it can
 clear a dimension that holds x with two neurons, ``-relu(x) + relu(-x) = -x``, or with the first of them where x is
-never negative. This is exact in any number format: products with 1 and -1 do not round, the sums have one term that is
-not zero, and x - x is 0. A variable that a later sublayer writes then finds what it would find in a dimension of its
-own. (In the sublayer that clears, its value would be added to -x first and lose the digits that do not fit beside x.)
+embedded and never negative. This is exact in any number format: products with 1 and -1 do not round, the sums have one
+term that is not zero, and x - x is 0. A variable that a later sublayer writes then finds what it would find in a
+dimension of its own. (In the sublayer that clears, its value would be added to -x first and lose the digits that do not
+fit beside x.)
 
 A dimension that is saved takes its row or column from every matrix. A neuron costs nothing as long as its layer has
 fewer than the widest one, and a column of two matrices in every layer where it has not. No layer is added for clearing.
@@ -124,7 +125,7 @@ def clearings_between(
     clearings = []
     for life, nexts in sorted(followed.items(), key=lambda item: len(_choices(*item))):
         sublayer = min(_choices(life, nexts), key=lambda each: used[each // 2])
-        clearings.append(Clearing(life.variable, sublayer, tuple(nexts), is_signed(life.variable)))
+        clearings.append(Clearing(life.variable, sublayer, tuple(nexts), is_signed(life)))
         used[sublayer // 2] += clearings[-1].n_neurons
     return tuple(sorted(clearings, key=lambda each: each.sublayer))
 
@@ -161,10 +162,10 @@ def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifet
     return lives
 
 
-def is_signed(variable: Variable) -> bool:
-    """Whether a dimension of a variable may hold less than zero somewhere, be it by rounding."""
-    ideal = np.concatenate([variable.table.reshape(-1), variable.at_bos])
-    return bool((ideal < 0).any()) or not variable.noise.is_exact
+def is_signed(life: Lifetime) -> bool:
+    """Whether a dimension of a variable may hold less than zero somewhere, be it by rounding: not in an embedding."""
+    ideal = np.concatenate([life.variable.table.reshape(-1), life.variable.at_bos])
+    return life.born >= 0 or bool((ideal < 0).any())
 
 
 def _orders(lives: Sequence[Lifetime], end: int) -> Iterator[list[Lifetime]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tracrlab.compiler.construction import Placed
 from tracrlab.craft.components import AttentionHead
 from tracrlab.craft.spaces import Variable
+
+_WORK = 2**16  # schedules that are tried, about, times their components
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,61 @@ def sequential_schedule(components: Sequence[Placed]) -> Schedule:
     return Schedule(tuple(sublayers))
 
 
+def latest_schedule(components: Sequence[Placed], n_layers: int) -> Schedule:
+    """Put each component into the last sublayer of its kind before everything that reads what it writes."""
+    needed: dict[Variable, int] = {}
+    sublayers = [0] * len(components)
+    for number, placed in reversed(list(enumerate(components))):
+        before = needed.get(placed.component.writes, 2 * n_layers)
+        sublayers[number] = before - 1 - ((before - 1) % 2 != _kind(placed))
+        for read in placed.component.reads:
+            needed[read.variable] = min(needed.get(read.variable, 2 * n_layers), sublayers[number])
+    return Schedule(tuple(sublayers))
+
+
+def balanced_schedule(components: Sequence[Placed], start: Schedule, price: Callable[[Schedule], float]) -> Schedule:
+    """Move one component after another to another layer, between what it reads and its readers, while the price falls.
+
+    The number of layers stays that of the start. The price is that of a schedule as a whole, such as the parameters of
+    the model: a layer is as wide as the widest one, so it may pay to do later what is not needed at once. Where there
+    are very many components, not all moves are tried.
+    """
+    best, least = start, price(start)
+    tries = _WORK // max(1, len(components))
+    while tries > 0:
+        for moved in _moves(components, best, start.n_layers):
+            tries -= 1
+            other = price(moved)
+            if other < least:
+                best, least = moved, other
+                break
+            if tries <= 0:
+                return best
+        else:
+            return best
+    return best
+
+
+def _moves(components: Sequence[Placed], schedule: Schedule, n_layers: int) -> Iterator[Schedule]:
+    """The schedules in which one component is in another sublayer, between what it reads and its readers."""
+    placed = list(zip(components, schedule.sublayers, strict=True))
+    written = {each.component.writes: sublayer for each, sublayer in placed}
+    needed: dict[Variable, int] = {}
+    for each, sublayer in placed:
+        for read in each.component.reads:
+            needed[read.variable] = min(needed.get(read.variable, 2 * n_layers), sublayer)
+    for number, (each, current) in enumerate(placed):
+        first = _next_of_kind(each, max((written.get(read.variable, -1) for read in each.component.reads), default=-1))
+        for sublayer in range(first, needed.get(each.component.writes, 2 * n_layers), 2):
+            if sublayer != current:
+                yield Schedule((*schedule.sublayers[:number], sublayer, *schedule.sublayers[number + 1 :]))
+
+
 def _next_of_kind(placed: Placed, sublayer: int) -> int:
     """The first sublayer after another that holds components of this kind."""
-    kind = 0 if isinstance(placed.component, AttentionHead) else 1
-    return sublayer + 1 + ((sublayer + 1) % 2 != kind)
+    return sublayer + 1 + ((sublayer + 1) % 2 != _kind(placed))
+
+
+def _kind(placed: Placed) -> int:
+    """0 for what belongs to an attention sublayer, 1 for an MLP."""
+    return 0 if isinstance(placed.component, AttentionHead) else 1

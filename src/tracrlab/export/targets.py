@@ -79,8 +79,7 @@ def compile_program(
             ``causal=True``.
         activation: the target's neurons: ``"relu"`` (the default) or ``"gelu"`` for GPT-2 and BERT, ``"silu"`` for
             Llama.
-        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and
-            ``most_combinations``, as for
+        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and ``most_combinations``, as for
             :func:`tracrlab.compiler.driver.compile_program`.
 
     Returns:

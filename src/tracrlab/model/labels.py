@@ -109,8 +109,10 @@ class Labels:
         return tuple(labels)
 
     def are_consistent(self, d_model: int) -> bool:
-        """Whether every dimension holds something, no two variables at once, and all within the sublayers there are."""
+        """Whether every dimension holds something, no two variables at once, cleared by MLPs, in layers that exist."""
         end = 2 * len(self.heads)
+        if any(each.cleared is not None and each.cleared % 2 == 0 for each in self.variables):
+            return False
         for each in self.variables:
             last = end if each.cleared is None else each.cleared
             if not (-1 <= each.sublayer < last <= end and 0 <= each.start <= d_model - each.variable.width):

@@ -28,7 +28,9 @@ class Passes:
     digits: bool = _on("scalar codes", "order comparisons of many values compare digits")
     codes: bool = _on("scalar codes", "equality is compared by integer codes, not by a feature for each class")
     bold: bool = _on("scalar codes", "codes with rounding errors are compared even where positions must weigh the same")
-    schedule: bool = _on("scheduling", "components run as early as they can, side by side, not one after the other")
+    schedule: bool = _on(
+        "scheduling", "components run side by side in the fewest layers, and in those where the model is smallest"
+    )
     reuse: bool = _on(
         "dimension reuse",
         "dimensions of what is no longer read hold something else, where that costs less",
