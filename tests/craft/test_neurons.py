@@ -193,7 +193,9 @@ def test_a_lookup_stops_noise_up_to_an_eighth(lookup: Lookup, spread: bool, seed
 
 
 @given(st.integers(1, 6), seeds, dtypes)
-def test_a_lookup_of_single_noisy_entries_gives_exact_zeros_and_ones(width: int, seed: int, dtype: NumberFormat) -> None:
+def test_a_lookup_of_single_noisy_entries_gives_exact_zeros_and_ones(
+    width: int, seed: int, dtype: NumberFormat
+) -> None:
     rng = np.random.default_rng(seed)
     noisy = one_hot_variable("x", range(width), nullable=True, noise=Noise(samples=np.full((1, width), 1 / 32)))
     rows = [np.arange(width) == place for place in range(width)]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracrlab.craft.claims import HeadClaim, PredicateClaim, Quantity, View
+from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.model.labels import ModelVariable
-from tracrlab.craft.formats import FORMATS
 from tracrlab.verify.neurons import hidden_of, written_errors
 from tracrlab.verify.residual import Contents, Held, linear_parts, table_deviation
 from tracrlab.verify.scores import ScoreWeights, logit_bounds

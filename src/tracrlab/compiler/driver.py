@@ -13,7 +13,7 @@ from tracrlab.compiler.fit import Architecture, fit_schedule
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.schedule import layer_schedule
-from tracrlab.craft.formats import FORMATS
+from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -33,7 +33,7 @@ def compile_program(
     fit: Architecture | None = None,
     bos: str = "bos",
     pad: str = "pad",
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
+    dtype: Dtype = "float32",
 ) -> CompiledModel:
     """Compile a RASP program into a transformer that computes the same on every input.
 

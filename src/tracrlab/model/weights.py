@@ -56,7 +56,9 @@ def weight_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 
 def zero_weights(config: ModelConfig) -> Weights:
     """Weights of the configuration's shapes, all zero, in arrays of the format it adds up in."""
-    return Weights(**{name: np.zeros(shape, config.number_format.accumulator) for name, shape in weight_shapes(config).items()})
+    return Weights(
+        **{name: np.zeros(shape, config.number_format.accumulator) for name, shape in weight_shapes(config).items()}
+    )
 
 
 def state_dict(

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tracrlab.craft.claims import ReadoutClaim
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.craft.formats import NumberFormat
 from tracrlab.verify.residual import Contents, Part, Stream, Violated, contents_read, linear_parts, without_repeats
 
 _CHUNK = 2**21

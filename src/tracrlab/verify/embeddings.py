@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import EmbeddingClaim
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.errors import VerificationError
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import ModelVariable
 from tracrlab.shapes import Float
-from tracrlab.craft.formats import NumberFormat
 from tracrlab.verify.residual import Deviation, Held, Violated, table_deviation
 
 

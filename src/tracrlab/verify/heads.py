@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim
+from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Float
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.verify.residual import (
     Contents,
     Deviation,

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim
+from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.errors import VerificationError
 from tracrlab.model.labels import ModelVariable, NeuronLabel
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.answers import prove_readout
 from tracrlab.verify.certificate import Certificate, ComponentProof, Kind, Rounding, Status
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
-from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.verify.heads import HeadWeights, prove_head
 from tracrlab.verify.mlps import NeuronWeights, prove_mlp
 from tracrlab.verify.residual import Deviation, Held, Stream, Unproven, Violated
@@ -165,7 +165,7 @@ class _Induction:
 
     def _reads(self, *matrices: Float[np.ndarray, "d_model feature"]) -> frozenset[str]:
         """The variables that matrices read."""
-        rows = np.concatenate(matrices, axis=1).any(axis=1)
+        rows: np.ndarray = np.asarray(np.concatenate(matrices, axis=1).any(axis=1))
         return frozenset(entry.name for entry in self.model.labels.variables if rows[entry.dimensions].any())
 
     def _embed(self, entry: ModelVariable, stream: dict[str, Held]) -> Iterator[ComponentProof]:

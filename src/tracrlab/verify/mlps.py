@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import MLPClaim, NumberClaim
+from tracrlab.craft.formats import COARSEST, NumberFormat
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.craft.formats import COARSEST, NumberFormat
 from tracrlab.verify.neurons import Hidden, Written, hidden_of, written_errors
 from tracrlab.verify.residual import (
     UNKNOWN,

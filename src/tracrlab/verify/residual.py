@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import Quantity
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
 from tracrlab.model.labels import ModelVariable
 from tracrlab.shapes import Bool, Float, Int
-from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
 
 _MOST_GRAINS = 2**24  # entries of what is added up, for each of which a grain is found
 UNKNOWN = -COARSEST  # the grain of what may be anything

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim, PredicateClaim
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.verify.residual import (
     Part,
     Stream,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -116,14 +116,12 @@ def _sops_by_name(model: CompiledModel, program: SOp) -> dict[str, SOp]:
     return {name: each for name, each in zip(names, expressions, strict=True) if isinstance(each, SOp)}
 
 
-def _wrong_values(
-    model: CompiledModel, sops: Mapping[str, SOp], batch: Sequence[Tokens]
-) -> Iterator[tuple[str, str]]:
+def _wrong_values(model: CompiledModel, sops: Mapping[str, SOp], batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
     """The variables that some s-op's value is not claimed of, and an example."""
     entries = [entry for entry in model.labels.variables if entry.is_value and entry.expression in sops]
-    shared: dict[tuple[int, object, object], bool] = {}
+    shared: dict[tuple[int, Hashable, Hashable], bool] = {}
     for tokens in batch:
-        evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=shared)  # type: ignore[arg-type]
+        evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=shared)
         for entry in entries:
             try:
                 values = evaluation.value(sops[entry.expression])
@@ -171,8 +169,10 @@ class _Run:
         room = _room(rows)
         if (distance > room).any():
             number = int((distance - room).argmax())
-            raise _Contradicted(f"it meets contents of {', '.join(quantity.contents)} that are none of those claimed: "
-                                f"{np.round(distinct[number], 4).tolist()}")
+            raise _Contradicted(
+                f"it meets contents of {', '.join(quantity.contents)} that are none of those claimed: "
+                f"{np.round(distinct[number], 4).tolist()}"
+            )
         found[self.tokens] = nearest[which.reshape(-1)]
         return found
 
@@ -254,9 +254,7 @@ def _check_head(run: _Run, claim: HeadClaim) -> None:
     length = run.tokens.shape[1]
     pairs = run.tokens[:, :, None] & run.tokens[:, None, :]
     selected = pairs & np.tril(np.ones((length, length), bool)) if run.model.config.causal else pairs
-    queries, keys, values = (
-        [run.places(each) for each in side] for side in (claim.queries, claim.keys, claim.values)
-    )
+    queries, keys, values = ([run.places(each) for each in side] for side in (claim.queries, claim.keys, claim.values))
     for predicate in claim.predicates:
         asked, given = _seen(predicate.query, queries, run.tokens), _seen(predicate.key, keys, run.tokens)
         selected = selected & predicate.matrix[asked[:, :, None], given[:, None, :]]

@@ -21,7 +21,15 @@ from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateCla
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
 from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, step_neurons
-from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, number_noise, roundings, unit_roundoff, weight_rounding
+from tracrlab.craft.precision import (
+    SAFETY,
+    Noise,
+    NotSeparable,
+    number_noise,
+    roundings,
+    unit_roundoff,
+    weight_rounding,
+)
 from tracrlab.craft.spaces import Feature as Label
 from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
 from tracrlab.rasp.values import Value, is_finite_number

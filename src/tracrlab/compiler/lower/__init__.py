@@ -13,8 +13,8 @@ from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable, lower_aggregate
 from tracrlab.compiler.lower.claiming import variable_quantity
 from tracrlab.compiler.lower.elementwise import lower_elementwise, new_variable, require_numbers
-from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.resolving import resolved_mean
+from tracrlab.compiler.lower.widths import lower_length, lower_width
 from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.craft.claims import Claims, ReadoutClaim, View
 from tracrlab.craft.components import Embedding

@@ -9,7 +9,13 @@ import numpy as np
 
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.aggregates import constant_variable
-from tracrlab.compiler.lower.claiming import MAX_COMBINATIONS, head_claim, linear_claim, same_value_claim, variable_quantity
+from tracrlab.compiler.lower.claiming import (
+    MAX_COMBINATIONS,
+    head_claim,
+    linear_claim,
+    same_value_claim,
+    variable_quantity,
+)
 from tracrlab.compiler.lower.elementwise import chosen_layout, new_variable, numeric_reads
 from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, weight_error
 from tracrlab.compiler.lower.workspace import Workspace
