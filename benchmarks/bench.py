@@ -278,11 +278,13 @@ def exports() -> None:
 
 
 def verify() -> None:
-    """Which library programs are certified, and which planted faults the verifier notices."""
-    from benchmarks.verification import certificates, mutations
+    """Which library programs are certified, in which number formats, and which planted faults the verifier notices."""
+    from benchmarks.verification import PAPER_PROGRAMS, certificates, formats, mutations
 
     certificates(console, _progress(PROGRAMS))
+    formats(console, _progress(PAPER_PROGRAMS))
     mutations(console, _progress(PROGRAMS))
+    mutations(console, _progress(PAPER_PROGRAMS), dtype="bfloat16")
 
 
 def explorer() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 import tracrlab
 from tracrlab import CompiledModel
+from tracrlab.craft.formats import Dtype
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import Value
 
@@ -40,10 +41,10 @@ class Tally:
         return self.harmful - len(self.missed)
 
 
-def small_model(name: str, mode: Literal["faithful", "compact"]) -> CompiledModel:
+def small_model(name: str, mode: Literal["faithful", "compact"], dtype: Dtype = "float32") -> CompiledModel:
     """A library program compiled for three tokens and inputs of up to four."""
     program = PROGRAMS[name]
-    return tracrlab.compile(program.build(), program.example_vocab[:3], 4, mode=mode)
+    return tracrlab.compile(program.build(), program.example_vocab[:3], 4, mode=mode, dtype=dtype)
 
 
 def every_input_of(model: CompiledModel) -> list[tuple[Value, ...]]:
@@ -63,7 +64,8 @@ def mutated(model: CompiledModel, rng: np.random.Generator) -> tuple[CompiledMod
     place = tuple(map(int, chosen))
     amount = float(10 ** rng.uniform(-3, 1))
     before = float(array[place])
-    array[place] = rng.choice([before + amount, before - amount, before * (1 + amount), before / (1 + amount), -before])
+    after = rng.choice([before + amount, before - amount, before * (1 + amount), before / (1 + amount), -before])
+    array[place] = model.config.number_format.rounded(np.array([after]))[0]
     weights = replace(model.weights, **{name: array})
     return replace(model, weights=weights), Mutation(name, place, before, float(array[place]))
 
@@ -88,8 +90,8 @@ def tally_of(model: CompiledModel, count: int, seed: int) -> Tally:
     return Tally(harmful, tuple(missed), harmless, rejected)
 
 
-def certified_models(names: Sequence[str]) -> list[tuple[str, str, CompiledModel]]:
+def certified_models(names: Sequence[str], dtype: Dtype) -> list[tuple[str, str, CompiledModel]]:
     """The small models of both modes that verification certifies, with their names and modes."""
     modes: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
-    models = [(name, mode, small_model(name, mode)) for name in names for mode in modes]
+    models = [(name, mode, small_model(name, mode, dtype)) for name in names for mode in modes]
     return [(name, mode, model) for name, mode, model in models if model.verify().holds]

@@ -11,11 +11,18 @@ from rich.table import Table
 
 import tracrlab
 from benchmarks.mutations import certified_models, tally_of
+from tracrlab.craft.formats import Dtype
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
 
 _MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
 _SIZES = ((4, 8), (20, 20))  # vocabulary, length
+_FORMATS: tuple[Dtype, ...] = ("float32", "bfloat16", "float16")
+_PAPER_SIZE = (4, 16)
+PAPER_PROGRAMS = (
+    "length", "reverse", "hist", "frac_prevs", "sort_unique", "sort", "pair_balance", "shuffle_dyck", "sort_freq",
+    "most_freq",
+)  # fmt: skip
 
 
 def certificates(console: Console, names: Iterable[str]) -> None:
@@ -44,11 +51,34 @@ def certificates(console: Console, names: Iterable[str]) -> None:
     console.print(f"certified: {certified} of {total}")
 
 
-def mutations(console: Console, names: Iterable[str], count: int = 200, seed: int = 0) -> None:
+def formats(console: Console, names: Iterable[str]) -> None:
+    """Print for programs compiled for each number format whether they are certified, or what breaks."""
+    size, length = _PAPER_SIZE
+    table = Table("program", "mode", *_FORMATS, title=f"Compiled for each format: {size} tokens, length {length}")
+    for name in names:
+        for mode in _MODES:
+            table.add_row(name, mode, *(_verdict(name, mode, dtype, size, length) for dtype in _FORMATS))
+    console.print(table)
+
+
+def _verdict(name: str, mode: Literal["faithful", "compact"], dtype: Dtype, size: int, length: int) -> str:
+    program = PROGRAMS[name]
+    try:
+        model = tracrlab.compile(program.build(), program.vocabulary(size), length, mode=mode, dtype=dtype)
+    except CompileError as error:
+        return f"refused: {error}"
+    failure = model.verify().failure
+    return "certified" if failure is None else f"{failure.title}: {failure.reason}"
+
+
+def mutations(
+    console: Console, names: Iterable[str], count: int = 200, seed: int = 0, dtype: Dtype = "float32"
+) -> None:
     """Print how many of the faults planted into small models are noticed."""
-    table = Table("program", "mode", "harmful", "caught", "harmless", "rejected", title=f"{count} faults in each model")
+    title = f"{count} faults in each model, {dtype}"
+    table = Table("program", "mode", "harmful", "caught", "harmless", "rejected", title=title)
     totals = [0] * 4
-    for name, mode, model in certified_models(list(names)):
+    for name, mode, model in certified_models(list(names), dtype):
         tally = tally_of(model, count, seed)
         figures = [tally.harmful, tally.caught, tally.harmless, tally.rejected]
         totals = [total + figure for total, figure in zip(totals, figures, strict=True)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
@@ -22,6 +22,7 @@ from tracrlab.errors import InputError, ParseError, ProgramError, TracrLabError,
 
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
+    from tracrlab.craft.formats import Dtype
     from tracrlab.export.targets import Activation, Target
     from tracrlab.model.compiled import CompiledModel
     from tracrlab.rasp.values import Value
@@ -123,9 +124,8 @@ class CompileOptions:
         return ["--" + name.replace("_", "-") for name, value in vars(self).items() if value is not None]
 
 
-_DTYPE_OPTION = click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), help="The number format. [default: float32]"
-)
+_DTYPES = ["float32", "float64", "bfloat16", "float16"]
+_DTYPE_OPTION = click.option("--dtype", type=click.Choice(_DTYPES), help="The number format. [default: float32]")
 _COMPILE_OPTIONS = (
     click.option("--vocab", metavar="TOKENS", help="The tokens that inputs may contain. [library: an example's]"),
     click.option(
@@ -389,8 +389,8 @@ def info(program: str, name: str | None, kind: str, **options: Any) -> None:
 @_with_options(_NAME_OPTION, *(option for option in _COMPILE_OPTIONS if option is not _DTYPE_OPTION), *_TARGET_OPTIONS)
 @_with_options(_TOKENS_OPTION)
 @click.option(
-    "--dtype", type=click.Choice(["float64", "float32", "float16", "bfloat16"]),
-    help="The number format to prove it in; a program is compiled to float32 unless it is float64. [default: its own]",
+    "--dtype", type=click.Choice(_DTYPES),
+    help="The number format to prove it in, for which a program is compiled. [default: a model's own, or float32]",
 )  # fmt: skip
 @click.option("--exhaustive", is_flag=True, help="Run every input, too.")
 @click.option("-o", "--output", "file", metavar="FILE", help="A file for the certificate, as JSON.")
@@ -415,7 +415,7 @@ def verify_(
     if model is not None:
         found = None if name is None else find_program(name)
     else:
-        compile_options = CompileOptions(**options, dtype="float64" if dtype == "float64" else None)
+        compile_options = CompileOptions(**options, dtype=dtype)
         found = _program_to_compile(_in_file(program, name), compile_options, kind)
         model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
     _check_target(target, activation, causal=model.config.causal)
@@ -604,7 +604,7 @@ def _compiled(
             causal=bool(options.causal),
             bos="bos" if options.bos is None else options.bos,
             pad="pad" if options.pad is None else options.pad,
-            dtype="float64" if options.dtype == "float64" else "float32",
+            dtype=cast("Dtype", options.dtype or "float32"),
             mode="compact" if options.mode == "compact" else "faithful",
             passes=None if options.passes is None else _pass_names(options),
         )

@@ -15,7 +15,7 @@ from tracrlab.compiler.lower import lower_graph
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
-from tracrlab.craft.formats import FORMATS
+from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -35,7 +35,7 @@ def compile_program(
     fit: Architecture | None = None,
     bos: str = "bos",
     pad: str = "pad",
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32",
+    dtype: Dtype = "float32",
     most_combinations: int = MAX_TABLE_ENTRIES,
 ) -> CompiledModel:
     """Compile a RASP program into a transformer that computes the same on every input.

@@ -8,6 +8,7 @@ multiplication does on CPUs and GPUs. Softmax is computed in ``float32`` as well
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -92,7 +93,8 @@ def bfloat16_rounded(numbers: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..
 
 
 _SINGLE = float(np.finfo(np.float32).max)
-FORMATS = {
+Dtype = Literal["float32", "float64", "bfloat16", "float16"]
+FORMATS: dict[str, NumberFormat] = {
     "float64": NumberFormat("float64", 53, 2.0**-1022, float(np.finfo(np.float64).max), "float64"),
     "float32": NumberFormat("float32", 24, 2.0**-126, _SINGLE, "float32"),
     "float16": NumberFormat("float16", 11, 2.0**-14, 65504.0, "float32"),

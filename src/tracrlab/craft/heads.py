@@ -84,7 +84,7 @@ def sharpness(n_positions: int, scores: Scores, dtype: NumberFormat, *, leak: fl
 
 
 def unnoticed(dtype: NumberFormat) -> float:
-    """The share of attention that may go astray: 2**-6 of the format's rounding, and less, which is free, in narrow ones."""
+    """The share of attention that may go astray: 2**-6 of the format's rounding, and less in narrow ones, freely."""
     return min(unit_roundoff(dtype) / 64, 2.0**-20)
 
 

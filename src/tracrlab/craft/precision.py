@@ -26,7 +26,8 @@ def check_range(numbers: Float[np.ndarray, " number"], dtype: NumberFormat) -> N
     """Refuse numbers that arithmetic in ``dtype`` could overflow or lose, and values as close together as that.
 
     Nonzero numbers and the distances between them must stay within the square roots of the format's range or so
-    (2**-100 to 2**100 in float32, 2**-12 to 2**12 in float16), so that products with weights neither overflow nor become subnormal.
+    (2**-100 to 2**100 in float32, 2**-12 to 2**12 in float16), so that products with weights neither overflow nor
+    become subnormal.
 
     Raises:
         NotSeparable: the two values, or the value and 0, that the format cannot hold apart.

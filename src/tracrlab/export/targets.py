@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from tracrlab.compiler import driver
 from tracrlab.compiler.fit import Architecture
-from tracrlab.craft.formats import FORMATS
+from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import ExportError, PrecisionError, VerificationError
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.reading import stock_network
@@ -38,7 +38,7 @@ class CompileOptions(TypedDict, total=False):
     fit: Architecture | None
     bos: str
     pad: str
-    dtype: Literal["float32", "float64", "bfloat16", "float16"]
+    dtype: Dtype
     most_combinations: int
 
 
@@ -79,8 +79,8 @@ def compile_program(
             ``causal=True``.
         activation: the target's neurons: ``"relu"`` (the default) or ``"gelu"`` for GPT-2 and BERT, ``"silu"`` for
             Llama.
-        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and ``most_combinations``, as for
-            :func:`tracrlab.compiler.driver.compile_program`.
+        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and ``most_combinations``, as
+            for :func:`tracrlab.compiler.driver.compile_program`.
 
     Returns:
         The model; with a ``target``, the model of Transformers with its tokenizer, and the certificate that it equals

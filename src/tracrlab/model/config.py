@@ -13,8 +13,8 @@ class ModelConfig:
     """The configuration of a compiled model; names as in TransformerLens.
 
     ``vocab`` are the ordinary tokens in id order; BOS and PAD have the two ids after them. ``max_seq_len`` counts
-    ordinary tokens, so the model has ``n_ctx = max_seq_len + 1`` positions. ``dtype`` is the number format that the model
-    computes in; NumPy has arrays of ``float32`` for ``bfloat16`` and ``float16``.
+    ordinary tokens, so the model has ``n_ctx = max_seq_len + 1`` positions. ``dtype`` is the number format that the
+    model computes in; for ``bfloat16`` and ``float16`` the weights are in arrays of ``float32``.
     """
 
     vocab: tuple[Value, ...]

@@ -125,9 +125,8 @@ class Certificate:
         if self.holds:
             ran = f", and {self.n_inputs:,} inputs run" if self.n_inputs else ""
             tried = f"; analysis tried on {self.tried}" if self.tried else ""
-            return (
-                f"Certificate: {what}: equal to the program ({self.n_combinations:,} combinations checked{ran}{tried})"
-            )
+            checked = f"{self.n_combinations:,} combinations checked{ran}{tried}"
+            return f"Certificate: {what}: equal to the program ({checked})"
         found = [] if self.failure is None else [f"{self.failure.title}: {self.failure.reason}"]
         found += [self.counterexample] if self.counterexample else []
         return f"No certificate: {what}: {'; '.join(found)}"

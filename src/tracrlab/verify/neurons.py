@@ -181,7 +181,7 @@ def _chunk_errors(
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
-    """The neurons of an error class before their nonlinearity, which can be off by the class's scales times ``moved``."""
+    """The neurons of an error class before their nonlinearity, which can be off by their scales times ``moved``."""
 
     before: Float[np.ndarray, "combination neuron"]
     active: Bool[np.ndarray, "combination neuron"]
@@ -233,9 +233,10 @@ def _summed(
 def _storing(
     ideal: Float[np.ndarray, "..."], error: Float[np.ndarray, "..."], number_format: NumberFormat
 ) -> Float[np.ndarray, "..."]:
-    """What rounding to a format adds to an error. The nearest number is not farther than the ideal one, if it is one."""
+    """What rounding to a format adds to an error: no more than that, if the ideal is a number of the format itself."""
     rounding = number_format.roundoff * (np.abs(ideal) + error) + number_format.smallest
-    return np.where(number_format.rounded(ideal) == ideal, np.minimum(error, rounding), rounding)
+    storing: np.ndarray = np.where(number_format.rounded(ideal) == ideal, np.minimum(error, rounding), rounding)
+    return storing
 
 
 def _fits(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,9 @@ def _sops_by_name(model: CompiledModel, program: SOp) -> dict[str, SOp]:
 def _wrong_values(model: CompiledModel, sops: Mapping[str, SOp], batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
     """The variables that some s-op's value is not claimed of, and an example."""
     entries = [entry for entry in model.labels.variables if entry.is_value and entry.expression in sops]
-    shared: dict[tuple[int, object, object], bool] = {}
+    shared: dict[tuple[int, Hashable, Hashable], bool] = {}
     for tokens in batch:
-        evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=shared)  # type: ignore[arg-type]
+        evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=shared)
         for entry in entries:
             try:
                 values = evaluation.value(sops[entry.expression])

@@ -55,13 +55,11 @@ def resolved_mean(work: Workspace, node: Node, variable: Variable) -> Variable |
 
 
 def _places(mean: Mean, variable: Variable, widths: range, width: Variable) -> Int[np.ndarray, "value width"]:
-    """For each value of the mean (``None`` last, if it can be) and width its place, ``IMPOSSIBLE`` where it cannot be."""
+    """For each value of the mean (``None`` last) and each width the value's place, or ``IMPOSSIBLE``."""
     places = np.full((len(variable.values) + variable.nullable, len(width.values)), IMPOSSIBLE)
     for number in widths:
-        if number:
-            values = mean_domain(mean.numbers, mean.native, range(number, number + 1)).values
-        else:
-            values = (mean.default,)
+        here = range(number, number + 1)
+        values = mean_domain(mean.numbers, mean.native, here).values if number else (mean.default,)
         found = np.searchsorted(variable.numbers, [float(value) for value in values if is_finite_number(value)])
         if not len(found):
             found = np.array([len(variable.values)])
