@@ -60,7 +60,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto((tmp_path / "page.html").as_uri())
         page.on("request", lambda request: troubles.append(f"asked for {request.url}"))
-        page.wait_for_function("globalThis.tracrlab")
+        page.wait_for_selector(".tl-app")
         return page
 
     yield opened
