@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 pytestmark = NEEDS_CHROMIUM
 
-LIBRARY = [("sort", "faithful"), ("dyck", "faithful"), ("dyck", "compact"), ("most_freq", "compact")]
+LIBRARY = [("sort", "faithful"), ("dyck", "compact"), ("most_freq", "faithful")]
 MODELS = {
     **{f"{name}, {mode}": lambda name=name, mode=mode: library_model(name, mode, False) for name, mode in LIBRARY},
-    **{name: lambda name=name: model_of(name) for name in ("causal fractions", "causal induction", "steps", "double")},
+    **{name: lambda name=name: model_of(name) for name in ("causal fractions", "causal induction", "double")},
 }
 Open = Callable[..., "Page"]
 
