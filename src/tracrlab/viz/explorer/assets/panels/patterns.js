@@ -92,12 +92,12 @@ function tokenName(model, state, p) {
   return p ? `${model.vocab[state.ids[p - 1]]} (${p - 1})` : "BOS";
 }
 
-// The keys that get most, until nine tenths are told.
+// The keys that get most.
 function attendedText(model, state, place, query) {
   const n = state.run.n;
   const weights = [...patternOf(model, state, place).slice(query * n, (query + 1) * n)].map((weight, key) => ({ weight, key }));
   weights.sort((one, other) => other.weight - one.weight);
-  const told = weights.filter(({ weight }) => weight > 0.01).slice(0, 4);
+  const told = weights.filter(({ weight }) => weight > 0.01).slice(0, 3);
   const rest = weights.filter(({ weight }) => weight > 0.01).length - told.length;
   const text = told.map(({ weight, key }) => `${tokenName(model, state, key)} ${weight.toFixed(2)}`).join(", ");
   return rest > 0 ? `${text} and ${rest} more` : text;
