@@ -254,6 +254,7 @@ def test_a_single_neuron_can_be_ablated(open_page: Open) -> None:
     page.click(".tl-pair button >> nth=0")
     assert page.evaluate("[...tracrlab.state.interventions.neurons]") == ["0.2"]
     assert page.locator(".tl-undo").all_text_contents() == ["m0.2 ablated ✕"]
+    assert page.input_value(".tl-neuron >> nth=0") == "2"
 
 
 def test_it_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:
@@ -269,9 +270,12 @@ def test_it_can_be_used_with_the_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press(" ")
     assert page.evaluate("[tracrlab.state.item, tracrlab.state.position]") == ["v1", 1]
     assert page.locator("table [tabindex='0']").count() == 1
-    page.focus(".tl-node")
+    page.focus(".tl-node >> nth=-1")
     page.keyboard.press("Enter")
     assert page.evaluate("tracrlab.state.item")[0] == "e"
+    page.focus(".tl-selection button:has-text('ablate')")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('.tl-selection') !== null")
     page.keyboard.press("Escape")
     assert page.evaluate("[tracrlab.state.item, tracrlab.state.position]") == [f"e{len(model.program) - 1}", None]
 

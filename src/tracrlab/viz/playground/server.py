@@ -6,6 +6,7 @@ import hmac
 import html
 import json
 import secrets
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,6 +45,11 @@ class Playground(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(32)
         self.workers = Workers(limits)
         self.page, self.policy = _page(source, self.token)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that was closed while it was answered is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

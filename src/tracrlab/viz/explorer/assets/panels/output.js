@@ -10,6 +10,7 @@ export function outputPanel(model, state) {
     const wanted = state.ids.length;
     while (strip.children.length > wanted) strip.lastChild.remove();
     while (strip.children.length < wanted) strip.append(chip(state, strip.children.length));
+    if (!strip.querySelector("[tabindex='0']")) strip.firstChild?.setAttribute("tabindex", 0);
     state.answers.forEach((place, position) => {
       const [, token, answer, before] = strip.children[position].children;
       const changed = place !== state.untouched[position];

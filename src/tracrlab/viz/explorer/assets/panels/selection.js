@@ -10,24 +10,22 @@ const MOST_OPTIONS = 300;
 export function selectionPanel(model, state, links) {
   const body = element("div", { class: "tl-scroll tl-details" });
   const reset = element("button", { type: "button", class: "tl-small", onclick: () => state.reset() }, "undo all");
+  const numbers = new Map(); // the neuron that is chosen in each group
   const show = () => {
     reset.hidden = !state.intervened;
-    if (body.contains(document.activeElement) && ["SELECT", "INPUT"].includes(document.activeElement.tagName)) {
-      refreshLater(document.activeElement, show);
-      return;
-    }
-    body.replaceChildren(...interventions(model, state), ...described(model, state, links));
+    const place = controlsOf(body).indexOf(document.activeElement);
+    body.replaceChildren(...interventions(model, state), ...described(model, state, links, numbers));
+    if (place >= 0) controlsOf(body)[place]?.focus(); // whoever uses the keyboard stays where they are
   };
   state.on("run selection", show);
   return panel("selection", "Selection", [reset], body);
 }
 
-// A control in use is not replaced under the person's hands.
-function refreshLater(control, show) {
-  control.addEventListener("blur", () => setTimeout(show), { once: true });
+function controlsOf(body) {
+  return [...body.querySelectorAll("button, select, input")];
 }
 
-function described(model, state, links) {
+function described(model, state, links, numbers) {
   const related = [...(links.get(state.item) ?? [])];
   const [expressionItem] = state.item[0] === "e" ? [state.item] : ofKind(related, "e").filter((item) => !isSelector(model, item));
   const expression = expressionItem && model.expressions[placeOfItem(expressionItem)];
@@ -41,7 +39,7 @@ function described(model, state, links) {
   }
   const [variable] = state.item[0] === "v" ? [state.item] : held.filter((item) => model.variables[placeOfItem(item)].isValue);
   if (variable) lines.push(patchRow(model, state, placeOfItem(variable)));
-  lines.push(...parts.map((item) => partRow(model, state, item)));
+  lines.push(...parts.map((item) => partRow(model, state, item, numbers)));
   for (const item of held) lines.push(variableLine(model, state, item));
   if (!parts.length && !held.length) lines.push(element("p", { class: "tl-note" }, "The model needs no part of its own for it."));
   return lines;
@@ -51,20 +49,21 @@ function isSelector(model, item) {
   return model.graph.nodes.some((node) => node.is_selector && `e${node.expression}` === item);
 }
 
-function partRow(model, state, item) {
+function partRow(model, state, item, numbers) {
   const part = partOf(model, item);
   const off = isAblated(state, model, item);
   const reads = item[0] === "h" ? `q ${list(part.q)} · k ${list(part.k)} · v ${list(part.v)}` : `reads ${list(part.reads)}`;
   const controls = model.reduced
     ? []
     : [element("button", { type: "button", class: "tl-small", "aria-pressed": String(off), onclick: () => ablate(state, model, item, !off) }, off ? "restore" : "ablate")];
-  if (!model.reduced && item[0] === "n" && part.stop - part.start > 1) controls.push(neuronControl(state, part));
+  if (!model.reduced && item[0] === "n" && part.stop - part.start > 1) controls.push(neuronControl(state, part, numbers));
   return element("div", { class: "tl-row" }, partButton(model, state, item), ...controls, element("span", { class: "tl-note tl-reads" }, reads));
 }
 
 // A single neuron of a group, switched by its number.
-function neuronControl(state, part) {
-  const number = element("input", { type: "number", class: "tl-neuron", min: part.start, max: part.stop - 1, value: part.start, "aria-label": `neuron of layer ${part.layer}` });
+function neuronControl(state, part, numbers) {
+  const number = element("input", { type: "number", class: "tl-neuron", min: part.start, max: part.stop - 1, value: numbers.get(part) ?? part.start, "aria-label": `neuron of layer ${part.layer}` });
+  number.addEventListener("input", () => numbers.set(part, number.value));
   const toggle = () => {
     const neuron = Math.max(part.start, Math.min(part.stop - 1, Number(number.value) || part.start));
     state.ablateNeurons(part.layer, neuron, neuron + 1, !state.interventions.neurons.has(`${part.layer}.${neuron}`));
@@ -113,7 +112,6 @@ function patchControl(state, name, decoding, place, position, value) {
   const select = element("select", { class: "tl-patch", "aria-label": label }, element("option", { value: "" }, "patch to …"));
   for (const each of places) select.append(element("option", { value: String(each), disabled: each === value }, valueText(decoding, each)));
   select.addEventListener("change", () => {
-    select.blur();
     if (select.value !== "") state.patch(place, position, Number(select.value));
   });
   return select;
