@@ -49,9 +49,17 @@ export function recorded(model, ids) {
   const residual = dense(matrices.get("residual"), n, config.dModel);
   const patterns = [];
   for (let layer = 0; layer < config.nLayers; layer++) {
-    patterns.push(Array.from({ length: config.nHeads }, (_, head) => dense(matrices.get(`pattern.${layer}.${head}`), n, n)));
+    patterns.push(
+      Array.from({ length: config.nHeads }, (_, head) => dense(matrices.get(`pattern.${layer}.${head}`), n, n)),
+    );
   }
-  return { n, residuals: [residual], patterns, hidden: null, logits: dense(matrices.get("logits"), n, config.dVocabOut) };
+  return {
+    n,
+    residuals: [residual],
+    patterns,
+    hidden: null,
+    logits: dense(matrices.get("logits"), n, config.dVocabOut),
+  };
 }
 
 function embedded({ config, matrices }, ids) {
@@ -98,7 +106,8 @@ function weightedSums(pattern, vectors, n, d) {
   for (let q = 0; q < n; q++) {
     for (let k = 0; k < n; k++) {
       const weight = pattern[q * n + k];
-      for (let i = values.starts[k]; i < values.starts[k + 1]; i++) mixed[q * d + values.columns[i]] += weight * values.entries[i];
+      for (let i = values.starts[k]; i < values.starts[k + 1]; i++)
+        mixed[q * d + values.columns[i]] += weight * values.entries[i];
     }
   }
   return mixed;
@@ -131,7 +140,10 @@ function patched({ config, variables }, residual, sublayer, { patches }) {
 }
 
 function ablatedNeurons({ neurons }, layer) {
-  return [...neurons].map((key) => key.split(".").map(Number)).filter(([own]) => own === layer).map(([, neuron]) => neuron);
+  return [...neurons]
+    .map((key) => key.split(".").map(Number))
+    .filter(([own]) => own === layer)
+    .map(([, neuron]) => neuron);
 }
 
 function transposed(vectors, n, d) {

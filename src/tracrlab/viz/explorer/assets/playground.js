@@ -32,16 +32,41 @@ const warnings = element("ul", { class: "pg-warnings" });
 const values = element("div", { class: "tl-scroll pg-results" });
 const example = field("example", "hello");
 const vocabulary = field("vocabulary", "", "from example");
-const length = element("input", { type: "number", min: 1, max: 64, value: 10, "aria-label": "length", class: "pg-number" });
+const length = element("input", {
+  type: "number",
+  min: 1,
+  max: 64,
+  value: 10,
+  "aria-label": "length",
+  class: "pg-number",
+});
 const name = field("s-op", "", "the last one");
-const mode = element("select", { "aria-label": "mode" }, element("option", {}, "faithful"), element("option", {}, "compact"));
+const mode = element(
+  "select",
+  { "aria-label": "mode" },
+  element("option", {}, "faithful"),
+  element("option", {}, "compact"),
+);
 const causal = element("input", { type: "checkbox" });
-const compileButton = element("button", { type: "button", class: "pg-compile", title: "Ctrl+Enter", onclick: compile }, "compile");
+const compileButton = element(
+  "button",
+  { type: "button", class: "pg-compile", title: "Ctrl+Enter", onclick: compile },
+  "compile",
+);
 const explorer = element("section", { class: "pg-explorer", "aria-label": "Explorer" });
 const editor = createEditor(settings.source, checkSoon);
 
 function field(label, value, placeholder = "") {
-  const input = element("input", { type: "text", value, placeholder, spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-label": label, oninput: () => checkSoon() });
+  const input = element("input", {
+    type: "text",
+    value,
+    placeholder,
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+    "aria-label": label,
+    oninput: () => checkSoon(),
+  });
   input.labelled = element("label", { class: "pg-field" }, label, input);
   return input;
 }
@@ -117,7 +142,15 @@ const options = element(
 const bench = element(
   "div",
   { class: "tl-root pg-root" },
-  element("div", { class: "pg-bench" }, element("h1", {}, "Tracr Lab playground"), options, editor.box, values, element("div", { class: "pg-told" }, problem, warnings)),
+  element(
+    "div",
+    { class: "pg-bench" },
+    element("h1", {}, "Tracr Lab playground"),
+    options,
+    editor.box,
+    values,
+    element("div", { class: "pg-told" }, problem, warnings),
+  ),
 );
 document.getElementById("playground").replaceChildren(bench, explorer);
 document.addEventListener("keydown", (event) => {

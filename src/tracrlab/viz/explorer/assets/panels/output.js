@@ -5,7 +5,12 @@ import { element } from "../element.js";
 import { movedFocus } from "../keyboard.js";
 
 export function outputPanel(model, state) {
-  const strip = element("div", { class: "tl-strip", role: "group", "aria-label": "Tokens and answers", onkeydown: movedFocus });
+  const strip = element("div", {
+    class: "tl-strip",
+    role: "group",
+    "aria-label": "Tokens and answers",
+    onkeydown: movedFocus,
+  });
   state.on("run", () => {
     const wanted = state.ids.length;
     while (strip.children.length > wanted) strip.lastChild.remove();

@@ -32,7 +32,12 @@ export function createEditor(text, changed) {
   function mark(place) {
     const lines = area.value.split("\n");
     const wrong = place?.line ? Math.min(place.line, lines.length) : 0;
-    numbers.replaceChildren(...lines.flatMap((_, index) => [element("span", { class: index + 1 === wrong ? "pg-wrong-line" : "" }, String(index + 1)), "\n"]));
+    numbers.replaceChildren(
+      ...lines.flatMap((_, index) => [
+        element("span", { class: index + 1 === wrong ? "pg-wrong-line" : "" }, String(index + 1)),
+        "\n",
+      ]),
+    );
     behind.replaceChildren();
     if (wrong) {
       const line = lines[wrong - 1];
@@ -41,7 +46,11 @@ export function createEditor(text, changed) {
       const head = signs.slice(0, start).join("");
       const rest = line.slice(head.length);
       const word = place.column ? (rest.match(/^\w+|^[^\w\s]+|^\s/)?.[0] ?? " ") : rest || " ";
-      behind.append(`${lines.slice(0, wrong - 1).join("\n")}${wrong > 1 ? "\n" : ""}${head}`, element("span", { class: "pg-wrong" }, word), "\n".repeat(lines.length - wrong + 1));
+      behind.append(
+        `${lines.slice(0, wrong - 1).join("\n")}${wrong > 1 ? "\n" : ""}${head}`,
+        element("span", { class: "pg-wrong" }, word),
+        "\n".repeat(lines.length - wrong + 1),
+      );
     }
     align();
   }
@@ -49,7 +58,9 @@ export function createEditor(text, changed) {
   // Put the cursor at a line and column.
   function go({ line, column = 1 }) {
     const lines = area.value.split("\n");
-    const at = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) + [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length;
+    const at =
+      lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0) +
+      [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length;
     area.focus();
     area.setSelectionRange(at, at);
   }

@@ -8,7 +8,10 @@ export function showExampleValues(box, values) {
   if (sops.length) tables.push(sopTable(sops));
   const selectors = values.filter(({ rows }) => rows).map(selectorTable);
   if (selectors.length) tables.push(element("div", { class: "pg-selectors" }, ...selectors));
-  if (!tables.length) tables.push(element("p", { class: "tl-note" }, "Named s-ops and selectors appear here with their values on the example."));
+  if (!tables.length)
+    tables.push(
+      element("p", { class: "tl-note" }, "Named s-ops and selectors appear here with their values on the example."),
+    );
   box.replaceChildren(...tables);
 }
 
@@ -18,15 +21,44 @@ function sopTable(sops) {
     element(
       "tbody",
       {},
-      element("tr", { class: "pg-tokens" }, element("th", {}), ...group[0].tokens.map((token) => element("th", { scope: "col" }, token))),
-      ...group.map(({ name, values }) => element("tr", {}, element("th", { scope: "row", title: name }, name), ...values.map((value) => element("td", { title: value }, value)))),
+      element(
+        "tr",
+        { class: "pg-tokens" },
+        element("th", {}),
+        ...group[0].tokens.map((token) => element("th", { scope: "col" }, token)),
+      ),
+      ...group.map(({ name, values }) =>
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row", title: name }, name),
+          ...values.map((value) => element("td", { title: value }, value)),
+        ),
+      ),
     ),
   );
   return element("table", { class: "pg-values" }, ...bodies);
 }
 
 function selectorTable({ name, tokens, rows }) {
-  const heading = element("tr", {}, element("th", {}), ...tokens.map((token) => element("th", { scope: "col" }, token)));
-  const body = rows.map((row, query) => element("tr", {}, element("th", { scope: "row" }, tokens[query]), ...row.map((cell) => element("td", { class: cell ? "pg-selected" : "" }, cell ? "1" : ""))));
-  return element("figure", { class: "pg-selector" }, element("figcaption", {}, name), element("table", {}, element("tbody", {}, heading, ...body)));
+  const heading = element(
+    "tr",
+    {},
+    element("th", {}),
+    ...tokens.map((token) => element("th", { scope: "col" }, token)),
+  );
+  const body = rows.map((row, query) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, tokens[query]),
+      ...row.map((cell) => element("td", { class: cell ? "pg-selected" : "" }, cell ? "1" : "")),
+    ),
+  );
+  return element(
+    "figure",
+    { class: "pg-selector" },
+    element("figcaption", {}, name),
+    element("table", {}, element("tbody", {}, heading, ...body)),
+  );
 }
