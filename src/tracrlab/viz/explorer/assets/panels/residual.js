@@ -124,15 +124,13 @@ function showValues(model, state, { element: row, variable, place }) {
   for (let p = 0; p < n; p++) {
     const cell = row.children[p + 1];
     const value = state.place(place, p);
-    const whole = valueText(variable.decoding, value);
-    const text = shortened(whole);
-    if (cell.dataset.value !== whole) {
-      cell.dataset.value = whole;
-      cell.textContent = text;
-      cell.title = text.endsWith("…") ? whole : "";
-      cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
-    }
     cell.classList.toggle("tl-patched", state.interventions.patches.has(`${place}.${p}`));
+    if (cell.shownPlace === value) continue; // most stay as they are when a letter is typed
+    cell.shownPlace = value;
+    const whole = valueText(variable.decoding, value);
+    cell.textContent = shortened(whole);
+    cell.title = cell.textContent.endsWith("…") ? whole : "";
+    cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
   }
 }
 
