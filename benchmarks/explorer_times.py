@@ -62,7 +62,7 @@ def explorer_times(console: Console, cases: Iterable[tuple[str, int, Literal["fa
                 page.close()
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             page.goto(path.as_uri())
-            page.wait_for_function("globalThis.tracrlab")
+            page.wait_for_selector(".tl-app")
             strokes = []
             for stroke in range(KEYSTROKES):
                 tokens[stroke % (length - 1)] = rng.choice(program.example_vocab)

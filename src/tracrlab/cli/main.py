@@ -357,6 +357,30 @@ def explore(
     click.echo(f"written to {goal}")
 
 
+@main.command()
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port to listen on. [default: a free one]")
+@click.option("--no-browser", "quiet", is_flag=True, help="Do not open the page, only say where it is.")
+def playground(file: str | None, port: int, quiet: bool) -> None:
+    """Edit a RASP program in the browser, see its values while typing, and explore its model.
+
+    FILE is a RASP file to begin with; it is read, never written. The page is served to this machine only, until Ctrl-C.
+    """
+    from tracrlab.cli.programs import file_text
+    from tracrlab.viz.playground import EXAMPLE, Playground
+
+    source = EXAMPLE if file is None else file_text(Path(file))
+    try:
+        server = Playground(port, source=source)
+    except OSError as error:
+        raise click.UsageError(f"cannot listen on port {port} ({error.strerror}); choose another --port.") from error
+    with server, suppress(KeyboardInterrupt):
+        click.echo(f"the playground is at {server.url} (Ctrl-C ends it)")
+        if not quiet:
+            webbrowser.open(server.url)
+        server.serve_forever()
+
+
 @main.command(
     help=f"Describe a model: shape, program, layers, dimensions.\n\n{MODEL_HELP} Of a program in a file, without "
     "options for compiling, the expressions are described.",

@@ -95,7 +95,21 @@ def source_file(name: str) -> SourceFile | None:
     from tracrlab.viz.explorer.source import SourceFile
 
     path = Path(name.rpartition(":")[0])
-    return SourceFile(path.name, path.read_text(encoding="utf-8")) if path.suffix == ".rasp" else None
+    return SourceFile(path.name, file_text(path)) if path.suffix == ".rasp" else None
+
+
+def file_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ProgramError: it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProgramError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ProgramError(f"cannot read {path}: it is no text") from error
 
 
 def running_example(text: str) -> str | list[str]:

@@ -52,7 +52,7 @@ class Session:
     """Runs statements, remembers names, and says what a person at the prompt would see.
 
     ``write`` takes the lines that the session prints, ``draw`` is called for each drawing with an s-op or selector, and
-    an input or ``None``.
+    an input or ``None``. ``loads`` says whether programs may read files with ``load``.
     """
 
     def __init__(
@@ -62,12 +62,14 @@ class Session:
         example: Any = "hello",
         write: Callable[[str], None] | None = None,
         draw: Callable[[Expression, Any], None] | None = None,
+        loads: bool = True,
     ) -> None:
         self.dialect: Dialect = dialect
         self.examples = Examples(example, example)
         self.finished = False
         self._write = write or (lambda line: None)
         self._draw = draw or (lambda expression, shown: None)
+        self._loads = loads
         self._evaluations: dict[str, Evaluation] = {}
         self._loading: list[Path] = []
         self._base = _with_library(self)
@@ -211,6 +213,8 @@ class Session:
 
     def _load(self, path: str) -> dict[str, Any]:
         """Run a file in a fresh environment of its own; the names it exports."""
+        if not self._loads:
+            raise RaspTypeError("this session reads no files: write what is to be loaded into the program")
         with self._loaded_from(self._found(path)) as text:
             environment = Environment(self._base)
             self._run(text, str(self._loading[-1]), environment, interactive=False)

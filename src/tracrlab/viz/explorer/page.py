@@ -54,7 +54,7 @@ def explorer_page(
     """
     payload = explorer_payload(model, tokens, program=program, source=source, reduced=reduced)
     code, css = script("page.js"), style()
-    policy = f"default-src 'none'; script-src {_digest(code)}; style-src {_digest(css)}; base-uri 'none'"
+    policy = f"default-src 'none'; script-src {digest(code)}; style-src {digest(css)}; base-uri 'none'"
     return _PAGE.format(
         policy=policy,
         title=html.escape(f"{model.output_name} – Tracr Lab"),
@@ -90,6 +90,6 @@ def write_page(
         raise DrawingError(f"cannot write {goal}: {error.strerror or error}") from error
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
     """A script or style as a security policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

@@ -154,6 +154,8 @@ def _value_text(value: Value) -> str:
         return "–"
     if isinstance(value, str) and (not value.strip() or not value.isprintable()):
         return repr(value)
+    if isinstance(value, float) and 0 < abs(value) < 0.001:
+        return f"{value:.3g}"  # three places would show nothing
     return constant_text(value) if type(value) is int else element_text(value)
 
 

@@ -6,13 +6,21 @@ const SHADES = 64; // of each hue
 // The colours of shares from -1 to 1, as bytes; asking for them again takes the browser's time, so they are kept.
 export function paletteOf(root) {
   const styles = getComputedStyle(root);
-  const colour = (name) => styles.getPropertyValue(name).match(/[\d.]+/g).slice(0, 3).map(Number); // rgb(r, g, b)
+  const colour = (name) =>
+    styles
+      .getPropertyValue(name)
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number); // rgb(r, g, b)
   const [zero, positive, negative] = ["--tl-zero", "--tl-positive", "--tl-negative"].map(colour);
   const palette = new Uint8ClampedArray(4 * (2 * SHADES + 1)).fill(255);
   for (let shade = -SHADES; shade <= SHADES; shade++) {
     const goal = shade < 0 ? negative : positive;
     const weight = Math.sqrt(Math.abs(shade) / SHADES);
-    palette.set(zero.map((from, index) => from + (goal[index] - from) * weight), 4 * (shade + SHADES));
+    palette.set(
+      zero.map((from, index) => from + (goal[index] - from) * weight),
+      4 * (shade + SHADES),
+    );
   }
   return palette;
 }

@@ -44,8 +44,12 @@ function largestPlace(vectors, at, width) {
 }
 
 function nearestNumber(ascending, number) {
-  let above = ascending.findIndex((each) => each >= number);
-  if (above < 0) above = ascending.length - 1;
+  let [above, end] = [0, ascending.length - 1];
+  while (above < end) {
+    const middle = (above + end) >> 1;
+    if (ascending[middle] >= number) end = middle;
+    else above = middle + 1;
+  }
   const below = Math.max(above - 1, 0);
   return number - ascending[below] < ascending[above] - number ? below : above;
 }

@@ -57,5 +57,5 @@ export async function showExplorer(root, payload) {
 function summaryText({ config, heads }) {
   const { nLayers, dModel, dHead, dMlp, causal, mode, dtype } = config;
   const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
-  return `${counted(nLayers, "layer")} · ${counted(heads.length, "head")} of ${dHead} · d_model ${dModel} · d_mlp ${dMlp} · ${causal ? "causal" : "bidirectional"} · ${mode} · ${dtype}`;
+  return `${counted(nLayers, "layer")} · ${heads.length ? `${counted(heads.length, "head")} of ${dHead}` : "no heads"} · d_model ${dModel} · d_mlp ${dMlp} · ${causal ? "causal" : "bidirectional"} · ${mode} · ${dtype}`;
 }

@@ -29,8 +29,9 @@ export function forward(model, ids, interventions = NO_INTERVENTIONS) {
     run.residuals.push(residual);
 
     const hidden = product(residual, n, matrices.get(`W_in.${layer}`), config.dMlp);
-    for (let index = 0; index < hidden.length; index++) {
-      if (hidden[index] < 0 || interventions.neurons.has(`${layer}.${index % config.dMlp}`)) hidden[index] = 0;
+    for (let index = 0; index < hidden.length; index++) if (hidden[index] < 0) hidden[index] = 0;
+    for (const neuron of ablatedNeurons(interventions, layer)) {
+      for (let p = 0; p < n; p++) hidden[p * config.dMlp + neuron] = 0;
     }
     run.hidden.push(hidden);
     const output = product(hidden, n, matrices.get(`W_out.${layer}`), config.dModel);
@@ -48,9 +49,17 @@ export function recorded(model, ids) {
   const residual = dense(matrices.get("residual"), n, config.dModel);
   const patterns = [];
   for (let layer = 0; layer < config.nLayers; layer++) {
-    patterns.push(Array.from({ length: config.nHeads }, (_, head) => dense(matrices.get(`pattern.${layer}.${head}`), n, n)));
+    patterns.push(
+      Array.from({ length: config.nHeads }, (_, head) => dense(matrices.get(`pattern.${layer}.${head}`), n, n)),
+    );
   }
-  return { n, residuals: [residual], patterns, hidden: null, logits: dense(matrices.get("logits"), n, config.dVocabOut) };
+  return {
+    n,
+    residuals: [residual],
+    patterns,
+    hidden: null,
+    logits: dense(matrices.get("logits"), n, config.dVocabOut),
+  };
 }
 
 function embedded({ config, matrices }, ids) {
@@ -71,35 +80,53 @@ function embedded({ config, matrices }, ids) {
 
 function attentionPattern({ config, matrices }, residual, n, layer, head) {
   const d = config.dHead;
-  const queries = product(residual, n, matrices.get(`W_Q.${layer}.${head}`), d);
-  const keys = product(residual, n, matrices.get(`W_K.${layer}.${head}`), d);
+  const queries = nonzeros(product(residual, n, matrices.get(`W_Q.${layer}.${head}`), d), n, d);
+  const keys = transposed(product(residual, n, matrices.get(`W_K.${layer}.${head}`), d), n, d);
   const pattern = new Float64Array(n * n);
   const scale = Math.sqrt(d);
   for (let q = 0; q < n; q++) {
     const visible = config.causal ? q + 1 : n;
-    let largest = -Infinity;
-    for (let k = 0; k < visible; k++) {
-      let score = 0;
-      for (let j = 0; j < d; j++) score += queries[q * d + j] * keys[k * d + j];
-      pattern[q * n + k] = score / scale;
-      largest = Math.max(largest, score / scale);
+    const row = pattern.subarray(q * n, q * n + visible);
+    for (let i = queries.starts[q]; i < queries.starts[q + 1]; i++) {
+      const entry = queries.entries[i];
+      for (let k = 0, at = queries.columns[i] * n; k < visible; k++, at++) row[k] += entry * keys[at];
     }
+    let largest = -Infinity;
+    for (let k = 0; k < visible; k++) largest = Math.max(largest, (row[k] /= scale));
     let total = 0;
-    for (let k = 0; k < visible; k++) total += pattern[q * n + k] = Math.exp(pattern[q * n + k] - largest);
-    for (let k = 0; k < visible; k++) pattern[q * n + k] /= total;
+    for (let k = 0; k < visible; k++) total += row[k] = Math.exp(row[k] - largest);
+    for (let k = 0; k < visible; k++) row[k] /= total;
   }
   return pattern;
 }
 
-function weightedSums(pattern, values, n, d) {
+function weightedSums(pattern, vectors, n, d) {
   const mixed = new Float64Array(n * d);
+  const values = nonzeros(vectors, n, d);
   for (let q = 0; q < n; q++) {
     for (let k = 0; k < n; k++) {
       const weight = pattern[q * n + k];
-      if (weight) for (let j = 0; j < d; j++) mixed[q * d + j] += weight * values[k * d + j];
+      for (let i = values.starts[k]; i < values.starts[k + 1]; i++)
+        mixed[q * d + values.columns[i]] += weight * values.entries[i];
     }
   }
   return mixed;
+}
+
+// The entries of n vectors that are not zero, which are few: those of vector p from starts[p] to before starts[p + 1].
+function nonzeros(vectors, n, d) {
+  const starts = new Uint32Array(n + 1);
+  const columns = [];
+  const entries = [];
+  for (let p = 0; p < n; p++) {
+    for (let j = 0; j < d; j++) {
+      if (vectors[p * d + j] === 0) continue;
+      columns.push(j);
+      entries.push(vectors[p * d + j]);
+    }
+    starts[p + 1] = columns.length;
+  }
+  return { starts, columns, entries };
 }
 
 // The residual stream with the values that are patched into variables which this sublayer computes.
@@ -112,8 +139,23 @@ function patched({ config, variables }, residual, sublayer, { patches }) {
   return residual;
 }
 
+function ablatedNeurons({ neurons }, layer) {
+  return [...neurons]
+    .map((key) => key.split(".").map(Number))
+    .filter(([own]) => own === layer)
+    .map(([, neuron]) => neuron);
+}
+
+function transposed(vectors, n, d) {
+  const result = new Float64Array(n * d);
+  for (let p = 0; p < n; p++) for (let j = 0; j < d; j++) result[j * n + p] = vectors[p * d + j];
+  return result;
+}
+
 function sum(residual, written) {
-  return residual.map((value, index) => value + written[index]);
+  const result = residual.slice();
+  add(result, written);
+  return result;
 }
 
 function add(total, part) {

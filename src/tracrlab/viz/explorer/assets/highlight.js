@@ -19,15 +19,24 @@ export function highlightLinked(root, state, links) {
     const selected = links.get(state.item) ?? new Set();
     for (const each of root.querySelectorAll("[data-item]")) {
       const items = [each.dataset.item, each.dataset.line];
-      each.classList.toggle("tl-hovered", items.some((item) => hovered.has(item)));
-      each.classList.toggle("tl-selected", items.some((item) => selected.has(item)));
+      each.classList.toggle(
+        "tl-hovered",
+        items.some((item) => hovered.has(item)),
+      );
+      each.classList.toggle(
+        "tl-selected",
+        items.some((item) => selected.has(item)),
+      );
     }
     for (const each of root.querySelectorAll("[data-position]")) {
       const position = Number(each.dataset.position);
       each.classList.toggle("tl-here", position === state.position || position === state.hovered.position);
     }
     for (const edge of root.querySelectorAll(".tl-edge")) {
-      edge.classList.toggle("tl-hovered", state.hovered.item === edge.dataset.from || state.hovered.item === edge.dataset.to);
+      edge.classList.toggle(
+        "tl-hovered",
+        state.hovered.item === edge.dataset.from || state.hovered.item === edge.dataset.to,
+      );
       edge.classList.toggle("tl-selected", state.item === edge.dataset.from || state.item === edge.dataset.to);
     }
   };

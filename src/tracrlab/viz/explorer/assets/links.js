@@ -5,7 +5,10 @@ export function linksOf({ source, expressions, heads, neurons, variables, graph 
   const placeOf = new Map(expressions.map(({ name }, place) => [name, place]));
   const links = new Map();
   const link = (one, other) => {
-    for (const [from, to] of [[one, other], [other, one]]) {
+    for (const [from, to] of [
+      [one, other],
+      [other, one],
+    ]) {
       if (!links.has(from)) links.set(from, new Set([from]));
       links.get(from).add(to);
     }
@@ -39,9 +42,12 @@ export function linksOf({ source, expressions, heads, neurons, variables, graph 
   }
 
   // The lines of what computes or is held by something are its lines, and the other way round.
-  const linesOf = (items) => [...items].flatMap((item) => [...(links.get(item) ?? [])].filter((each) => each[0] === "s"));
-  for (const [item, own] of links) if (item[0] !== "s" && item[0] !== "e") linesOf(ofKind(own, "e")).forEach((line) => own.add(line));
-  for (const [item, own] of links) if (item[0] === "s") for (const place of ofKind(own, "e")) links.get(place).forEach((each) => own.add(each));
+  const linesOf = (items) =>
+    [...items].flatMap((item) => [...(links.get(item) ?? [])].filter((each) => each[0] === "s"));
+  for (const [item, own] of links)
+    if (item[0] !== "s" && item[0] !== "e") linesOf(ofKind(own, "e")).forEach((line) => own.add(line));
+  for (const [item, own] of links)
+    if (item[0] === "s") for (const place of ofKind(own, "e")) links.get(place).forEach((each) => own.add(each));
   return links;
 }
 

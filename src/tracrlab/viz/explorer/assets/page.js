@@ -4,7 +4,10 @@ import { forward } from "./forward.js";
 import { showExplorer } from "./explorer.js";
 import { answersOf } from "./state.js";
 
-const page = await showExplorer(document.getElementById("explorer"), JSON.parse(document.getElementById("payload").textContent));
+const page = await showExplorer(
+  document.getElementById("explorer"),
+  JSON.parse(document.getElementById("payload").textContent),
+);
 
 // For those who look at the page with the browser's console.
 globalThis.tracrlab = {

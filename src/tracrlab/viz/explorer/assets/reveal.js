@@ -12,7 +12,12 @@ export function revealSelected(root) {
 }
 
 function isWithin(inner, outer) {
-  return inner.bottom > outer.top + 20 && inner.top < outer.bottom - 10 && inner.right > outer.left && inner.left < outer.right;
+  return (
+    inner.bottom > outer.top + 20 &&
+    inner.top < outer.bottom - 10 &&
+    inner.right > outer.left &&
+    inner.left < outer.right
+  );
 }
 
 // How far to scroll so that the span lies in the middle, if it is not to be seen.

@@ -50,7 +50,8 @@ export function createState(model) {
       compute();
     },
     ablateNeurons(layer, start, stop, on) {
-      for (let neuron = start; neuron < stop; neuron++) switchKey(state.interventions.neurons, `${layer}.${neuron}`, on);
+      for (let neuron = start; neuron < stop; neuron++)
+        switchKey(state.interventions.neurons, `${layer}.${neuron}`, on);
       compute();
     },
     patch(variable, position, place) {

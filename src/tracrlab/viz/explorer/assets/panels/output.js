@@ -5,11 +5,17 @@ import { element } from "../element.js";
 import { movedFocus } from "../keyboard.js";
 
 export function outputPanel(model, state) {
-  const strip = element("div", { class: "tl-strip", role: "group", "aria-label": "Tokens and answers", onkeydown: movedFocus });
+  const strip = element("div", {
+    class: "tl-strip",
+    role: "group",
+    "aria-label": "Tokens and answers",
+    onkeydown: movedFocus,
+  });
   state.on("run", () => {
     const wanted = state.ids.length;
     while (strip.children.length > wanted) strip.lastChild.remove();
     while (strip.children.length < wanted) strip.append(chip(state, strip.children.length));
+    if (!strip.querySelector("[tabindex='0']")) strip.firstChild?.setAttribute("tabindex", 0);
     state.answers.forEach((place, position) => {
       const [, token, answer, before] = strip.children[position].children;
       const changed = place !== state.untouched[position];

@@ -10,7 +10,9 @@ export function partOf(model, item) {
 export function partName(model, item) {
   const part = partOf(model, item);
   if (item[0] === "h") return `a${part.layer}.h${part.head}`;
-  return part.stop - part.start === 1 ? `m${part.layer}.${part.start}` : `m${part.layer}.${part.start}–${part.stop - 1}`;
+  return part.stop - part.start === 1
+    ? `m${part.layer}.${part.start}`
+    : `m${part.layer}.${part.start}–${part.stop - 1}`;
 }
 
 export function isAblated(state, model, item) {

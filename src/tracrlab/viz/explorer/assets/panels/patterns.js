@@ -7,7 +7,12 @@ import { isAblated, partName } from "./parts.js";
 
 export function patternsPanel(model, state, links, palette) {
   if (!model.heads.length) {
-    return panel("patterns", "Attention patterns", [], element("p", { class: "tl-note" }, "This model has no attention heads."));
+    return panel(
+      "patterns",
+      "Attention patterns",
+      [],
+      element("div", { class: "tl-scroll" }, element("p", { class: "tl-note" }, "This model has no attention heads.")),
+    );
   }
   let shown = 0;
   const thumbnails = model.heads.map((head, place) => {
@@ -15,7 +20,14 @@ export function patternsPanel(model, state, links, palette) {
     const canvas = element("canvas", { "aria-hidden": "true" });
     return element(
       "button",
-      { type: "button", class: "tl-thumbnail", "data-item": item, "aria-label": `pattern of head ${partName(model, item)}, which writes ${head.writes}`, title: head.writes, onclick: () => state.select(item) },
+      {
+        type: "button",
+        class: "tl-thumbnail",
+        "data-item": item,
+        "aria-label": `pattern of head ${partName(model, item)}, which writes ${head.writes}`,
+        title: head.writes,
+        onclick: () => state.select(item),
+      },
       canvas,
       element("span", {}, partName(model, item)),
     );
@@ -50,10 +62,15 @@ export function patternsPanel(model, state, links, palette) {
   function show() {
     const head = model.heads[shown];
     title.textContent = `${partName(model, `h${shown}`)} → ${head.writes}${isAblated(state, model, `h${shown}`) ? " (ablated)" : ""}`;
-    large.setAttribute("aria-label", `attention pattern of ${title.textContent}: a row for each query, a column for each key`);
+    large.setAttribute(
+      "aria-label",
+      `attention pattern of ${title.textContent}: a row for each query, a column for each key`,
+    );
     paintPattern(model, state, large, shown, palette());
     for (const axis of [across, down]) {
-      axis.replaceChildren(...Array.from({ length: state.run.n }, (_, p) => element("span", {}, p ? model.vocab[state.ids[p - 1]] : "·")));
+      axis.replaceChildren(
+        ...Array.from({ length: state.run.n }, (_, p) => element("span", {}, p ? model.vocab[state.ids[p - 1]] : "·")),
+      );
       axis.style.setProperty("--tl-count", state.run.n);
     }
     describe();
@@ -73,7 +90,14 @@ export function patternsPanel(model, state, links, palette) {
     show();
   });
   const figure = element("div", { class: "tl-figure" }, element("div", { class: "tl-corner" }), across, down, plot);
-  const body = element("div", { class: "tl-scroll" }, element("div", { class: "tl-thumbnails" }, ...thumbnails), title, figure, readout);
+  const body = element(
+    "div",
+    { class: "tl-scroll" },
+    element("div", { class: "tl-thumbnails" }, ...thumbnails),
+    title,
+    figure,
+    readout,
+  );
   return panel("patterns", "Attention patterns", [], body);
 }
 
@@ -92,12 +116,15 @@ function tokenName(model, state, p) {
   return p ? `${model.vocab[state.ids[p - 1]]} (${p - 1})` : "BOS";
 }
 
-// The keys that get most, until nine tenths are told.
+// The keys that get most.
 function attendedText(model, state, place, query) {
   const n = state.run.n;
-  const weights = [...patternOf(model, state, place).slice(query * n, (query + 1) * n)].map((weight, key) => ({ weight, key }));
+  const weights = [...patternOf(model, state, place).slice(query * n, (query + 1) * n)].map((weight, key) => ({
+    weight,
+    key,
+  }));
   weights.sort((one, other) => other.weight - one.weight);
-  const told = weights.filter(({ weight }) => weight > 0.01).slice(0, 4);
+  const told = weights.filter(({ weight }) => weight > 0.01).slice(0, 3);
   const rest = weights.filter(({ weight }) => weight > 0.01).length - told.length;
   const text = told.map(({ weight, key }) => `${tokenName(model, state, key)} ${weight.toFixed(2)}`).join(", ");
   return rest > 0 ? `${text} and ${rest} more` : text;

@@ -7,6 +7,7 @@ import { movedFocus } from "../keyboard.js";
 import { partButton } from "./parts.js";
 
 const DIMENSION = [4, 14]; // least and greatest height of a dimension, in pixels
+const LONGEST_VALUE = 9; // characters of a value
 const TALLEST = 96; // a variable's dimensions
 
 export function residualPanel(model, state, palette) {
@@ -18,13 +19,21 @@ export function residualPanel(model, state, palette) {
   const table = element("table", { class: "tl-table", onkeydown: movedFocus }, head);
   const rows = [];
   model.sublayers.forEach((name, index) => {
-    const own = model.variables.map((variable, place) => ({ variable, place })).filter(({ variable }) => variable.sublayer === index - 1);
+    const own = model.variables
+      .map((variable, place) => ({ variable, place }))
+      .filter(({ variable }) => variable.sublayer === index - 1);
     if (!own.length) return;
     const parts = index % 2 ? model.heads : model.neurons;
     const kind = index % 2 ? "h" : "n";
     const layer = Math.floor((index - 1) / 2);
-    const chips = parts.flatMap((part, place) => (part.layer === layer && index ? [partButton(model, state, `${kind}${place}`)] : []));
-    const heading = element("th", { scope: "rowgroup", class: "tl-group" }, element("div", { class: "tl-group-row" }, element("span", { class: "tl-group-name" }, name), ...chips));
+    const chips = parts.flatMap((part, place) =>
+      part.layer === layer && index ? [partButton(model, state, `${kind}${place}`)] : [],
+    );
+    const heading = element(
+      "th",
+      { scope: "rowgroup", class: "tl-group" },
+      element("div", { class: "tl-group-row" }, element("span", { class: "tl-group-name" }, name), ...chips),
+    );
     const body = element("tbody", {}, element("tr", {}, heading));
     for (const { variable, place } of own) {
       const row = variableRow(state, variable, place, readout, model);
@@ -38,7 +47,21 @@ export function residualPanel(model, state, palette) {
   state.on("run", () => {
     const n = state.ids.length;
     if (shown !== n) {
-      head.replaceChildren(element("tr", {}, element("th", {}), ...state.ids.map((_, p) => element("th", { scope: "col", "data-position": p }, element("span", { class: "tl-index" }, String(p)), element("b")))));
+      head.replaceChildren(
+        element(
+          "tr",
+          {},
+          element("th", {}),
+          ...state.ids.map((_, p) =>
+            element(
+              "th",
+              { scope: "col", "data-position": p },
+              element("span", { class: "tl-index" }, String(p)),
+              element("b"),
+            ),
+          ),
+        ),
+      );
       for (const heading of table.querySelectorAll(".tl-group")) heading.colSpan = n + 1;
     }
     shown = n;
@@ -55,10 +78,20 @@ function variableRow(state, variable, place, readout, model) {
   const item = `v${place}`;
   const name = element(
     "button",
-    { type: "button", class: "tl-variable", "data-item": item, title: describedVariable(variable), onclick: () => state.select(item) },
+    {
+      type: "button",
+      class: "tl-variable",
+      "data-item": item,
+      title: describedVariable(variable),
+      onclick: () => state.select(item),
+    },
     variable.name,
   );
-  const row = element("tr", { "data-item": item, class: variable.isValue ? "" : "tl-intermediate" }, element("th", { scope: "row" }, name));
+  const row = element(
+    "tr",
+    { "data-item": item, class: variable.isValue ? "" : "tl-intermediate" },
+    element("th", { scope: "row" }, name),
+  );
   row.addEventListener("click", (event) => {
     const cell = event.target.closest("td[data-position]");
     if (cell) state.select(item, Number(cell.dataset.position));
@@ -73,7 +106,10 @@ function variableRow(state, variable, place, readout, model) {
     if (event.target.tagName !== "CANVAS") return;
     const { left, top, width, height } = event.target.getBoundingClientRect();
     const position = Math.min(Math.floor(((event.clientX - left) / width) * state.ids.length), state.ids.length - 1);
-    const dimension = Math.min(Math.floor(((event.clientY - top) / height) * variable.dimensions.length), variable.dimensions.length - 1);
+    const dimension = Math.min(
+      Math.floor(((event.clientY - top) / height) * variable.dimensions.length),
+      variable.dimensions.length - 1,
+    );
     const value = state.run.residuals.at(-1)[(position + 1) * model.config.dModel + variable.start + dimension];
     readout.textContent = `${variable.dimensions[dimension]} at ${position}: ${numberText(value)}`;
     state.hover(item, position);
@@ -88,13 +124,20 @@ function showValues(model, state, { element: row, variable, place }) {
   for (let p = 0; p < n; p++) {
     const cell = row.children[p + 1];
     const value = state.place(place, p);
-    const text = valueText(variable.decoding, value).replace(/^(-?)0\./, "$1.");
-    if (cell.textContent !== text) {
-      cell.textContent = text;
-      cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
-    }
     cell.classList.toggle("tl-patched", state.interventions.patches.has(`${place}.${p}`));
+    if (cell.shownPlace === value) continue; // most stay as they are when a letter is typed
+    cell.shownPlace = value;
+    const whole = valueText(variable.decoding, value);
+    cell.textContent = shortened(whole);
+    cell.title = cell.textContent.endsWith("…") ? whole : "";
+    cell.style.setProperty("--tl-share", value < 0 ? 0 : (value + 1) / variable.decoding.values.length);
   }
+}
+
+// What fits into a cell: fractions without the zero in front, the beginning of a long text.
+function shortened(text) {
+  const short = text.replace(/^(-?)0\./, "$1.");
+  return short.length > LONGEST_VALUE ? `${short.slice(0, LONGEST_VALUE - 1)}…` : short;
 }
 
 function showDimensions(model, state, { element: row, variable }, palette) {
@@ -110,7 +153,8 @@ function showDimensions(model, state, { element: row, variable }, palette) {
   const residual = state.run.residuals.at(-1);
   const numberAt = (dimension, p) => residual[(p + 1) * model.config.dModel + variable.start + dimension];
   let largest = 1;
-  for (let dimension = 0; dimension < count; dimension++) for (let p = 0; p < n; p++) largest = Math.max(largest, Math.abs(numberAt(dimension, p)));
+  for (let dimension = 0; dimension < count; dimension++)
+    for (let p = 0; p < n; p++) largest = Math.max(largest, Math.abs(numberAt(dimension, p)));
   paint(canvas, count, n, numberAt, palette, largest);
 }
 
