@@ -271,10 +271,11 @@ def exports() -> None:
 
 
 def verify() -> None:
-    """Which library programs are certified, and which planted faults the verifier notices."""
-    from benchmarks.verification import certificates, mutations
+    """Which library programs are certified, in stock architectures too, and which planted faults are noticed."""
+    from benchmarks.verification import certificates, mutations, stock_certificates
 
     certificates(console, _progress(PROGRAMS))
+    stock_certificates(console, _progress(PROGRAMS))
     mutations(console, _progress(PROGRAMS))
 
 

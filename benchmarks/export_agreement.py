@@ -20,6 +20,7 @@ from tracrlab.rasp.library import PROGRAMS
 from oracles import SMALL_VOCABS, every_input, random_input  # isort: skip
 
 LENGTH, N_INPUTS = 5, 200
+CAUSAL_TARGETS = ("GPT-2", "GPT-2, GELU", "Llama")
 
 
 def export_agreement(console: Console, names: Iterable[str]) -> None:
@@ -31,11 +32,11 @@ def export_agreement(console: Console, names: Iterable[str]) -> None:
         for mode in modes:
             bidirectional = _compiled(name, mode, causal=False)
             causal = _compiled(name, mode, causal=True) if PROGRAMS[name].causal_safe else None
-            models = [causal if target == "GPT-2" else bidirectional for target in TARGETS]
+            models = [causal if target in CAUSAL_TARGETS else bidirectional for target in TARGETS]
             cells = [_agreement(model, target, inputs) for model, target in zip(models, TARGETS, strict=True)]
             table.add_row(name, mode, str(len(inputs)), *cells)
     console.print(table)
-    console.print('"-": GPT-2 needs a causal model, and this program reads later tokens')
+    console.print('"-": GPT-2 and Llama need a causal model, and this program reads later tokens')
 
 
 def _compiled(name: str, mode: Literal["faithful", "compact"], *, causal: bool) -> CompiledModel:
@@ -96,7 +97,10 @@ TARGETS: dict[str, Callable[[CompiledModel], Logits]] = {
     "TransformerLens": _transformer_lens,
     "Hugging Face": lambda model: model.to_huggingface().logits,
     "GPT-2": lambda model: model.to_gpt2().logits,
+    "GPT-2, GELU": lambda model: model.to_gpt2(activation="gelu").logits,
     "BERT": lambda model: model.to_bert().logits,
+    "BERT, GELU": lambda model: model.to_bert(activation="gelu").logits,
+    "Llama": lambda model: model.to_llama().logits,
     "ONNX": _onnx,
     "JAX": _jax,
 }
