@@ -278,11 +278,12 @@ def exports() -> None:
 
 
 def verify() -> None:
-    """Which library programs are certified, in which number formats, and which planted faults the verifier notices."""
-    from benchmarks.verification import PAPER_PROGRAMS, certificates, formats, mutations
+    """Which programs are certified, in which formats and stock architectures; which planted faults are noticed."""
+    from benchmarks.verification import PAPER_PROGRAMS, certificates, formats, mutations, stock_certificates
 
     certificates(console, _progress(PROGRAMS))
     formats(console, _progress(PAPER_PROGRAMS))
+    stock_certificates(console, _progress(PROGRAMS))
     mutations(console, _progress(PROGRAMS))
     mutations(console, _progress(PAPER_PROGRAMS), dtype="bfloat16")
 

@@ -159,12 +159,9 @@ def _jax(model: CompiledModel) -> Logits:
     return lambda ids: np.asarray(compiled(params, ids))
 
 
-def _pretrained(method: str, *, only_causal: bool = False) -> dict[str, Target]:
-    """The target of a method of the model, if there is one."""
-    if not hasattr(CompiledModel, method):
-        return {}
-    name = {"to_huggingface": "Hugging Face", "to_gpt2": "GPT-2", "to_bert": "BERT", "to_llama": "Llama"}[method]
-    return {name: Target(lambda model: getattr(model, method)().logits, only_causal)}
+def _pretrained(method: str, *, only_causal: bool = False, **options: str) -> Target:
+    """The target of a method of the model."""
+    return Target(lambda model: getattr(model, method)(**options).logits, only_causal)
 
 
 def _lens_targets() -> dict[str, Target]:
@@ -182,10 +179,12 @@ def _lens_targets() -> dict[str, Target]:
 TARGETS: dict[str, Target] = {
     "PyTorch": Target(_torch),
     **_lens_targets(),
-    **_pretrained("to_huggingface"),
-    **_pretrained("to_gpt2", only_causal=True),
-    **_pretrained("to_bert"),
-    **_pretrained("to_llama", only_causal=True),
+    "Hugging Face": _pretrained("to_huggingface"),
+    "GPT-2": _pretrained("to_gpt2", only_causal=True),
+    "GPT-2, GELU": _pretrained("to_gpt2", only_causal=True, activation="gelu"),
+    "BERT": _pretrained("to_bert"),
+    "BERT, GELU": _pretrained("to_bert", activation="gelu"),
+    "Llama": _pretrained("to_llama", only_causal=True),
     "ONNX": Target(_onnx),
     "JAX": Target(_jax),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Literal
 
 from rich.console import Console
@@ -12,7 +13,8 @@ from rich.table import Table
 import tracrlab
 from benchmarks.mutations import certified_models, tally_of
 from tracrlab.craft.formats import Dtype
-from tracrlab.errors import CompileError
+from tracrlab.errors import CompileError, TracrLabError
+from tracrlab.export.targets import Activation, Target
 from tracrlab.rasp.library import PROGRAMS
 
 _MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
@@ -22,6 +24,9 @@ _PAPER_SIZE = (4, 16)
 PAPER_PROGRAMS = (
     "length", "reverse", "hist", "frac_prevs", "sort_unique", "sort", "pair_balance", "shuffle_dyck", "sort_freq",
     "most_freq",
+)  # fmt: skip
+_STOCK: tuple[tuple[Target, Activation], ...] = (
+    ("bert", "relu"), ("bert", "gelu"), ("gpt2", "relu"), ("gpt2", "gelu"), ("llama", "silu"),
 )  # fmt: skip
 
 
@@ -69,6 +74,42 @@ def _verdict(name: str, mode: Literal["faithful", "compact"], dtype: Dtype, size
         return f"refused: {error}"
     failure = model.verify().failure
     return "certified" if failure is None else f"{failure.title}: {failure.reason}"
+
+
+def stock_certificates(console: Console, names: Iterable[str]) -> None:
+    """Print for every library program, in both modes and two sizes, which stock architectures are certified."""
+    columns = [f"{target}, {activation}" for target, activation in _STOCK]
+    table = Table("program", "tokens/length", "mode", *columns, title="Certificates of stock architectures")
+    certified, total = dict.fromkeys(columns, 0), dict.fromkeys(columns, 0)
+    for name, (size, length), mode in product(names, _SIZES, _MODES):
+        cells = []
+        for target, activation in _STOCK:
+            causal = target != "bert"
+            verdict = "-"
+            if PROGRAMS[name].causal_safe or not causal:
+                verdict = _stock_verdict(name, PROGRAMS[name].vocabulary(size), length, mode, target, activation)
+                column = f"{target}, {activation}"
+                certified[column] += verdict == "yes"
+                total[column] += verdict != "refused"
+            cells.append(verdict)
+        table.add_row(name, f"{size}/{length}", mode, *cells)
+    console.print(table)
+    console.print(*(f"{column}: {certified[column]} of {total[column]};" for column in columns))
+
+
+def _stock_verdict(
+    name: str,
+    vocabulary: Sequence[str],
+    length: int,
+    mode: Literal["faithful", "compact"],
+    target: Target,
+    activation: Activation,
+) -> str:
+    try:
+        model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, mode=mode, causal=target != "bert")
+        return "yes" if model.verify(target=target, activation=activation).holds else "no"
+    except TracrLabError:
+        return "refused"
 
 
 def mutations(

@@ -113,11 +113,12 @@ print(json.dumps(found | {"tracrlab": "tracrlab" in sys.modules}))
 
 
 def test_another_process_needs_only_transformers(tmp_path: Path) -> None:
-    texts, programs, folders = ["abcab", "ba", "aabba"], {"gpt2": "shift_by", "bert": "reverse"}, {}
+    texts, folders = ["abcab", "ba", "aabba"], {}
+    programs = {"gpt2": "shift_by", "bert": "reverse", "llama": "shift_by"}
     for target, name in programs.items():
         for mode in ("faithful", "compact"):
             folder = tmp_path / f"{target}-{mode}"
-            getattr(library_model(name, mode, target == "gpt2"), f"to_{target}")().save_pretrained(folder)
+            getattr(library_model(name, mode, target != "bert"), f"to_{target}")().save_pretrained(folder)
             folders[str(folder)] = target
     environment = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", LOADED, " ".join(texts), *folders]
@@ -126,7 +127,8 @@ def test_another_process_needs_only_transformers(tmp_path: Path) -> None:
     assert not found.pop("tracrlab")
     assert set(found) == set(folders)
     for folder, target in folders.items():
-        module = {"gpt2": "gpt2.modeling_gpt2.GPT2", "bert": "bert.modeling_bert.Bert"}[target]
+        title = {"gpt2": "GPT2", "bert": "Bert", "llama": "Llama"}[target]
+        module = f"{target}.modeling_{target}.{title}"
         assert found[folder]["class"] == f"transformers.models.{module}ForTokenClassification"
         expected = [[str(each) for each in ORACLES[programs[target]](text)] for text in texts]
         assert found[folder]["answers"] == found[folder]["pipeline"] == expected
