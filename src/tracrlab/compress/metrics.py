@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward
-from tracrlab.compress.objective import Target, layer_loss, output_loss
+from tracrlab.compress.objective import layer_loss, output_loss
 from tracrlab.compress.settings import Settings
+from tracrlab.compress.target import Target
 from tracrlab.craft.spaces import Layout, Variable
 
 _NOTHING = 1e-3  # what a head that attends to nothing writes is less
