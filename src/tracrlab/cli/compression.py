@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +48,7 @@ def compress(
     for package in ("torch", "pyarrow"):
         require(package, extra="compress", purpose="compressing")
     from tracrlab.compress.faithfulness import verdict
+    from tracrlab.compress.metrics import mean_cosine
     from tracrlab.compress.training import train
 
     training = train(model, d, seeds=range(n_seeds), initial=initial, settings=settings, folder=folder)
@@ -61,7 +61,7 @@ def compress(
         compressed.save_pretrained(target)
         judged = verdict(compressed)
         loss = min(row["output_loss"] for row in training.results if row["d"] == size)
-        cosine = "-" if math.isnan(judged.mean_cosine) else f"{judged.mean_cosine:.3f}"
+        cosine = mean_cosine(judged.measures)
         word = "faithful" if judged.faithful else "not faithful"
-        table.add_row(str(size), f"{loss:.2e}", f"{judged.accuracy:.4f}", cosine, word, str(target))
+        table.add_row(str(size), f"{loss:.2e}", f"{judged.accuracy:.4f}", f"{cosine:.3f}", word, str(target))
     return table

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tracrlab.compress.checkpoints import Row
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import FrozenModel, Parameters, forward, frozen_model, model_parameters
 from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.interchange import intermediate_variables, same_length_sources, swapped_target
-from tracrlab.compress.metrics import answers, measured
+from tracrlab.compress.metrics import answers, measured_model
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.model.labels import ModelVariable
@@ -63,13 +64,17 @@ class VariableEvidence:
 class Verdict:
     """Whether a model is faithful to its program: its accuracy, and every share of every variable, reach ``threshold``.
 
-    Attributes: ``accuracy`` of the answers; ``cosines`` of each sublayer that writes anything, by name.
+    Attributes: ``measures`` of the whole model, as :func:`tracrlab.compress.metrics.measured_model` gives them.
     """
 
     threshold: float
-    accuracy: float
-    cosines: dict[str, float]
+    measures: Row
     variables: tuple[VariableEvidence, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of tokens with the right answer."""
+        return float(self.measures["accuracy"])
 
     @property
     def faithful(self) -> bool:
@@ -81,11 +86,6 @@ class Verdict:
         """The variable that most of the error comes from."""
         return max(self.variables, key=lambda each: each.error, default=None)
 
-    @property
-    def mean_cosine(self) -> float:
-        """The average of the cosine similarities, as in Figure 8."""
-        return float(np.mean(list(self.cosines.values())))
-
     def __str__(self) -> str:
         head = f"{'faithful' if self.faithful else 'not faithful'} to the program (threshold {self.threshold})"
         rows = [["variable", "in", "written", "own", "compiled", "unchanged", "error"]]
@@ -94,7 +94,8 @@ class Verdict:
             rows.append([each.variable, each.sublayer, *(f"{share:.3f}" for share in shares)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        cosines = ", ".join(f"{name} {cosine:.3f}" for name, cosine in self.cosines.items())
+        written = {name.partition(" ")[2]: each for name, each in self.measures.items() if name.startswith("cosine_wr")}
+        cosines = ", ".join(f"{name} {cosine:.3f}" for name, cosine in written.items() if cosine is not None)
         return "\n".join([head, f"accuracy {self.accuracy:.4f}", f"cosine similarity {cosines}", *lines])
 
 
@@ -118,16 +119,10 @@ def verdict(
     """
     frozen = frozen_model(model.original, unfrozen=tuple(model.unfrozen))
     parameters = model_parameters(model)
-    ids = torch.as_tensor(training_inputs(model.original, inputs))
+    rows = None if inputs is None else list(inputs)
+    ids = torch.as_tensor(training_inputs(model.original, rows))
     target, settings = compiled_target(frozen, ids), Settings(sharing=model.sharing)
-    stacked = {name: tensor[None] for name, tensor in parameters.items()}
-    measures = measured(frozen, settings, model.output, stacked, target)
-    names = [sublayer_name(sublayer.number) for sublayer in frozen.sublayers]
-    cosines = {
-        name: cosine
-        for name, cosine in zip(names, measures.cosine_written[0].tolist(), strict=True)
-        if not np.isnan(cosine)
-    }
+    measures = measured_model(model, rows)
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(ids), (_MAX_PAIRS,), generator=generator)
     sources = same_length_sources(target.present.sum(dim=1)[chosen], generator)
@@ -137,7 +132,7 @@ def verdict(
             _evidence(model, frozen, settings, parameters, pairs, variable, sources)
             for variable in intermediate_variables(model.original)
         )
-    return Verdict(threshold, measures.accuracy.item(), cosines, evidence)
+    return Verdict(threshold, measures, evidence)
 
 
 def _evidence(

@@ -73,7 +73,7 @@ def _curve(axis: Axes, rows: Sequence[Row], column: str, name: str, color: str, 
     points = [(row["d"], row[column]) for row in rows if row[column] is not None and not math.isnan(row[column])]
     best = min if least else max
     sizes = sorted({d for d, _ in points})
-    axis.scatter(*zip(*points, strict=True), s=8, alpha=0.4, color=color)
+    axis.scatter([d for d, _ in points], [value for _, value in points], s=8, alpha=0.4, color=color)
     axis.plot(sizes, [best(value for d, value in points if d == size) for size in sizes], color=color, label=name)
 
 

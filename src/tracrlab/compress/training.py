@@ -9,7 +9,6 @@ run.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -26,14 +25,13 @@ from tracrlab.compress.forward import MATRICES, FrozenModel, frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
 from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.interchange import Swap, intermediate_variables, same_length_sources, swapped_target
-from tracrlab.compress.metrics import Measures, measured
+from tracrlab.compress.metrics import measured, measured_rows
 from tracrlab.compress.objective import losses
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.errors import CompressionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.labels import ModelVariable
-from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 
 _N_MEASUREMENTS = 20  # in a training, each with a checkpoint
@@ -245,7 +243,8 @@ def _train(
         _step(model, frozen, settings, state, batch, swap)
         if state.step % interval == 0 or state.step == settings.steps:
             measures = measured(frozen, settings, model.output, _detached(state.parameters), target)
-            state.rows += _rows(frozen, runs, state.step, measures)
+            rows = zip(runs, measured_rows(frozen, measures), strict=True)
+            state.rows += [{"step": state.step, "d": run.d, "seed": run.seed, **row} for run, row in rows]
             if folder is not None:
                 checkpoints.save(folder, state.checkpoint())
 
@@ -292,22 +291,6 @@ def _exchanged(model: CompiledModel, settings: Settings) -> list[ModelVariable]:
 
 def _detached(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: each.detach() for name, each in parameters.items()}
-
-
-def _rows(frozen: FrozenModel, runs: tuple[Run, ...], step: int, measures: Measures) -> list[Row]:
-    """A row of the metrics for each run."""
-    names = [sublayer_name(sublayer.number) for sublayer in frozen.sublayers]
-    columns: dict[str, list[float | None]] = {
-        name: getattr(measures, name).tolist() for name in ("output_loss", "layer_loss", "accuracy")
-    }
-    for kind in ("cosine_written", "cosine_read"):
-        for place, name in enumerate(names):
-            cosines = getattr(measures, kind)[:, place].tolist()
-            columns[f"{kind} {name}"] = [None if math.isnan(cosine) else cosine for cosine in cosines]
-    return [
-        {"step": step, "d": run.d, "seed": run.seed} | {name: column[number] for name, column in columns.items()}
-        for number, run in enumerate(runs)
-    ]
 
 
 def _total(row: Row, settings: Settings) -> float:
