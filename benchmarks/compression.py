@@ -47,9 +47,10 @@ from tracrlab.compress.metrics import mean_cosine, measured_model
 from tracrlab.rasp.library import PROGRAMS
 
 OUT, WORK = Path("docs/compression"), Path("build/compression")
+N_SEEDS = 6
 EXACT = 1e-4  # an output loss below this is no loss of performance
 
-FRAC_PREVS = Settings(steps=5000)
+FRAC_PREVS = Settings(steps=6000)
 SORT_UNIQUE = Settings(steps=4000)
 FAITHFUL = Settings(steps=5000, interchange_weight=1.0, layer_weight=3.0)
 SORT_SIZES, FAITHFUL_SIZES, SMALL = (4, 6, 8, 10, 12, 16, 20), (10, 12, 16, 20), 6
@@ -82,10 +83,10 @@ def frac_prevs() -> None:
     start = time.process_time()
     model = tracrlab.compile(PROGRAMS["frac_prevs"].build(), "abcx", 5)
     labels = [str(label) for label in model.labels.dimensions]
-    training = train(model, range(1, 15), seeds=range(5), settings=FRAC_PREVS, folder=WORK / "frac_prevs")
+    training = train(model, range(1, 15), seeds=range(N_SEEDS), settings=FRAC_PREVS, folder=WORK / "frac_prevs")
     seconds = {"training all sizes and seeds": time.process_time() - start}
     principal = [measured_model(pca_compression(model, d)) for d in range(1, 15)]
-    at_six = [training.compressed(SMALL, seed) for seed in range(5)]
+    at_six = [training.compressed(SMALL, seed) for seed in range(N_SEEDS)]
     best, pca = training.compressed(SMALL), pca_compression(model, SMALL)
     exact = exact_compression(model)
     foretold = foretold_features(model)
