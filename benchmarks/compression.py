@@ -52,7 +52,7 @@ EXACT = 1e-4  # an output loss below this is no loss of performance
 
 FRAC_PREVS = Settings(steps=6000)
 SORT_UNIQUE = Settings(steps=4000)
-FAITHFUL = Settings(steps=5000, interchange_weight=1.0, layer_weight=3.0)
+FAITHFUL = Settings(steps=3000, interchange_weight=1.0, layer_weight=3.0)
 SORT_SIZES, FAITHFUL_SIZES, SMALL = (4, 6, 8, 10, 12, 16, 20), (10, 12, 16, 20), 6
 VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
     "one W for all (the paper's)": ({}, "random"),

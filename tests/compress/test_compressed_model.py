@@ -16,7 +16,7 @@ import tracrlab
 from tracrlab.compress import CompressedModel, Sharing
 from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.forward import forward, frozen_model, model_parameters
-from tracrlab.errors import CompressionError, ModelFileError, VerificationError
+from tracrlab.errors import CompressionError, ExportError, ModelFileError, VerificationError
 from tracrlab.model.forward import forward_with_activations
 
 
@@ -121,5 +121,8 @@ def test_what_is_not_known_is_not_said() -> None:
     with pytest.raises(CompressionError, match="4 matrices"):
         _ = model.W
     assert model.circuit() == frac_prevs().circuit()
+    for export in (model.to_huggingface, model.to_gpt2, model.to_bert, lambda: model.to_onnx("nowhere.onnx")):
+        with pytest.raises(ExportError, match="cannot be said"):
+            export()
     with pytest.raises(CompressionError, match="shape"):
         compressed_model(frac_prevs(), Sharing.ALL, {"matrices": np.ones((1, 3, 2))})

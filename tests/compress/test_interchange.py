@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from compressions import every_sequence, frac_prevs, permutations, sort_unique
 from hypothesis import given
@@ -17,8 +18,9 @@ from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.faithfulness import verdict
 from tracrlab.compress.features import value_line
 from tracrlab.compress.forward import frozen_model
-from tracrlab.compress.interchange import intermediate_variables, same_length_sources, swapped_target
+from tracrlab.compress.interchange import same_length_sources, swapped_target
 from tracrlab.compress.target import compiled_target
+from tracrlab.errors import CompressionError
 from tracrlab.model.readout import decode_output
 
 
@@ -63,13 +65,14 @@ def test_sources_have_the_same_length_and_differ_where_they_can(lengths: list[in
 
 
 def test_the_compiled_model_is_faithful_in_any_rotation() -> None:
+    variables_of = {"frac_prevs": ["is_x"], "sort_unique": ["target_pos.attn", "target_pos"]}
     for model, inputs in ((frac_prevs(), None), (sort_unique(), permutations(sort_unique()))):
         D = model.config.d_model
         rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(D, D)))[0]
         judged = verdict(compressed_model(model, Sharing.ALL, {"matrices": rotation[None]}), inputs=inputs)
         assert judged.faithful, judged
         assert judged.accuracy == 1
-        assert [each.variable for each in judged.variables] == [each.name for each in intermediate_variables(model)]
+        assert [each.variable for each in judged.variables] == variables_of[model.output_name]
         assert all(each.n_changed > 0 for each in judged.variables)
 
 
@@ -119,6 +122,8 @@ def test_a_number_in_disguise_is_found() -> None:
     number[block, block.start] = range(block.stop - block.start)
     line = value_line(compressed_model(model, Sharing.ALL, {"matrices": number[None]}), "target_pos", inputs)
     np.testing.assert_allclose([line.share, line.correlation], 1, atol=1e-4)
+    with pytest.raises(CompressionError, match="no sublayer writes tokens"):
+        value_line(compressed_model(model, Sharing.ALL, {"matrices": number[None]}), "tokens", inputs)
 
 
 def test_the_threshold_decides() -> None:

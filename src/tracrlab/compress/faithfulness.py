@@ -130,7 +130,7 @@ def verdict(
     with torch.no_grad():
         evidence = tuple(
             _evidence(model, frozen, settings, parameters, pairs, variable, sources)
-            for variable in intermediate_variables(model.original)
+            for variable in intermediate_variables(model.original, frozen)
         )
     return Verdict(threshold, measures, evidence)
 

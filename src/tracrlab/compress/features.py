@@ -25,6 +25,7 @@ from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import measured
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import compiled_target
+from tracrlab.errors import CompressionError
 from tracrlab.extras import require
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.rasp.values import Value, value_key
@@ -81,6 +82,7 @@ def value_line(model: CompressedModel, name: str, inputs: Iterable[Sequence[Valu
 
     Raises:
         KeyError: there is no such variable.
+        CompressionError: no sublayer writes it.
         InputError: the inputs do not fit the model.
         MissingDependencyError: SciPy is not installed.
     """
@@ -90,7 +92,10 @@ def value_line(model: CompressedModel, name: str, inputs: Iterable[Sequence[Valu
     target = compiled_target(frozen, torch.as_tensor(training_inputs(model.original, inputs)))
     with torch.no_grad():
         run = forward(frozen, model.sharing, model_parameters(model), target.ids)
-    place = [each.number for each in frozen.sublayers].index(variable.sublayer)
+    sublayers = [each.number for each in frozen.sublayers]
+    if variable.sublayer not in sublayers:
+        raise CompressionError(f"no sublayer writes {name}; give a variable that one of them computes")
+    place = sublayers.index(variable.sublayer)
     columns = frozen.sublayers[place].columns
     own = (columns >= variable.dimensions.start) & (columns < variable.dimensions.stop)
     matrix = model.matrices[model.sharing.places(model.config.n_layers).layers[variable.sublayer // 2]]

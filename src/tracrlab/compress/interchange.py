@@ -27,9 +27,10 @@ class Swap:
     logits: Tensor
 
 
-def intermediate_variables(model: CompiledModel) -> list[ModelVariable]:
-    """The variables that a model computes on the way from its input to its answer."""
-    return [each for each in model.labels.variables if each.sublayer >= 0 and each.name != model.output.name]
+def intermediate_variables(model: CompiledModel, frozen: FrozenModel) -> list[ModelVariable]:
+    """The variables that a model computes on the way from its input to its answer; one that is always 0 is not."""
+    writing = {sublayer.number for sublayer in frozen.sublayers}
+    return [each for each in model.labels.variables if each.sublayer in writing and each.name != model.output.name]
 
 
 def swapped_target(

@@ -220,7 +220,7 @@ def _train(
     from rich.progress import track
 
     interval = max(1, settings.steps // _N_MEASUREMENTS)
-    variables = _exchanged(model, settings)
+    variables = _exchanged(model, frozen, settings)
     lengths = target.present.sum(dim=1).cpu()
     console = Console(stderr=True)
     steps = track(
@@ -229,8 +229,6 @@ def _train(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        completed=state.step,
-        total=settings.steps,
     )
     for step in steps:
         chosen = torch.randint(len(lengths), (settings.batch_size,), generator=state.generator)
@@ -281,9 +279,9 @@ def _clip(parameters: Iterable[Tensor], max_norm: float) -> None:
         gradient.mul_(factors.reshape(-1, *[1] * (gradient.ndim - 1)))
 
 
-def _exchanged(model: CompiledModel, settings: Settings) -> list[ModelVariable]:
+def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
     """The variables to exchange, one after another."""
-    variables = intermediate_variables(model) if settings.interchange_weight else []
+    variables = intermediate_variables(model, frozen) if settings.interchange_weight else []
     if settings.interchange_weight and not variables:
         raise CompressionError("the model computes no variable but its answer, so there is none to exchange")
     return variables
