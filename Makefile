@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-frameworks bench bench-peers agreement fuzz clean
+.PHONY: help env demo test test-frameworks bench bench-peers agreement fuzz compress-figures clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -54,6 +54,14 @@ agreement: env .venv-lens3/.installed .venv-lens4/.installed  ## Compare all exp
 
 fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=20000).
 	$(BIN)/python -m benchmarks.fuzz --programs $(N)
+
+compress-figures: env  ## Repeat the paper's studies of compression; writes docs/compression.
+	$(MAKE) -j2 build/compression/frac_prevs.done build/compression/sort_unique.done
+	$(BIN)/python -m benchmarks.compression report
+
+build/compression/%.done: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.compression $*
+	touch $@
 
 clean:  ## Remove the environment, caches and build outputs.
 	rm -rf .venv .venv-lens3 .venv-lens4 .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracrlab import errors, rasp
     from tracrlab.compiler.fit import Architecture
+    from tracrlab.compress.storage import load
     from tracrlab.export.targets import compile_program as compile
     from tracrlab.model.compiled import CompiledModel
-    from tracrlab.model.storage import load_model as load
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,7 @@ _HOMES = {
     "Architecture": ("tracrlab.compiler.fit", "Architecture"),
     "CompiledModel": ("tracrlab.model.compiled", "CompiledModel"),
     "compile": ("tracrlab.export.targets", "compile_program"),
-    "load": ("tracrlab.model.storage", "load_model"),
+    "load": ("tracrlab.compress.storage", "load"),
 }
 _PACKAGES = ("errors", "rasp")
 

@@ -453,6 +453,52 @@ def verify_(
         raise click.exceptions.Exit(1)
 
 
+@main.command(
+    name="compress",
+    help="Compress the residual stream of a model by gradient descent, and judge what comes out.\n\nThe best model of "
+    "each size and the metrics are saved in DIR. An interrupted training there is continued.\n\n" + MODEL_HELP,
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option("--d", "d", metavar="SIZES", required=True, help="The compressed sizes: 6, or 2,4-6.")
+@click.option("--steps", type=click.IntRange(min=1), default=10_000, show_default=True, help="Batches to train on.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Random starts for each size.")
+@click.option(
+    "--initial", default="random", type=click.Choice(["random", "pca", "identity"]),
+    help="Where the matrix begins. [default: random]",
+)  # fmt: skip
+@click.option(
+    "--faithful", default=0.0, type=click.FloatRange(min=0), metavar="WEIGHT",
+    help="The weight of a loss under interchange interventions. [default: 0, as in the paper]",
+)  # fmt: skip
+@click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder for everything.")
+def compress_(
+    program: str,
+    name: str | None,
+    kind: str,
+    d: str,
+    steps: int,
+    seeds: int,
+    initial: Literal["random", "pca", "identity"],
+    faithful: float,
+    folder: str,
+    **options: Any,
+) -> None:
+    """Compress."""
+    from tracrlab.cli import show
+    from tracrlab.cli.compression import compress, sizes
+    from tracrlab.compress import Settings
+
+    wanted, compile_options = sizes(d), CompileOptions(**options)
+    model = _saved_model(_in_file(program, name), compile_options)
+    if model is None:
+        found = _program_to_compile(_in_file(program, name), compile_options, kind)
+        model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    settings = Settings(steps=steps, interchange_weight=faithful)
+    show.console().print(compress(model, wanted, seeds, settings, initial, Path(folder)))
+
+
 @main.command(name="print", help=f"Write a program as textual RASP.\n\n{PROGRAM_HELP}")
 @click.argument("program")
 @_with_options(_NAME_OPTION)

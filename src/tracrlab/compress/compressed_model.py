@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tracrlab.compress.sharing import Sharing
-from tracrlab.errors import CompressionError, VerificationError
+from tracrlab.errors import CompressionError, ExportError, VerificationError
 from tracrlab.model.circuit import Circuit
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.forward import forward_with_activations
@@ -25,6 +25,9 @@ from tracrlab.model.weights import Weights
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
 from tracrlab.verify.certificate import Certificate
+
+if TYPE_CHECKING:
+    from tracrlab.export.pretrained import Pretrained
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -91,6 +94,36 @@ class CompressedModel(CompiledModel):
         """
         raise CompressionError("the dimensions of a compressed model belong to no expression; report on its original")
 
+    def to_huggingface(self, **options: Any) -> Pretrained:
+        """Nothing: its card would promise exact answers.
+
+        Raises:
+            ExportError: always.
+        """
+        raise _not_exported("Hugging Face, whose model cards promise exact answers")
+
+    def to_gpt2(self, **options: Any) -> Pretrained:
+        """Nothing, as for :meth:`to_huggingface`."""
+        raise _not_exported("GPT-2, whose normalisation needs every variable in dimensions of its own")
+
+    def to_bert(self, **options: Any) -> Pretrained:
+        """Nothing, as for :meth:`to_huggingface`."""
+        raise _not_exported("BERT, whose normalisation needs every variable in dimensions of its own")
+
+    def to_llama(self, **options: Any) -> Pretrained:
+        """Nothing, as for :meth:`to_huggingface`."""
+        raise _not_exported("Llama, whose normalisation needs every variable in dimensions of its own")
+
+    def to_onnx(
+        self, path: str | PathLike[str], *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0
+    ) -> None:
+        """Nothing: the file would have to label each dimension.
+
+        Raises:
+            ExportError: always.
+        """
+        raise _not_exported("ONNX, whose files have a label for each dimension")
+
     def save_pretrained(self, path: str | PathLike[str]) -> None:
         """Write the matrices and the original into the folder ``path``, made if need be.
 
@@ -105,6 +138,10 @@ class CompressedModel(CompiledModel):
         return f"CompressedModel of {self.original.config.d_model} dimensions in {self.config.d_model}\n" + "\n".join(
             super().__repr__().split("\n")[1:]
         )
+
+
+def _not_exported(to: str) -> ExportError:
+    return ExportError(f"a compressed model cannot be said in {to}; use to_torch, to_transformer_lens or to_jax")
 
 
 def compressed_model(

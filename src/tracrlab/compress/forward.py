@@ -18,7 +18,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.sharing import Sharing
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
@@ -27,6 +29,8 @@ Parameters = Mapping[str, Tensor]
 """``matrices`` [matrix, D, d], and the weights that are trained with them, by name and shaped as in ``Weights``."""
 
 MATRICES = "matrices"
+_SHARPEST = 8.0  # of the softplus in place of the ReLU: compiled steps rise over an input of 1
+
 EMBEDDING = -1
 """The number of the embedding where sublayers are numbered, 2l the attention and 2l + 1 the MLP of layer l."""
 
@@ -113,6 +117,12 @@ def frozen_model(
     return FrozenModel(model.config, weights, tuple(each for each in sublayers if len(each.columns)))
 
 
+def model_parameters(model: CompressedModel) -> dict[str, Tensor]:
+    """The parameters of a compressed model."""
+    arrays = {MATRICES: model.matrices, **model.unfrozen}
+    return {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
+
+
 def _sublayer(weights: dict[str, Tensor], number: int, *, everything: bool) -> Sublayer:
     out = weights["W_out" if number % 2 else "W_O"][number // 2]  # [neuron, D] or [h, e, D]
     per_part = out.flatten(1, -2).any(dim=1) if number % 2 == 0 else out
@@ -132,7 +142,8 @@ def forward(
 ) -> Pass:
     """Run token ids [b, p] through one compressed model, with an intervention or without.
 
-    ``sharpness`` multiplies the attention scores; only in training is it less than 1.
+    ``sharpness`` is less than 1 only in training: it multiplies the attention scores, and rounds the bend of the ReLU,
+    so that the difference of two, the step that compiled MLPs are made of, is a flat sigmoid.
     """
     weights = {**frozen.weights, **parameters}
     matrices, places = parameters[MATRICES], sharing.places(frozen.config.n_layers)
@@ -144,7 +155,7 @@ def forward(
         if sublayer.is_attention:
             delta = _attention(weights, sublayer, matrix, z, visible, sharpness)
         else:
-            delta = _mlp(weights, sublayer, matrix, z)
+            delta = _mlp(weights, sublayer, matrix, z, sharpness)
         if interchange is not None and interchange.sublayer == sublayer.number:
             delta = interchange.applied(delta, sublayer.columns)
         z = z + delta @ matrix[sublayer.columns]
@@ -180,8 +191,12 @@ def _attention(
     return torch.einsum("bhpe,hek->bpk", mixed, of_heads["W_O"][..., sublayer.columns])
 
 
-def _mlp(weights: dict[str, Tensor], sublayer: Sublayer, matrix: Tensor, z: Tensor) -> Tensor:
+def _mlp(weights: dict[str, Tensor], sublayer: Sublayer, matrix: Tensor, z: Tensor, sharpness: float) -> Tensor:
     """What the neurons write, [b, p, k]."""
     W_in = weights["W_in"][sublayer.layer][:, sublayer.parts]
     W_out = weights["W_out"][sublayer.layer][sublayer.parts][:, sublayer.columns]
-    return (z @ (matrix.T @ W_in)).relu() @ W_out
+    pre = z @ (matrix.T @ W_in)
+    if sharpness == 1:
+        return pre.relu() @ W_out
+    bend = _SHARPEST * sharpness
+    return (functional.softplus(bend * pre) - math.log(2)) / bend @ W_out

@@ -5,16 +5,25 @@ Everything is measured on the whole table of inputs, for many models at once.
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward
-from tracrlab.compress.objective import Target, layer_loss, output_loss
+from tracrlab.compress.checkpoints import Row
+from tracrlab.compress.compressed_model import CompressedModel
+from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward, frozen_model, model_parameters
+from tracrlab.compress.inputs import training_inputs
+from tracrlab.compress.objective import layer_loss, output_loss
 from tracrlab.compress.settings import Settings
+from tracrlab.compress.target import Target, compiled_target
 from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.model.trace import sublayer_name
+from tracrlab.rasp.values import Value
 
 _NOTHING = 1e-3  # what a head that attends to nothing writes is less
 _ELEMENTS = 2**24  # of the largest intermediate array, over the models measured at once
@@ -86,6 +95,37 @@ def _measured_one(
         torch.stack(as_read),
         error,
     )
+
+
+def measured_rows(frozen: FrozenModel, measures: Measures) -> list[Row]:
+    """The measures of each model as a row of a table; ``None`` for a sublayer that ought to write nothing."""
+    columns: dict[str, list[float | None]] = {
+        name: getattr(measures, name).tolist() for name in ("output_loss", "layer_loss", "accuracy")
+    }
+    for kind in ("cosine_written", "cosine_read"):
+        for sublayer, cosines in zip(frozen.sublayers, getattr(measures, kind).unbind(dim=1), strict=True):
+            values = [None if math.isnan(cosine) else cosine for cosine in cosines.tolist()]
+            columns[f"{kind} {sublayer_name(sublayer.number)}"] = values
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def measured_model(model: CompressedModel, inputs: Iterable[Sequence[Value]] | None = None) -> Row:
+    """The measures of one compressed model on these inputs or all, as a row of a table.
+
+    Raises:
+        InputError: the inputs do not fit the model.
+    """
+    frozen = frozen_model(model.original, unfrozen=tuple(model.unfrozen))
+    target = compiled_target(frozen, torch.as_tensor(training_inputs(model.original, inputs)))
+    stacked = {name: tensor[None] for name, tensor in model_parameters(model).items()}
+    measures = measured(frozen, Settings(sharing=model.sharing), model.output, stacked, target)
+    return {"d": model.config.d_model, **measured_rows(frozen, measures)[0]}
+
+
+def mean_cosine(row: Row) -> float:
+    """The mean over sublayers of how alike what they write is, as in Figure 8; nan where none writes anything."""
+    cosines = [value for name, value in row.items() if name.startswith("cosine_written") and value is not None]
+    return statistics.fmean(cosines) if cosines else math.nan
 
 
 def answers(output: Variable, logits: Tensor) -> Tensor:

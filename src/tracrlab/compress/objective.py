@@ -15,77 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tracrlab.compress.forward import (
-    EMBEDDING,
-    MATRICES,
-    FrozenModel,
-    Interchange,
-    Parameters,
-    Pass,
-    forward,
-)
+from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, Pass, forward
+from tracrlab.compress.interchange import Swap
 from tracrlab.compress.settings import Settings
-from tracrlab.compress.sharing import Sharing
+from tracrlab.compress.target import Target
 from tracrlab.craft.spaces import Layout, Variable
-from tracrlab.model.labels import ModelVariable
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """What the compiled model does on a batch of token ids [b, p].
-
-    Attributes: ``answered`` [b, p] where there is a token, so that an answer counts; ``present`` [b, p] where there is
-    a token or BOS; ``run`` its forward pass.
-    """
-
-    ids: Tensor
-    answered: Tensor
-    present: Tensor
-    run: Pass
-
-    def rows(self, chosen: Tensor) -> Target:
-        """The target of some rows of the batch."""
-        run = Pass(
-            self.run.logits[chosen],
-            tuple(each[chosen] for each in self.run.written),
-            tuple(each[chosen] for each in self.run.residuals),
-        )
-        return Target(self.ids[chosen], self.answered[chosen], self.present[chosen], run)
-
-
-def compiled_target(frozen: FrozenModel, ids: Tensor, interchange: Interchange | None = None) -> Target:
-    """What the compiled model does on token ids [b, p], with an intervention or without."""
-    present = ids != frozen.config.pad_id
-    answered = present.clone()
-    answered[:, 0] = False
-    return Target(ids, answered, present, forward(frozen, Sharing.ALL, frozen.identity, ids, interchange))
-
-
-@dataclass(frozen=True, eq=False)
-class Swap:
-    """A variable to exchange between the rows of a batch, and what the compiled model answers then."""
-
-    interchange: Interchange
-    logits: Tensor
-
-
-def swapped_target(
-    frozen: FrozenModel, target: Target, variable: ModelVariable, sources: Tensor, *, ideal: bool = False
-) -> Swap:
-    """What the compiled model answers where a variable of each row takes its value on the row ``sources`` [b] says.
-
-    The compiled model holds the variable in dimensions of its own and nowhere else, so it gives what the program gives.
-    ``ideal``: the compressed model is to be given the compiled encoding of the value, not its own.
-    """
-    dimensions = torch.zeros(frozen.config.d_model, dtype=torch.bool, device=frozen.device)
-    dimensions[variable.dimensions] = True
-    sublayer = EMBEDDING if variable.sublayer < 0 else variable.sublayer
-    interchange = Interchange(sublayer, dimensions, sources)
-    logits = forward(frozen, Sharing.ALL, frozen.identity, target.ids, interchange).logits
-    if ideal and sublayer != EMBEDDING:
-        place = [each.number for each in frozen.sublayers].index(sublayer)
-        interchange = Interchange(sublayer, dimensions, sources, target.run.written[place])
-    return Swap(interchange, logits)
 
 
 @dataclass(frozen=True, eq=False)

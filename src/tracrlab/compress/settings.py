@@ -25,13 +25,14 @@ class Settings:
         learning_rate, final_learning_rate: from where it falls, and to where.
         decay_share: the share of the steps over which it falls.
         betas, weight_decay: of AdamW.
-        initial_sharpness, sharpening_share: attention scores are multiplied by a factor that rises geometrically from
-            the first to 1 over this share of the steps. Compiled attention is so hard that hardly any gradient passes
-            from a random start, and most runs end in poor minima; 1 is the paper's training.
+        initial_sharpness, sharpening_share: attention and MLPs become as sharp as they were compiled over this share of
+            the steps: scores are multiplied by a factor that rises geometrically from the first to 1, and the bend of
+            the ReLU is rounded likewise. Compiled models are so sharp that hardly any gradient passes from a random
+            start, and most runs end in poor minima; 1 is the paper's training.
         max_grad_norm: a run's gradient is scaled down to this Euclidean norm.
         output_weight, layer_weight, interchange_weight: of the terms of the loss.
-        swap_ideal: whether an exchanged variable is given the compiled encoding of its new value, and not the encoding
-            that the compressed model itself writes for it.
+        swap_compiled: whether an exchanged variable is given the compiled encoding of its new value, and not what the
+            compressed model itself writes for it.
         compare: whether the layer loss compares what a sublayer writes in compiled dimensions (``"written"``), or how
             that is read by later ones, through W Wᵀ (``"read"``).
         logit_scale: by which the one-hot answer is multiplied for the softmax.
@@ -53,7 +54,7 @@ class Settings:
     output_weight: float = 1.0
     layer_weight: float = 1.0
     interchange_weight: float = 0.0
-    swap_ideal: bool = False
+    swap_compiled: bool = False
     compare: Literal["written", "read"] = "written"
     logit_scale: float = 10.0
     sharing: Sharing = Sharing.ALL
@@ -84,6 +85,6 @@ class Settings:
         return self.learning_rate + (self.final_learning_rate - self.learning_rate) * done
 
     def sharpness_at(self, step: int) -> float:
-        """The factor of the attention scores at a step, counted from 0."""
+        """The sharpness of attention and MLPs at a step, counted from 0."""
         done = min(1.0, step / max(1.0, self.sharpening_share * self.steps))
         return float(self.initial_sharpness ** (1 - done))

@@ -24,13 +24,14 @@ from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.forward import MATRICES, FrozenModel, frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
 from tracrlab.compress.inputs import training_inputs
-from tracrlab.compress.metrics import Measures, measured
-from tracrlab.compress.objective import Swap, Target, compiled_target, losses, swapped_target
+from tracrlab.compress.interchange import Swap, intermediate_variables, same_length_sources, swapped_target
+from tracrlab.compress.metrics import measured, measured_rows
+from tracrlab.compress.objective import losses
 from tracrlab.compress.settings import Settings
+from tracrlab.compress.target import Target, compiled_target
 from tracrlab.errors import CompressionError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.labels import ModelVariable
-from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 
 _N_MEASUREMENTS = 20  # in a training, each with a checkpoint
@@ -50,7 +51,7 @@ class Training:
 
     Attributes: ``model`` the compiled one; ``runs`` sizes and seeds; ``parameters`` stacked along a first axis in the
     order of the runs; ``metrics`` a row for each run and measurement, with ``step``, ``d``, ``seed``, the unweighted
-    losses, ``accuracy``, and the cosine similarities of each sublayer.
+    losses, ``accuracy``, and the cosine similarities of each sublayer (``None`` where it has nothing to write).
     """
 
     model: CompiledModel
@@ -120,6 +121,8 @@ def train(
         CompressionError: a size does not fit the model, or the folder holds something else.
         InputError: the inputs do not fit the model.
     """
+    if isinstance(model, CompressedModel):
+        raise CompressionError("the model is compressed already; compress its original")
     settings = settings or Settings()
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     frozen = frozen_model(model, unfrozen=settings.unfrozen, device=device)
@@ -217,7 +220,7 @@ def _train(
     from rich.progress import track
 
     interval = max(1, settings.steps // _N_MEASUREMENTS)
-    variables = intermediate_variables(model) if settings.interchange_weight else []
+    variables = _exchanged(model, frozen, settings)
     lengths = target.present.sum(dim=1).cpu()
     console = Console(stderr=True)
     steps = track(
@@ -226,19 +229,20 @@ def _train(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        completed=state.step,
-        total=settings.steps,
     )
     for step in steps:
         chosen = torch.randint(len(lengths), (settings.batch_size,), generator=state.generator)
         batch, swap = target.rows(chosen.to(frozen.device)), None
         if variables:
-            sources = _sources(lengths[chosen], state.generator).to(frozen.device)
-            swap = swapped_target(frozen, batch, variables[step % len(variables)], sources, ideal=settings.swap_ideal)
+            sources = same_length_sources(lengths[chosen], state.generator).to(frozen.device)
+            swap = swapped_target(
+                frozen, batch, variables[step % len(variables)], sources, compiled=settings.swap_compiled
+            )
         _step(model, frozen, settings, state, batch, swap)
         if state.step % interval == 0 or state.step == settings.steps:
             measures = measured(frozen, settings, model.output, _detached(state.parameters), target)
-            state.rows += _rows(frozen, runs, state.step, measures)
+            rows = zip(runs, measured_rows(frozen, measures), strict=True)
+            state.rows += [{"step": state.step, "d": run.d, "seed": run.seed, **row} for run, row in rows]
             if folder is not None:
                 checkpoints.save(folder, state.checkpoint())
 
@@ -275,48 +279,16 @@ def _clip(parameters: Iterable[Tensor], max_norm: float) -> None:
         gradient.mul_(factors.reshape(-1, *[1] * (gradient.ndim - 1)))
 
 
-def intermediate_variables(model: CompiledModel) -> list[ModelVariable]:
-    """The variables that a model computes on the way from its input to its answer.
-
-    Raises:
-        CompressionError: there is none, so nothing can be exchanged.
-    """
-    names = {model.output.name}
-    found = [each for each in model.labels.variables if each.sublayer >= 0 and each.name not in names]
-    if not found:
+def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
+    """The variables to exchange, one after another."""
+    variables = intermediate_variables(model, frozen) if settings.interchange_weight else []
+    if settings.interchange_weight and not variables:
         raise CompressionError("the model computes no variable but its answer, so there is none to exchange")
-    return found
-
-
-def _sources(lengths: Tensor, generator: torch.Generator) -> Tensor:
-    """For each input of a batch another one of the same length, or itself if there is none."""
-    order = torch.randperm(len(lengths), generator=generator)
-    order = order[lengths[order].argsort(stable=True)]
-    ordered = lengths[order]
-    first, end = torch.searchsorted(ordered, ordered), torch.searchsorted(ordered, ordered, right=True)
-    following = torch.arange(1, len(lengths) + 1)
-    sources = torch.empty_like(order)
-    sources[order] = order[torch.where(following < end, following, first)]
-    return sources
+    return variables
 
 
 def _detached(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: each.detach() for name, each in parameters.items()}
-
-
-def _rows(frozen: FrozenModel, runs: tuple[Run, ...], step: int, measures: Measures) -> list[Row]:
-    """A row of the metrics for each run."""
-    names = [sublayer_name(sublayer.number) for sublayer in frozen.sublayers]
-    columns: dict[str, list[float]] = {
-        name: getattr(measures, name).tolist() for name in ("output_loss", "layer_loss", "accuracy")
-    }
-    for kind in ("cosine_written", "cosine_read"):
-        for place, name in enumerate(names):
-            columns[f"{kind} {name}"] = getattr(measures, kind)[:, place].tolist()
-    return [
-        {"step": step, "d": run.d, "seed": run.seed} | {name: column[number] for name, column in columns.items()}
-        for number, run in enumerate(runs)
-    ]
 
 
 def _total(row: Row, settings: Settings) -> float:

@@ -1,0 +1,128 @@
+"""A compressed model is an ordinary transformer, and knows the way back to the dimensions of the compiled one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from compressions import every_sequence, frac_prevs, random_compression, sort_unique
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tracrlab
+from tracrlab.compress import CompressedModel, Sharing
+from tracrlab.compress.compressed_model import compressed_model
+from tracrlab.compress.forward import forward, frozen_model, model_parameters
+from tracrlab.errors import CompressionError, ExportError, ModelFileError, VerificationError
+from tracrlab.model.forward import forward_with_activations
+
+
+def read_and_written_through(model: CompressedModel, ids: np.ndarray) -> np.ndarray:
+    """The logits by the definition: one sublayer after another reads z Wᵀ and writes δ W."""
+    weights, config, places = model.original.weights, model.config, model.sharing.places(model.config.n_layers)
+    W = [matrix.astype(float) for matrix in model.matrices]
+    z = (weights.W_E[ids] + weights.W_pos[: ids.shape[1]]).astype(float) @ W[places.embedding]
+    for layer, place in enumerate(places.layers):
+        x, written = z @ W[place].T, np.zeros((*ids.shape, model.original.config.d_model))
+        for head in range(config.n_heads):
+            q, k, v = (x @ getattr(weights, name)[layer, head] for name in ("W_Q", "W_K", "W_V"))
+            scores = q @ k.transpose(0, 2, 1) / np.sqrt(config.d_head)
+            scores = np.where((ids == config.pad_id)[:, None, :], -np.inf, scores)
+            pattern = np.exp(scores - scores.max(axis=2, keepdims=True))
+            written += pattern / pattern.sum(axis=2, keepdims=True) @ v @ weights.W_O[layer, head]
+        z = z + written @ W[place]
+        z = z + np.maximum(z @ W[place].T @ weights.W_in[layer], 0) @ weights.W_out[layer] @ W[place]
+    logits: np.ndarray = z @ W[places.unembedding].T @ weights.W_U
+    return logits
+
+
+@settings(max_examples=30)
+@given(d=st.integers(1, 12), seed=st.integers(0, 99), sharing=st.sampled_from(Sharing), sorts=st.booleans())
+def test_weights_folded_and_the_definition_and_the_trained_pass_agree(
+    d: int, seed: int, sharing: Sharing, sorts: bool
+) -> None:
+    original = sort_unique() if sorts else frac_prevs()
+    soft = replace(original, weights=replace(original.weights, W_Q=original.weights.W_Q / 50))  # no ties to round apart
+    model = random_compression(soft, d, seed, sharing)
+    ids = model.encode(list(every_sequence(model))[-40:])
+    wanted = read_and_written_through(model, ids)
+    near = {"rtol": 1e-3, "atol": 1e-3 * np.abs(wanted).max()}
+    answered = ids != model.config.pad_id
+    np.testing.assert_allclose(model.forward(ids)[answered], wanted[answered], **near)
+    run = forward(frozen_model(soft), sharing, model_parameters(model), torch.as_tensor(ids))
+    np.testing.assert_allclose(run.logits.numpy()[answered], wanted[answered], **near)
+
+
+def test_the_identity_changes_nothing() -> None:
+    for original in (frac_prevs(), sort_unique()):
+        model = compressed_model(original, Sharing.ALL, {"matrices": np.eye(original.config.d_model)[None]})
+        inputs = list(every_sequence(original))
+        assert model.run_batch(inputs) == original.run_batch(inputs)
+        assert model.trace(inputs[-1]).values == original.trace(inputs[-1]).values
+
+
+def test_trace_reads_the_original_variables_out() -> None:
+    original = frac_prevs()
+    model = random_compression(original, 5, 0)
+    trace = model.trace("xa")
+    activations = forward_with_activations(model.config, model.weights, model.encode(["xa"]))
+    for step, residual in zip(trace.steps, activations.residuals, strict=True):
+        np.testing.assert_allclose(step.residual, residual[0] @ model.W.T, rtol=1e-4, atol=1e-5)
+    assert [step.name for step in trace.steps] == [step.name for step in original.trace("xa").steps]
+    assert trace.output == model("xa")
+
+
+def test_exports_like_any_model() -> None:
+    model = random_compression(sort_unique(), 9, 1)
+    inputs = list(every_sequence(model))[-20:]
+    module = model.to_torch(logits="raw")
+    ids = module.encode(inputs)
+    assert module.config.d_model == 9
+    np.testing.assert_allclose(module(ids).detach().numpy(), model.forward(ids.numpy()), rtol=1e-3, atol=1e-3)
+    assert module.decode(module(ids), ids) == model.run_batch(inputs)
+
+
+@pytest.mark.parametrize("sharing", Sharing)
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path, sharing: Sharing) -> None:
+    original = sort_unique()
+    places = sharing.places(original.config.n_layers)
+    matrices = np.random.default_rng(0).normal(size=(places.n_matrices, original.config.d_model, 6))
+    unfrozen = {"W_in": original.weights.W_in * 2}
+    model = compressed_model(original, sharing, {"matrices": matrices.astype(np.float32), **unfrozen})
+    model.save_pretrained(tmp_path / "model")
+    loaded = tracrlab.load(tmp_path / "model")
+    assert isinstance(loaded, CompressedModel)
+    for name, array in model.weights.as_dict().items():
+        np.testing.assert_array_equal(getattr(loaded.weights, name), array)
+    np.testing.assert_array_equal(loaded.unfrozen["W_in"], unfrozen["W_in"])
+    assert loaded.sharing is sharing
+
+
+def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
+    random_compression(frac_prevs(), 4, 0).save_pretrained(tmp_path)
+    for name in ("compression.safetensors", "compression.json", "original/config.json"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:-9])
+        with pytest.raises(ModelFileError):
+            tracrlab.load(tmp_path)
+        (tmp_path / name).write_bytes(content)
+    tracrlab.load(tmp_path)
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    model = random_compression(frac_prevs(), 4, 0, Sharing.NOTHING)
+    with pytest.raises(VerificationError, match="approximate"):
+        model.verify()
+    with pytest.raises(CompressionError, match="belong to no expression"):
+        model.report()
+    with pytest.raises(CompressionError, match="4 matrices"):
+        _ = model.W
+    assert model.circuit() == frac_prevs().circuit()
+    for export in (model.to_huggingface, model.to_gpt2, model.to_bert, lambda: model.to_onnx("nowhere.onnx")):
+        with pytest.raises(ExportError, match="cannot be said"):
+            export()
+    with pytest.raises(CompressionError, match="shape"):
+        compressed_model(frac_prevs(), Sharing.ALL, {"matrices": np.ones((1, 3, 2))})

@@ -1,0 +1,36 @@
+"""What is measured of a compressed model is what it does when it runs."""
+
+from __future__ import annotations
+
+import pytest
+from compressions import every_sequence, frac_prevs, random_compression, sort_unique
+
+import tracrlab
+from tracrlab import CompiledModel, rasp
+from tracrlab.compress.inputs import MAX_INPUTS, training_inputs
+from tracrlab.compress.metrics import measured_model
+
+
+def numbers_that_can_be_none() -> CompiledModel:
+    before = rasp.select(rasp.indices, rasp.indices, rasp.Comparison.LT)
+    return tracrlab.compile(rasp.numerical(rasp.aggregate(before, rasp.indices)), "ab", 3)
+
+
+@pytest.mark.parametrize("build", [frac_prevs, sort_unique, numbers_that_can_be_none])
+@pytest.mark.parametrize("d", [4, 9, 40])
+def test_accuracy_is_that_of_the_answers(build: object, d: int) -> None:
+    model = build()  # type: ignore[operator]
+    compressed = random_compression(model, d, seed=d)
+    inputs = list(every_sequence(model))
+    answers, wanted = compressed.run_batch(inputs), model.run_batch(inputs)
+    right = [one == other for each in zip(answers, wanted, strict=True) for one, other in zip(*each, strict=True)]
+    assert measured_model(compressed)["accuracy"] == pytest.approx(sum(right) / len(right), abs=0.01)
+
+
+def test_inputs_are_all_there_are_or_many_of_all_lengths() -> None:
+    model = frac_prevs()
+    assert training_inputs(model).tolist() == model.encode(list(every_sequence(model))).tolist()
+    large = tracrlab.compile(rasp.indices + 1, "abcdefgh", 6)
+    ids = training_inputs(large)
+    assert len(ids) == MAX_INPUTS
+    assert {int(length) for length in (ids != large.config.pad_id).sum(axis=1)} == set(range(2, 8))
