@@ -14,6 +14,7 @@ from itertools import product
 
 from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Selection, Selections
+from tracrlab.compiler.sums import WholeSum, node_affine_function, whole_sum
 from tracrlab.compiler.uniqueness import Uniqueness
 from tracrlab.compiler.value_sets import (
     MAX_TABLE_ENTRIES,
@@ -36,14 +37,13 @@ from tracrlab.rasp.expressions import (
     Full,
     Indices,
     Length,
-    LinearSequenceMap,
     Map,
     MeanAggregate,
     SelectorWidth,
     SequenceMap,
     Tokens,
 )
-from tracrlab.rasp.operations import CONVERSIONS, Affine, affine_function
+from tracrlab.rasp.operations import CONVERSIONS
 from tracrlab.rasp.semantics import CONVERSION_REMEDY, FunctionFailure, apply_function
 from tracrlab.rasp.values import Value, exact_number, is_finite_number, is_number
 
@@ -66,8 +66,9 @@ class Mean:
 class Analysis:
     """What the later stages need to know about a graph.
 
-    Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``selections`` the normal forms
-    of the selectors; ``widths`` how many positions each aggregated or counted selector can select.
+    Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``sums`` functions of sums of
+    whole numbers, which need no table; ``selections`` the normal forms of the selectors; ``widths`` how many positions
+    each aggregated or counted selector can select.
     """
 
     graph: Graph
@@ -76,6 +77,7 @@ class Analysis:
     causal: bool
     domains: dict[int, Domain]
     means: dict[int, Mean]
+    sums: dict[int, WholeSum]
     selections: Selections
     uniqueness: Uniqueness
     widths: dict[int, range]
@@ -116,11 +118,11 @@ def infer_domains(graph: Graph, vocabulary: Sequence[Value], max_length: int, *,
     domains: dict[int, Domain] = {}
     selections = Selections(graph, domains)
     uniqueness = Uniqueness(graph, domains, selections, causal=causal)
-    analysis = Analysis(graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {})
+    analysis = Analysis(graph, tuple(vocabulary), max_length, causal, domains, {}, {}, selections, uniqueness, {})
     for node in graph.sops():
         try:
             domains[node.place] = _domain(analysis, node)
-            uniqueness.learn(node, analysis._tables.get(node.place))
+            uniqueness.learn(node, analysis._tables.get(node.place), analysis.sums.get(node.place))
         except FunctionFailure as failure:
             raise _undefined_value(analysis, node, failure) from failure
         except TooManyValues as error:
@@ -205,17 +207,12 @@ def _elementwise_domain(analysis: Analysis, node: Node) -> Domain:
     if mean is not None:
         analysis.means[node.place] = mean
         return _mean_values(analysis, mean)
+    found = whole_sum(node, analysis.domains)
+    if found is not None:
+        analysis.sums[node.place] = found
+        return found.domain()
     table = analysis.table(node)
     return Domain(table.domain.values, table.domain.nullable or nullable)
-
-
-def node_affine_function(node: Node) -> Affine | None:
-    """The affine function of its inputs that an elementwise node computes, if it is one."""
-    expression = node.expression
-    if isinstance(expression, LinearSequenceMap):
-        factors = exact_number(expression.fst_fac), exact_number(expression.snd_fac)
-        return None if None in factors else Affine(tuple(factor for factor in factors if factor is not None))
-    return affine_function(expression.f) if isinstance(expression, Map | SequenceMap) else None
 
 
 def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:

@@ -94,6 +94,9 @@ class HeadClaim:
     found by ``value``, a view of the quantities ``values``. Where no position is selected (which all heads must expect
     that are not ``never_empty``) and at the BOS position the head writes ``default``. At most ``longest`` positions are
     selected at once.
+
+    ``latest``: there are no predicates; the head attends the one position for which the only quantity of ``keys`` has
+    the last of the values that occur in the input.
     """
 
     writes: str
@@ -107,6 +110,7 @@ class HeadClaim:
     default: Float[np.ndarray, " width"]
     never_empty: bool
     longest: int
+    latest: bool = False
 
 
 @dataclass(frozen=True, eq=False)

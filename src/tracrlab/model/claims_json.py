@@ -109,6 +109,7 @@ class _Writer:
                     "default": self.array(claim.default),
                     "never_empty": claim.never_empty,
                     "longest": claim.longest,
+                    "latest": claim.latest,
                 }
 
     def readout(self, claim: ReadoutClaim) -> dict[str, Any]:
@@ -206,6 +207,7 @@ class _Reader:
             self.numbers(data["default"], (self.widths[writes],)),
             typed(data["never_empty"], bool),
             typed(data["longest"], int),
+            typed(data.get("latest", False), bool),  # files of older versions do not say
         )
 
     def predicate(

@@ -129,7 +129,8 @@ class Builder:
             special = np.zeros((2, table.shape[1]))
             embedding = Embedding(variable, by_token=np.concatenate([table, special]))
         else:
-            embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), table]))
+            by_position = table if node.digits is None else table[node.digits]
+            embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), by_position]))
         self.work.embeddings.append(embedding)
         self._store(carrier, variable, table)
 
@@ -254,7 +255,7 @@ class Builder:
         default: Float[np.ndarray, " width"],
     ) -> None:
         queries = [match.queries for match in pattern.matches]
-        keys = [match.keys for match in pattern.matches]
+        keys = [match.keys for match in pattern.matches] if pattern.latest is None else [pattern.latest]
         comparisons = plan.pattern.comparisons
         asked = [feature for each in comparisons for feature in (each.queries, each.bos) if feature is not None]
         try:
@@ -270,13 +271,16 @@ class Builder:
                 kind,
                 query_views.quantities,
                 key_views.quantities,
-                tuple(map(PredicateClaim, query_views.views, key_views.views, matrices)),
+                tuple(
+                    map(PredicateClaim, query_views.views, key_views.views, matrices)
+                ),  # none where the last is attended
                 value.quantities,
                 value.views[0],
                 results,
                 default,
                 plan.pattern.total and kind != "total",
                 pattern.longest,
+                pattern.latest is not None,
             )
         )
 
@@ -417,7 +421,8 @@ def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
     queries, keys = match.queries.columns, match.keys.columns
     parabola = match.score == 0
     if parabola and match.bos is None:
-        from_queries = query.error_of(np.array([[1.0], [0.0]] * (queries.shape[1] // 2)))
+        codes = np.arange(queries.shape[1]) % 2 == 0  # beside each stands the factor of the keys' squares
+        from_queries = query.error_of(codes.astype(float)[:, None])
     else:
         from_queries = query.error_of(keys.T)
     from_keys = key.error_of(queries.T)

@@ -21,6 +21,7 @@ class Passes:
     totals: bool = _on("sums take the place of means whose sign alone matters")
     ridges: bool = _on("products become functions of sums and differences")
     digits: bool = _on("order comparisons of many values compare digits")
+    carries: bool = _on("positions named by a sum are found digit by digit, with a carry")
     codes: bool = _on("equality is compared by integer codes, not by a feature for each class")
     factor: bool = _on("variables store as few features as are read, not one-hots")
     neurons: bool = _on("functions of one number are steps, where that is cheaper than a lookup")
