@@ -271,9 +271,7 @@ class Builder:
                 kind,
                 query_views.quantities,
                 key_views.quantities,
-                tuple(
-                    map(PredicateClaim, query_views.views, key_views.views, matrices)
-                ),  # none where the last is attended
+                tuple(map(PredicateClaim, query_views.views, key_views.views, matrices)),
                 value.quantities,
                 value.views[0],
                 results,
@@ -308,7 +306,8 @@ class Builder:
         excess = math.ceil(_EXCESS / sharpness)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
-        relative += (longest + 16 if feature else 16) * roundoff
+        # roundings of a sum go either way: they add up like their root (Higham and Mary 2019, theorem 2.4)
+        relative += (math.sqrt(longest) + 16 if feature else 16) * roundoff
         rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
         must_be_exact = longest * rounding > 1 / 64
         relative += 0.0 if must_be_exact else rounding

@@ -443,6 +443,8 @@ class _Builder:
         if self.passes.totals and self._sign_suffices(node, pattern, source, default):
             self._hold(node, self._sign(node, pattern, source))
             return
+        if node.place in self.analysis.signs:
+            self._require_means_read(node)
         domain = self.analysis.domains[node.place]
         merged: dict[Fraction, Value] = {}
         for value in domain.values:
@@ -461,6 +463,12 @@ class _Builder:
             exact = exact_number(value)
             slots.append(order[exact] if exact is not None else len(numbers) if odd else IMPOSSIBLE)
         self._hold(node, mean, np.array(slots, int))
+
+    def _require_means_read(self, node: Node) -> None:
+        """Refuse a mean of which only the signs are known, unless it is an addend of other means and no more."""
+        readers = [each.place for each in self.analysis.graph.nodes if node.place in each.inputs]
+        if not self.analysis.means.keys() >= set(readers):
+            raise too_many_values(node, self.analysis.signs[node.place])
 
     # Means of which only the sign matters ----------------------------------------------------------------------------
 
