@@ -239,11 +239,13 @@ class Builder:
             views = self.views([node], plan.features)
             self.work.claims.append(MLPClaim(variable.name, views.quantities, views.views[0], table))
             return
-        reads = [read for feature in plan.features for read in self.resolve(feature).reads]
-        if isinstance(plan, Stepped) and all(not read.matrix[1:].any() for read in reads):
-            factors = tuple((read.variable.name, float(read.matrix[0, 0])) for read in reads)
-            form = plan.form
-            self.work.claims.append(NumberClaim(variable.name, factors, form.numbers, table[form.places]))
+        if isinstance(plan, Stepped):
+            form, resolved = plan.form, [self.resolve(feature) for feature in plan.features]
+            factors: dict[str, Float[np.ndarray, " _"]] = {}
+            for read in [read for part in resolved for read in part.reads]:
+                factors[read.variable.name] = factors.get(read.variable.name, 0.0) + read.matrix[:, 0]
+            numbers = form.numbers - sum(float(part.offset[0]) for part in resolved)
+            self.work.claims.append(NumberClaim(variable.name, tuple(factors.items()), numbers, table[form.places]))
 
     def _claim_head(
         self,
