@@ -55,8 +55,12 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
     weights = {key: number_format.rounded(array) for key, array in model.weights.as_dict().items()}
     with np.errstate(over="ignore", under="ignore"):
         for measure in (False, True):
-            proofs = list(_Induction(model, model.claims, weights, number_format, measure).proofs())
-            if all(proof.status == "proven" for proof in proofs):
+            proofs = []
+            for proof in _Induction(model, model.claims, weights, number_format, measure).proofs():
+                proofs.append(proof)
+                if proof.status != "proven" and not measure:
+                    break
+            else:
                 break
     config = model.config
     return Certificate(model.output_name, name, len(config.vocab), config.max_seq_len, tuple(_blamed(proofs)))
