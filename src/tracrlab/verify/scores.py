@@ -366,7 +366,11 @@ def _relative(
     constant = constants.key.slack[0] + constants.rounding * (np.abs(constants.key.values[0]) + constants.key.slack[0])
     slack = slack + 2 * ((np.abs(queries.values) + queries.slack)[rows] @ constant)[:, None]
     uncertain = queries.slack[rows] + constants.query.slack[0]
-    for feature in np.flatnonzero(uncertain.any(axis=0)).tolist():
+    marks = uncertain.any(axis=0) & np.isin(keys.values, (0, 1)).all(axis=0)
+    own_marks, of_marks = keys.values[:, marks], uncertain[:, marks]
+    shared = of_marks * own_marks[reference]  # marks x and y are |x - y| = x + y - 2 x y apart
+    slack += (of_marks - 2 * shared) @ own_marks.T + shared.sum(axis=1, keepdims=True)
+    for feature in np.flatnonzero(uncertain.any(axis=0) & ~marks).tolist():
         column = keys.values[:, feature]
         slack += uncertain[:, [feature]] * np.abs(column - column[reference][:, None])
     return relative, slack
