@@ -263,6 +263,13 @@ def reuse() -> None:
     reuse_sizes(console)
 
 
+def growth(figure: Path | None = None, record: Path | None = None, longest: int = 4096) -> None:
+    """What compact models cost as inputs grow longer, with the powers that fit."""
+    from benchmarks.growth import growth as measured_growth
+
+    measured_growth(console, figure, record, longest)
+
+
 def depth() -> None:
     """Layers of compiled models beside the ideal depth of the drawing."""
     from benchmarks.depths import depth_table
@@ -325,14 +332,22 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "compat": compat,
     "explorer": explorer,
     "correctness": correctness,
+    "growth": growth,
 }
+LONG = {"growth"}  # sections that take many minutes, and only run when they are named
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all")
-    chosen = parser.parse_args().sections or list(SECTIONS)
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; default: all but growth"
+    )
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="where growth draws its picture")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="what growth has measured so far, to go on from")
+    parser.add_argument("--longest", type=int, default=4096, metavar="N", help="the longest inputs of growth (4096)")
+    options = parser.parse_args()
+    chosen = options.sections or [name for name in SECTIONS if name not in LONG]
     if unknown := set(chosen) - set(SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}")
     machine = (
@@ -341,7 +356,10 @@ def main() -> None:
     console.print(f"Tracr Lab {tracrlab.__version__} on {machine}\n")
     for name in chosen:
         console.rule(name)
-        SECTIONS[name]()
+        if name == "growth":
+            growth(options.figure, options.record, options.longest)
+        else:
+            SECTIONS[name]()
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pyt
         replace(claim, results=claim.results[::-1].copy()),
         replace(claim, reads=tuple((name, 2 * factor) for name, factor in claim.reads)),
         replace(claim, reads=claim.reads[:-1]),
-        replace(claim, reads=(*claim.reads, ("nobody", 1.0))),
+        replace(claim, reads=(*claim.reads, ("nobody", np.ones(1)))),
         replace(claim, present="one"),
     ):
         components = tuple(other if each is claim else each for each in model.claims.components)

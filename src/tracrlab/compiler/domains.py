@@ -14,6 +14,7 @@ from itertools import product
 
 from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Selection, Selections
+from tracrlab.compiler.sums import WholeSum, node_affine_function, whole_sum
 from tracrlab.compiler.uniqueness import Uniqueness
 from tracrlab.compiler.value_sets import (
     MAX_NUMBERS,
@@ -37,16 +38,15 @@ from tracrlab.rasp.expressions import (
     Full,
     Indices,
     Length,
-    LinearSequenceMap,
     Map,
     MeanAggregate,
     SelectorWidth,
     SequenceMap,
     Tokens,
 )
-from tracrlab.rasp.operations import CONVERSIONS, Affine, affine_function
+from tracrlab.rasp.operations import COMPARISONS, CONVERSIONS, PartialOperation
 from tracrlab.rasp.semantics import CONVERSION_REMEDY, FunctionFailure, apply_function
-from tracrlab.rasp.values import Value, exact_number, is_finite_number, is_number
+from tracrlab.rasp.values import Ratio, Value, exact_number, is_finite_number, is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +67,11 @@ class Mean:
 class Analysis:
     """What the later stages need to know about a graph.
 
-    Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``selections`` the normal forms
-    of the selectors; ``widths`` how many positions each aggregated or counted selector can select;
-    ``most_combinations`` how many a function may have, and how many means an aggregate.
+    Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``sums`` functions of sums of
+    whole numbers, which need no table; ``selections`` the normal forms of the selectors; ``widths`` how many positions
+    each aggregated or counted selector can select; ``most_combinations`` how many a function may have, and how many
+    means an aggregate; ``signs`` those means that have too many values to list, why, and whose domain has no more than
+    values of each sign that they can have, because nothing else of them is read.
     """
 
     graph: Graph
@@ -78,15 +80,26 @@ class Analysis:
     causal: bool
     domains: dict[int, Domain]
     means: dict[int, Mean]
+    sums: dict[int, WholeSum]
     selections: Selections
     uniqueness: Uniqueness
     widths: dict[int, range]
     most_combinations: int
+    signs: dict[int, TooManyValues] = field(default_factory=dict)
     _tables: dict[int, Table] = field(default_factory=dict)
 
     def selection(self, node: Node) -> Selection:
         """The normal form of the selector that an aggregate or a selector width reads."""
         return self.selections.of(node.inputs[0])
+
+    def require_all_values(self) -> None:
+        """Refuse domains that only have values of each sign.
+
+        Raises:
+            DomainTooLargeError: there is one.
+        """
+        for place, error in self.signs.items():
+            raise too_many_values(self.graph.nodes[place], error)
 
     def table(self, node: Node) -> Table:
         """The function of an elementwise node over all combinations of its inputs' values.
@@ -127,12 +140,12 @@ def infer_domains(
     selections = Selections(graph, domains)
     uniqueness = Uniqueness(graph, domains, selections, causal=causal)
     analysis = Analysis(
-        graph, tuple(vocabulary), max_length, causal, domains, {}, selections, uniqueness, {}, most_combinations
+        graph, tuple(vocabulary), max_length, causal, domains, {}, {}, selections, uniqueness, {}, most_combinations
     )
     for node in graph.sops():
         try:
             domains[node.place] = _domain(analysis, node)
-            uniqueness.learn(node, analysis._tables.get(node.place))
+            uniqueness.learn(node, analysis._tables.get(node.place), analysis.sums.get(node.place))
         except FunctionFailure as failure:
             raise _undefined_value(analysis, node, failure) from failure
         except TooManyValues as error:
@@ -216,18 +229,15 @@ def _elementwise_domain(analysis: Analysis, node: Node) -> Domain:
     mean = _affine_mean(analysis, node)
     if mean is not None:
         analysis.means[node.place] = mean
-        return _mean_values(analysis, mean)
+        return _mean_values(analysis, node, mean)
+    if any(place in analysis.signs for place in node.inputs) and not _is_sign_test(node):
+        analysis.require_all_values()
+    found = whole_sum(node, analysis.domains)
+    if found is not None:
+        analysis.sums[node.place] = found
+        return found.domain()
     table = analysis.table(node)
     return Domain(table.domain.values, table.domain.nullable or nullable)
-
-
-def node_affine_function(node: Node) -> Affine | None:
-    """The affine function of its inputs that an elementwise node computes, if it is one."""
-    expression = node.expression
-    if isinstance(expression, LinearSequenceMap):
-        factors = exact_number(expression.fst_fac), exact_number(expression.snd_fac)
-        return None if None in factors else Affine(tuple(factor for factor in factors if factor is not None))
-    return affine_function(expression.f) if isinstance(expression, Map | SequenceMap) else None
 
 
 def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:
@@ -271,14 +281,37 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
     numbers = [exact for number in values.values if (exact := exact_number(number)) is not None]
     mean = Mean(selector, tuple(sorted(set(numbers))), values.values, defaults[0] if defaults else None)
     analysis.means[node.place] = mean
-    return _mean_values(analysis, mean)
+    return _mean_values(analysis, node, mean)
 
 
-def _mean_values(analysis: Analysis, mean: Mean) -> Domain:
+def _mean_values(analysis: Analysis, node: Node, mean: Mean) -> Domain:
     widths = analysis.widths[mean.selector]
+    defaults = [mean.default] if 0 in widths else []
     limit = min(MAX_NUMBERS, analysis.most_combinations)
-    means = mean_domain(mean.numbers, mean.native, widths, limit)
-    return domain_of([*means.values, mean.default]) if 0 in widths else means
+    try:
+        means = mean_domain(mean.numbers, mean.native, widths, limit)
+    except TooManyValues as error:
+        if not _only_sign_is_read(analysis.graph, node):
+            raise
+        analysis.signs[node.place] = error
+        return domain_of([*mean.native, Ratio(Fraction(0)), *defaults])
+    return domain_of([*means.values, *defaults]) if defaults else means
+
+
+def _only_sign_is_read(graph: Graph, node: Node) -> bool:
+    """Whether what reads a mean compares it with 0, or is an affine function, of which the same must hold."""
+    readers = [each for each in graph.nodes if node.place in each.inputs]
+    return node is not graph.output and all(_is_sign_test(each) or node_affine_function(each) for each in readers)
+
+
+def _is_sign_test(node: Node) -> bool:
+    """Whether an s-op compares another one with 0."""
+    function = node.expression.f if isinstance(node.expression, Map) else None
+    return (
+        isinstance(function, PartialOperation)
+        and function.operation in COMPARISONS
+        and all(exact_number(value) == 0 for _, value in function.fixed)
+    )
 
 
 def _check_averageable(node: Node, values: Domain) -> None:

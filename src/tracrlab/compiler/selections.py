@@ -29,9 +29,10 @@ from tracrlab.rasp.expressions import (
 )
 from tracrlab.rasp.semantics import apply_predicate
 from tracrlab.rasp.values import Ratio, Value
-from tracrlab.shapes import Bool
+from tracrlab.shapes import Bool, Int
 
 MAX_CONJUNCTIONS = 64
+_MAX_WHOLE_PAIRS = 2**26  # pairs of whole numbers, which NumPy compares
 
 Pair = tuple[int, int]
 PredicateMatrix = Bool[np.ndarray, "query key"]
@@ -91,9 +92,14 @@ def predicate_matrix(predicate: Callable[[Any, Any], Any], keys: Domain, queries
 
     Raises:
         FunctionFailure: it fails on some pair.
-        TooManyValues: there are more than 8 times ``MAX_TABLE_ENTRIES`` pairs.
+        TooManyValues: there are more than 8 times ``MAX_TABLE_ENTRIES`` pairs, or, where whole numbers are compared,
+            more than 32 times as many.
     """
     shape = (len(queries), len(keys))
+    if isinstance(predicate, Comparison) and predicate in _COMPARISONS and shape[0] * shape[1] <= _MAX_WHOLE_PAIRS:
+        numbers = [_whole_numbers(values) for values in (keys.values, queries.values)]
+        if numbers[0] is not None and numbers[1] is not None:
+            return np.asarray(_COMPARISONS[predicate](numbers[0][None, :], numbers[1][:, None]), bool)
     if shape[0] * shape[1] > 8 * MAX_TABLE_ENTRIES:
         raise TooManyValues(f"its keys and queries have {shape[1]} x {shape[0]} pairs of values")
     if predicate in (Comparison.TRUE, Comparison.FALSE):
@@ -122,6 +128,12 @@ def _comparable(predicate: Comparison, keys: Domain, queries: Domain) -> bool:
     if predicate in (Comparison.EQ, Comparison.NEQ):
         return kinds <= {int, float, bool, str, tuple, Ratio}
     return kinds == {str} or (keys.is_numeric and queries.is_numeric)
+
+
+def _whole_numbers(values: tuple[Value, ...]) -> Int[np.ndarray, " value"] | None:
+    """The values as an array, if they are whole numbers that it holds."""
+    whole = all(type(value) is int and abs(value) < 2**62 for value in values)
+    return np.array(values, np.int64) if whole else None
 
 
 def _objects(values: tuple[Value, ...]) -> np.ndarray:

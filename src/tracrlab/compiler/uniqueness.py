@@ -14,6 +14,7 @@ import numpy as np
 
 from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Pair, PredicateMatrix, Selection, Selections
+from tracrlab.compiler.sums import WholeSum
 from tracrlab.compiler.value_sets import Domain, Table
 from tracrlab.rasp.expressions import (
     Aggregate,
@@ -45,8 +46,11 @@ class Uniqueness:
         self._uniform: set[int] = set()
         self._tables: dict[int, Table] = {}
 
-    def learn(self, node: Node, table: Table | None) -> None:
-        """Record what follows from this node, whose inputs have been learnt; ``table`` is its function, if any."""
+    def learn(self, node: Node, table: Table | None, found: WholeSum | None) -> None:
+        """Record what follows from this node, whose inputs have been learnt.
+
+        ``table`` is its function, if it is one, or ``found`` the sum that it is a function of.
+        """
         expression = node.expression
         if table is not None:
             self._tables[node.place] = table
@@ -54,6 +58,8 @@ class Uniqueness:
             self._uniform.add(node.place)
         elif isinstance(expression, Map | SequenceMap) and table is not None:
             self._facts += self._injectivity_facts(node, table)
+        elif found is not None and found.comparison is None:
+            self._facts += self._sum_facts(node, found)
         elif isinstance(expression, SelectorWidth):
             self._facts += self._rank_facts(node, self._selections.of(node.inputs[0]))
 
@@ -154,6 +160,13 @@ class Uniqueness:
                     others = {inputs[other] for other in varying if other != axis}
                     facts.append((frozenset({node.place, *others}), inputs[axis]))
         return facts
+
+    def _sum_facts(self, node: Node, found: WholeSum) -> list[Fact]:
+        """A sum and all addends but one determine that one; the sum alone determines them if all sums differ."""
+        varying = [place for place in found.inputs if place not in self._uniform]
+        if len(varying) == 1 or found.is_injective:
+            return [(frozenset({node.place}), place) for place in varying]
+        return [(frozenset({node.place, *varying}) - {place}, place) for place in varying]
 
     def _rank_facts(self, node: Node, selection: Selection) -> list[Fact]:
         """A rank in a strict total order of some s-ops tells positions apart that differ in these.

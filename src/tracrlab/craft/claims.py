@@ -64,12 +64,13 @@ class MLPClaim:
 class NumberClaim:
     """Neurons that see nothing but a number, and write ``results[i]`` where it is ``numbers[i]``; nothing at BOS.
 
-    The number is the sum over ``reads`` of the first dimension of a variable times a factor. Where one of ``present``
-    is given, its second dimension is 1 wherever the number has a value; elsewhere both are 0 and nothing is written.
+    The number is the sum over ``reads`` of the dimensions of a variable times factors. Where one of ``present`` is
+    given, which is then read by its first dimension, its second one is 1 wherever the number has a value; elsewhere
+    both are 0 and nothing is written.
     """
 
     writes: str
-    reads: tuple[tuple[str, float], ...]
+    reads: tuple[tuple[str, Float[np.ndarray, " _"]], ...]
     numbers: Float[np.ndarray, " number"]
     results: Float[np.ndarray, "number width"]
     present: str | None = None
@@ -94,6 +95,9 @@ class HeadClaim:
     found by ``value``, a view of the quantities ``values``. Where no position is selected (which all heads must expect
     that are not ``never_empty``) and at the BOS position the head writes ``default``. At most ``longest`` positions are
     selected at once.
+
+    ``latest``: there are no predicates; the head attends the one position for which the only quantity of ``keys`` has
+    the last of the values that occur in the input.
     """
 
     writes: str
@@ -107,6 +111,7 @@ class HeadClaim:
     default: Float[np.ndarray, " width"]
     never_empty: bool
     longest: int
+    latest: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -200,10 +200,12 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     differences = results[changes + 1] - results[changes]
     base = results[0] + differences[signs < 0].sum(axis=0)
     offsets = -signs * slopes * steps.middles
-    slope_in = np.concatenate([signs * slopes] * 2 + [[0.0]])
-    offset_in = np.concatenate([offsets + 0.5, offsets - 0.5, [1.0]])
-    signed = signs[:, None] * differences
-    output = np.concatenate([signed, -signed, base[None, :]])
+    # the two neurons of a step stand side by side, so that sums in this order cancel at once and stay small
+    slope_in = np.append(np.repeat(signs * slopes, 2), 0.0)
+    offset_in = np.append(np.stack([offsets + 0.5, offsets - 0.5], axis=1), 1.0)
+    signed = np.repeat(signs[:, None] * differences, 2, axis=0)
+    signed[1::2] *= -1
+    output = np.concatenate([signed, base[None, :]])
     used = output.any(axis=1)
     slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
     reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]

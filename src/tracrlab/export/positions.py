@@ -217,7 +217,7 @@ def _deeper_claims(model: CompiledModel, positions: _Positions) -> Claims:
     share, at = positions.share.name, positions.at.name
     nowhere, each = View((), np.zeros((), int)), np.eye(length)
     head = HeadClaim(share, "share", (), (), (), (), nowhere, np.zeros((1, 1)), np.ones(1), True, length)
-    steps = NumberClaim(at, ((share, 1.0),), 1 / np.arange(2.0, length + 2), each)
+    steps = NumberClaim(at, ((share, np.ones(1)),), 1 / np.arange(2.0, length + 2), each)
     lookups = [
         MLPClaim(
             entry.name, (Quantity(length, {at: each}),), View((0,), np.arange(length)), _held_rows(model, entry)[1:]

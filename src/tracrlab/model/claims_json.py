@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,7 +93,7 @@ class _Writer:
                 quantities = list(map(self.quantity, claim.quantities))
                 return common | {"kind": "mlp", "quantities": quantities, "view": self.view(claim.view)}
             case NumberClaim():
-                reads = [[name, factor.hex()] for name, factor in claim.reads]
+                reads = [[name, [factor.hex() for factor in factors.tolist()]] for name, factors in claim.reads]
                 numbers = self.array(claim.numbers)
                 return common | {"kind": "number", "reads": reads, "numbers": numbers, "present": claim.present}
             case HeadClaim():
@@ -109,6 +110,7 @@ class _Writer:
                     "default": self.array(claim.default),
                     "never_empty": claim.never_empty,
                     "longest": claim.longest,
+                    "latest": claim.latest,
                 }
 
     def readout(self, claim: ReadoutClaim) -> dict[str, Any]:
@@ -150,6 +152,12 @@ class _Reader:
         )
         return array
 
+    def factors(self, name: str, data: list[str] | str) -> Float[np.ndarray, " width"]:
+        """A factor for each dimension of a variable; files of older versions have one for the first."""
+        given = [float.fromhex(factor) for factor in ([data] if isinstance(data, str) else data)]
+        self._require(len(given) <= self.widths[name] and all(map(math.isfinite, given)))
+        return np.array(given + [0.0] * (self.widths[name] - len(given)))
+
     def rows(self, name: str | None, variable: str) -> Float[np.ndarray, "row width"] | None:
         return None if name is None else self.numbers(name, (None, self.widths[self.name(variable)]))
 
@@ -184,7 +192,7 @@ class _Reader:
             present = data["present"]
             return NumberClaim(
                 writes,
-                tuple((self.name(name), float.fromhex(factor)) for name, factor in data["reads"]),
+                tuple((self.name(name), self.factors(name, factors)) for name, factors in data["reads"]),
                 self.numbers(data["numbers"], (len(results),)),
                 results,
                 None if present is None else self.name(present),
@@ -206,6 +214,7 @@ class _Reader:
             self.numbers(data["default"], (self.widths[writes],)),
             typed(data["never_empty"], bool),
             typed(data["longest"], int),
+            typed(data.get("latest", False), bool),  # files of older versions do not say
         )
 
     def predicate(

@@ -126,6 +126,7 @@ def prove_head(
             to check.
     """
     fmt = weights.number_format
+    _require(not claim.latest or (claim.kind == "copy" and claim.never_empty), "the last position is not all it reads")
     values = _values(claim, stream, weights)
     logits = logit_bounds(claim, stream, ScoreWeights(weights.W_Q, weights.W_K, fmt), causal=causal)
     if not logits.size < fmt.largest / 4:

@@ -174,22 +174,23 @@ def _of_number(
 ) -> tuple[Float[np.ndarray, "result width"], Written]:
     """As for quantities, with the number in their place; the neurons must not see its terms in any other ratio."""
     names = {name for name, _ in claim.reads}
-    if len(names) < len(claim.reads) or not names <= stream.keys() or not all(factor for _, factor in claim.reads):
+    if len(names) < len(claim.reads) or not names <= stream.keys() or not all(any(each) for _, each in claim.reads):
         raise Violated("its claim adds up variables that are not there, or the same one twice")
     if claim.present is not None and (claim.present not in names or stream[claim.present].entry.variable.width < 2):
         raise Violated(f"{claim.present} does not say whether there is a number")
-    leads = {name: stream[name].entry.start for name in names}
     inputs = weights.W_in.copy()
-    scales = np.zeros(inputs.shape[1])
-    for name, factor in claim.reads:
-        own = inputs[leads[name]]
-        if not scales.any():
-            scales = own / factor
-        if not np.array_equal(scales * factor, own):
-            raise Violated("its neurons do not all see the number that its claim speaks of")
+    leads = np.concatenate(
+        [
+            np.arange(stream[name].entry.start, stream[name].entry.start + len(each))[each != 0]
+            for name, each in claim.reads
+        ]
+    )
+    factors = np.concatenate([each[each != 0] for _, each in claim.reads])
+    scales = inputs[leads[0]] / factors[0]
+    if not np.array_equal(scales * factors[:, None], inputs[leads]):
+        raise Violated("its neurons do not all see the number that its claim speaks of")
     number, error, size = _number_table(claim, stream)
-    for start in leads.values():
-        inputs[start] = 0
+    inputs[leads] = 0
     marks = np.zeros((2, 0)) if claim.present is None else np.array([[1.0], [0.0]])
     dimension = None if claim.present is None else stream[claim.present].entry.start + 1
     rest = inputs.copy()
@@ -224,19 +225,21 @@ def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.nd
     absent = [0.0] if claim.present is not None else []
     numbers = np.append(claim.numbers, absent)
     errors, sizes = np.zeros(len(numbers)), np.zeros(len(numbers))
-    for name, factor in claim.reads:
+    for name, factors in claim.reads:
         held = stream[name]
         if not held.proven:
             raise Unproven(f"it reads {name}, which is not proven")
-        largest = float(np.abs(held.entry.variable.table[:, 0]).max(initial=0))
-        single = len(claim.reads) == 1
-        at = numbers / factor if single else np.array([0.0, largest, -largest])
-        bound = held.deviation.at_number(at)
-        if not single and held.deviation.rows is not None:
-            bound = held.deviation.base[:1]
-        error = abs(factor) * (bound if single else float(bound.max()))
-        errors = errors + error
-        sizes = sizes + abs(factor) * (np.abs(at) + bound if single else largest + float(bound.max()))
+        if len(claim.reads) == 1 and not factors[1:].any():
+            at = numbers / factors[0]
+            bound = held.deviation.at_number(at)
+            errors = errors + abs(factors[0]) * bound
+            sizes = sizes + abs(factors[0]) * (np.abs(at) + bound)
+        else:
+            table, absolute = held.entry.variable.table, np.abs(factors)
+            bounds = held.deviation.at(table) if held.deviation.rows is None else held.deviation.base[None, :]
+            error = float((bounds @ absolute).max(initial=0.0))
+            errors = errors + error
+            sizes = sizes + float((np.abs(table) @ absolute).max(initial=0.0)) + error
     return numbers[:, None], errors[:, None], sizes
 
 
@@ -244,8 +247,9 @@ def _sum_rounding(
     claim: NumberClaim, size: Float[np.ndarray, " number"], scales: Float[np.ndarray, " neuron"], weights: NeuronWeights
 ) -> Float[np.ndarray, "number neuron"]:
     """What adding up the number's terms can round, where there are several."""
-    if len(claim.reads) == 1:
+    count = sum(int((factors != 0).sum()) for _, factors in claim.reads)
+    if count == 1:
         return np.zeros((len(size), len(scales)))
-    factor = (len(claim.reads) + 1) * weights.number_format.wide.roundoff
+    factor = (count + 1) * weights.number_format.wide.roundoff
     rounding: np.ndarray = factor * size[:, None] * np.abs(scales)
     return rounding

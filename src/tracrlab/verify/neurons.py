@@ -20,6 +20,7 @@ from tracrlab.verify.residual import UNKNOWN, Contents, Part, Violated, linear_p
 SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
 _CHUNK = 2**21  # entries of the largest intermediate array
 _SAMPLES, _LEAST = 2**10, 2**4  # errors drawn at random, in all and for each combination, at least
+_MUCH, _FEWEST = 2**30, 2**2  # products of the output weights with which a few random errors must do
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,8 @@ def written_errors(
     rounding = np.concatenate(roundings) if roundings else np.zeros_like(ideal)
     if not (measure and rounding.any()):
         return Written(error + rounding, False, bool(rounding.any()))
-    n_random = max(_LEAST, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
+    least = _FEWEST if len(index) * outputs.size > _MUCH else _LEAST
+    n_random = max(least, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
     measured = SAFETY * np.concatenate(
         [
             _measured_rounding(hidden, index[start : start + rows], outputs, number_format, n_random)

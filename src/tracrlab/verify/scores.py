@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from tracrlab.verify.residual import (
     Part,
     Stream,
     Unproven,
+    Violated,
     contents_at_bos,
     contents_read,
     linear_parts,
@@ -81,6 +82,8 @@ def logit_bounds(claim: HeadClaim, stream: Stream, weights: ScoreWeights, *, cau
     constants = _Constants(query_parts[-1], key_parts[-1], key_at_bos, rounding)
     sides = _Sides(claim, query_parts, key_parts, query_places, key_places)
     groups = [_group_bounds(sides, each, constants) for each in _groups(sides)]
+    if claim.latest:
+        groups = [_latest_bounds(sides, groups, constants)]
     at_bos = -np.inf if causal else _at_bos_query(query_at_bos, key_parts, constants)
     stored = 4 * fmt.roundoff if fmt.is_half and not whole else 0.0
     return _combined(groups, constants, at_bos, math.sqrt(weights.W_Q.shape[1]), fmt, stored)
@@ -269,6 +272,24 @@ def _group_bounds(sides: _Sides, group: _Group, constants: _Constants) -> _Group
     )
 
 
+def _latest_bounds(sides: _Sides, groups: Sequence[_GroupBounds], constants: _Constants) -> _GroupBounds:
+    """The bounds of a head whose keys' scores must ascend with the values of their only quantity.
+
+    Where they do, what is last of all that occur leads by the least distance between neighbours.
+    """
+    if len(sides.key_parts) != 2 or len(sides.query_parts) != 1 or len(groups) != 1 or sides.claim.predicates:
+        raise Violated("its claim does not say what its scores ascend with")
+    keys, query = sides.key_parts[0], constants.query
+    values, reach = query.values[0], np.abs(query.values[0]) + query.slack[0]
+    slack = keys.slack @ reach + np.abs(keys.values) @ query.slack[0]
+    slack = slack + constants.rounding * ((np.abs(keys.values) + keys.slack) @ reach)
+    distances = np.diff(keys.values @ values)
+    lead = float(distances.min(initial=np.inf)) - 2 * float(slack.max(initial=0.0))
+    if not lead > 0:
+        raise Violated("its scores do not ascend with what its claim says")
+    return replace(groups[0], lead=lead, has_predicates=True)
+
+
 def _chunk_bounds(
     queries: _Rows, keys: _Rows, predicates: Sequence[PredicateClaim], constants: _Constants
 ) -> _GroupBounds:
@@ -349,7 +370,11 @@ def _relative(
     constant = constants.key.slack[0] + constants.rounding * (np.abs(constants.key.values[0]) + constants.key.slack[0])
     slack = slack + 2 * ((np.abs(queries.values) + queries.slack)[rows] @ constant)[:, None]
     uncertain = queries.slack[rows] + constants.query.slack[0]
-    for feature in np.flatnonzero(uncertain.any(axis=0)).tolist():
+    marks = uncertain.any(axis=0) & np.isin(keys.values, (0, 1)).all(axis=0)
+    own_marks, of_marks = keys.values[:, marks], uncertain[:, marks]
+    shared = of_marks * own_marks[reference]  # marks x and y are |x - y| = x + y - 2 x y apart
+    slack += (of_marks - 2 * shared) @ own_marks.T + shared.sum(axis=1, keepdims=True)
+    for feature in np.flatnonzero(uncertain.any(axis=0) & ~marks).tolist():
         column = keys.values[:, feature]
         slack += uncertain[:, [feature]] * np.abs(column - column[reference][:, None])
     return relative, slack

@@ -137,7 +137,8 @@ class Builder:
             special = np.zeros((2, table.shape[1]))
             embedding = Embedding(variable, by_token=np.concatenate([table, special]))
         else:
-            embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), table]))
+            by_position = table if node.digits is None else table[node.digits]
+            embedding = Embedding(variable, by_position=np.concatenate([np.zeros((1, table.shape[1])), by_position]))
         self.work.embeddings.append(embedding)
         self._store(carrier, variable, table)
 
@@ -243,11 +244,13 @@ class Builder:
             views = self.views([node], plan.features)
             self.work.claims.append(MLPClaim(variable.name, views.quantities, views.views[0], table))
             return
-        reads = [read for feature in plan.features for read in self.resolve(feature).reads]
-        if isinstance(plan, Stepped) and all(not read.matrix[1:].any() for read in reads):
-            factors = tuple((read.variable.name, float(read.matrix[0, 0])) for read in reads)
-            form = plan.form
-            self.work.claims.append(NumberClaim(variable.name, factors, form.numbers, table[form.places]))
+        if isinstance(plan, Stepped):
+            form, resolved = plan.form, [self.resolve(feature) for feature in plan.features]
+            factors: dict[str, Float[np.ndarray, " _"]] = {}
+            for read in [read for part in resolved for read in part.reads]:
+                factors[read.variable.name] = factors.get(read.variable.name, 0.0) + read.matrix[:, 0]
+            numbers = form.numbers - sum(float(part.offset[0]) for part in resolved)
+            self.work.claims.append(NumberClaim(variable.name, tuple(factors.items()), numbers, table[form.places]))
 
     def _claim_head(
         self,
@@ -259,7 +262,7 @@ class Builder:
         default: Float[np.ndarray, " width"],
     ) -> None:
         queries = [match.queries for match in pattern.matches]
-        keys = [match.keys for match in pattern.matches]
+        keys = [match.keys for match in pattern.matches] if pattern.latest is None else [pattern.latest]
         comparisons = plan.pattern.comparisons
         asked = [feature for each in comparisons for feature in (each.queries, each.bos) if feature is not None]
         try:
@@ -282,6 +285,7 @@ class Builder:
                 default,
                 plan.pattern.total and kind != "total",
                 pattern.longest,
+                pattern.latest is not None,
             )
         )
 
@@ -314,7 +318,10 @@ class Builder:
             raise NotSeparable(0, 1)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
-        relative += roundings(self.work.dtype, longest + 16 if feature else 16, half=3)
+        # roundings of a sum go either way: they add up like their root (Higham and Mary 2019, theorem 2.4), four times
+        # which is exceeded by none that is measured
+        in_sum = min(longest, 4 * math.ceil(math.sqrt(longest))) if feature else 0
+        relative += roundings(self.work.dtype, in_sum + 16, half=3)
         rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
         must_be_exact = half or longest * rounding > 1 / 64
         relative += 0.0 if must_be_exact else rounding
@@ -430,7 +437,8 @@ def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
     queries, keys = match.queries.columns, match.keys.columns
     parabola = match.score == 0
     if parabola and match.bos is None:
-        from_queries = query.error_of(np.array([[1.0], [0.0]] * (queries.shape[1] // 2)))
+        codes = np.arange(queries.shape[1]) % 2 == 0  # beside each stands the factor of the keys' squares
+        from_queries = query.error_of(codes.astype(float)[:, None])
     else:
         from_queries = query.error_of(keys.T)
     from_keys = key.error_of(queries.T)

@@ -34,7 +34,7 @@ class Views:
 def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, contents: Contents) -> Views:
     """Nodes in terms of the nodes that are ``read`` for them and of what else they depend on.
 
-    Where a function is read beside what it is a function of, all of these vary together, as one quantity.
+    Where a function is read beside what it is a function of, these vary together, as one quantity.
 
     Raises:
         TooManyCombinations: a node depends on too many values.
@@ -48,8 +48,7 @@ def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, c
         return _joint_views(nodes, derived, leaves, basic, layers, contents)
     views = []
     for node in nodes:
-        own: list[IRNode] = []
-        _collect(node, basic, layers, own)
+        own = _leaves(node, basic, layers)
         views.append(View(tuple(leaves.index(leaf) for leaf in own), _all_places(node, own, basic, layers)))
     return Views(tuple(_quantity(leaf, contents) for leaf in leaves), tuple(views))
 
@@ -68,15 +67,36 @@ def _joint_views(
     layers: Layers,
     contents: Contents,
 ) -> Views:
-    """The views as functions of one quantity, which all the leaves and what is derived from them make up."""
+    """The views as functions of one quantity, the leaves that ``derived`` functions tie together, and of the others."""
+    own = {node: _leaves(node, basic, layers) for node in (*derived, *nodes)}
+    joined = {leaf for node in derived for leaf in own[node]}
+    size = -1
+    while size != len(joined):
+        size = len(joined)
+        joined.update(*(each for each in own.values() if not joined.isdisjoint(each)))
+    together = [leaf for leaf in leaves if leaf in joined]
+    apart = [leaf for leaf in leaves if leaf not in joined]
     held: dict[str, Float[np.ndarray, "_ _"]] = {}
-    for node in (*leaves, *derived):
-        places = _all_places(node, leaves, basic, layers).reshape(-1)
+    for node in (*together, *derived):
+        places = _all_places(node, together, basic, layers).reshape(-1)
         for name, table in _quantity(node, contents).contents.items():
             held[name] = table[places]
-    size = prod(len(leaf.values) for leaf in leaves)
-    views = [View((0,), _all_places(node, leaves, basic, layers).reshape(-1)) for node in nodes]
-    return Views((Quantity(size, held),), tuple(views))
+    joint = Quantity(prod(len(leaf.values) for leaf in together), held)
+    views = []
+    for node in nodes:
+        if joined.isdisjoint(own[node]):
+            of = tuple(apart.index(leaf) + 1 for leaf in own[node])
+            views.append(View(of, _all_places(node, own[node], basic, layers)))
+        else:
+            views.append(View((0,), _all_places(node, together, basic, layers).reshape(-1)))
+    return Views((joint, *(_quantity(leaf, contents) for leaf in apart)), tuple(views))
+
+
+def _leaves(node: IRNode, basic: frozenset[IRNode], layers: Layers) -> list[IRNode]:
+    """What a node depends on."""
+    leaves: list[IRNode] = []
+    _collect(node, basic, layers, leaves)
+    return leaves
 
 
 def _all_places(

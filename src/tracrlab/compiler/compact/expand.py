@@ -108,7 +108,7 @@ def is_length(node: IRNode) -> bool:
 
 def is_positions(node: IRNode) -> bool:
     """Whether a node is the positions."""
-    return isinstance(node, Source) and not node.by_token
+    return isinstance(node, Source) and not node.by_token and node.digits is None
 
 
 def _reduced(expansion: Expansion) -> Expansion:

@@ -49,9 +49,10 @@ class IRNode:
 
 @dataclass(frozen=True, eq=False)
 class Source(IRNode):
-    """The tokens (``by_token``) or the positions."""
+    """The tokens (``by_token``) or the positions, or ``digits`` of them: the place of one for each position."""
 
     by_token: bool
+    digits: Int[np.ndarray, " position"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +94,20 @@ class Pattern:
     """What a head attends: the positions that satisfy all ``matches``, or BOS if none does; to count, both.
 
     ``never_empty``: every position is sure to select some position. ``longest``: how many it can select at most.
+    ``latest``: the positions, of which the last one is attended, and no other; there are no matches then.
     """
 
     matches: tuple[Match, ...]
     counts: bool
     never_empty: bool
     longest: int
+    latest: IRNode | None = None
 
     @property
     def inputs(self) -> tuple[IRNode, ...]:
         """The nodes that are compared."""
-        return tuple(node for match in self.matches for node in (match.queries, match.keys))
+        compared = tuple(node for match in self.matches for node in (match.queries, match.keys))
+        return compared if self.latest is None else (self.latest,)
 
 
 @dataclass(frozen=True, eq=False)

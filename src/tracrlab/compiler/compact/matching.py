@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.compact.ir import Feature, Match, Pattern
+from tracrlab.compiler.compact.ir import Feature, IRNode, Match, Pattern
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Float
 
@@ -76,6 +76,8 @@ def pattern_features(pattern: Pattern, total: bool, limits: Sequence[Limits]) ->
 
     ``total``: every position selects some position.
     """
+    if pattern.latest is not None:
+        return _latest_features(pattern.latest)
     measured = pattern.counts or not total
     comparisons = tuple(
         _match_features(match, measured, limit) for match, limit in zip(pattern.matches, limits, strict=True)
@@ -83,6 +85,14 @@ def pattern_features(pattern: Pattern, total: bool, limits: Sequence[Limits]) ->
     score = sum(match.score for match in comparisons) if comparisons else 2.0
     bos = score if pattern.counts else score - 1 if measured else score - 2
     return PatternFeatures(comparisons, bos, total)
+
+
+def _latest_features(positions: IRNode) -> PatternFeatures:
+    """Scores that grow with the position by 2, BOS below all of them."""
+    assert positions.numbers is not None
+    numbers = positions.numbers[:, None]
+    alike = Feature(positions, np.ones_like(numbers), exact=False)
+    return PatternFeatures((MatchFeatures(alike, Feature(positions, 2 * numbers), 0.0, None),), -2.0, True)
 
 
 def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatures:
@@ -184,4 +194,10 @@ def _equal_numbers(match: Match) -> tuple[Float[np.ndarray, " _"], Float[np.ndar
         return None
     if max(np.ptp(queries), np.ptp(keys)) > 4 * max(len(queries), len(keys)):
         return None
-    return (queries, keys) if ((queries[:, None] == keys[None, :]) == match.matrix).all() else None
+    return (queries, keys) if is_equality(match) else None
+
+
+def is_equality(match: Match) -> bool:
+    """Whether the predicate is that two numbers are equal."""
+    queries, keys = match.queries.numbers, match.keys.numbers
+    return queries is not None and keys is not None and np.array_equal(queries[:, None] == keys[None, :], match.matrix)

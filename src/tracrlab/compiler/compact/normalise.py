@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from tracrlab.compiler.compact.carries import digit_match, digit_tables, named_position
 from tracrlab.compiler.compact.ir import (
     IMPOSSIBLE,
     IR,
@@ -25,10 +26,11 @@ from tracrlab.compiler.compact.ir import (
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
-from tracrlab.compiler.domains import Analysis, node_affine_function, too_many_values
+from tracrlab.compiler.domains import Analysis, too_many_values
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.folding import Slots, fold_predicate, fold_table
 from tracrlab.compiler.selections import Conjunction, Selection
+from tracrlab.compiler.sums import WholeSum, node_affine_function
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.rasp.expressions import Aggregate, Full, Indices, Length, Map, SelectorWidth, SequenceMap, Tokens
@@ -155,6 +157,10 @@ class _Builder:
             self._add_mean_of_affine(node, affine)
             return
         inputs = [self.held[place] for place in node.inputs]
+        found = self.analysis.sums.get(node.place)
+        if found is not None and all(self.held[place].node.numbers is not None for place in found.inputs):
+            self._hold(node, self._of_sum(node, found), np.arange(len(domain)))
+            return
         table = self.analysis.table(node)
         held = [self.held[place] for place in table.inputs]
         folded = fold_table(node, table, [each.merged for each in held])
@@ -184,6 +190,18 @@ class _Builder:
                 index[axis] = slice(len(operand.values) - 1, None)
                 places[tuple(index)] = none
         self._hold(node, self._elementwise(node, operands, places, values), slots)
+
+    def _of_sum(self, node: Node, found: WholeSum) -> IRNode:
+        """A sum of whole numbers, or what a comparison makes of one."""
+        totals = tuple(found.numbers.tolist())
+        operands = tuple(self.held[place].node for place in found.inputs)
+        factors, offset = tuple(map(Fraction, found.factors)), Fraction(found.offset)
+        if found.comparison is None:
+            return self._affine(node, operands, factors, offset, totals)
+        difference = self._affine(replace(node, name=f"{node.name}.difference"), operands, factors, offset, totals)
+        domain = self.analysis.domains[node.place]
+        places = np.array([domain.places[value_key(found.value_of(total))] for total in totals])
+        return self._elementwise(node, (difference,), places, domain.values)
 
     def _by_ridges(
         self, node: Node, operands: tuple[IRNode, IRNode], places: Int[np.ndarray, "x y"], values: tuple[Value, ...]
@@ -343,6 +361,46 @@ class _Builder:
         named = replace(node, name=f"{operand.name}.digit{number + 1}")
         return self._elementwise(named, (operand,), which.reshape(-1), tuple(used.tolist()))
 
+    def _by_carries(self, node: Node, matches: list[Match]) -> list[Match] | None:
+        """A comparison of all positions with a sum that names one, as comparisons of their digits."""
+        named = named_position(matches[0], self.longest) if len(matches) == 1 else None
+        if named is None:
+            return None
+        tables = digit_tables(named, self.longest)
+        positions = matches[0].keys
+        places = np.arange(self.longest)
+        high = self._position_digit(positions, "high", places // tables.base)
+        low = self._position_digit(positions, "low", places % tables.base)
+        last_high, last_low = (self._at_last(positions, digit) for digit in (high, low))
+        named_low = self._digit_function(node, "low", (last_low, low), tables.low)
+        carry = self._digit_function(node, "carry", (last_low, low), tables.carry)
+        operands, factors = (last_high, high, carry), (named.of_last, named.of_position, 1)
+        title = replace(node, name=f"{node.name}.high")
+        offset, values = Fraction(tables.high_offset), tuple(range(tables.n_high))
+        named_high = self._affine(title, operands, tuple(map(Fraction, factors)), offset, values)
+        return [digit_match(named_high, high), digit_match(named_low, low)]
+
+    def _position_digit(self, positions: IRNode, name: str, digits: Int[np.ndarray, " position"]) -> IRNode:
+        """A digit of the position, embedded by itself."""
+        values = tuple(range(int(digits.max()) + 1))
+        digit = Source(positions.place, f"{positions.name}.{name}", values, False, digits)
+        return self._kept(("digit", digits.tobytes()), digit)
+
+    def _at_last(self, positions: IRNode, source: IRNode) -> IRNode:
+        """What the last position holds."""
+        pattern = self._patterns.setdefault("latest", Pattern((), False, True, 1, positions))
+        name = f"last.{source.name}"
+        slots = np.arange(len(source.values))
+        copied = Copied(positions.place, name, source.values, pattern, source, slots, None)
+        return self._kept(("copy", id(pattern), id(source), None), copied)
+
+    def _digit_function(
+        self, node: Node, name: str, operands: tuple[IRNode, IRNode], table: Int[np.ndarray, "last own"]
+    ) -> IRNode:
+        values, places = np.unique(table, return_inverse=True)
+        titled = replace(node, name=f"{node.name}.{name}")
+        return self._elementwise(titled, operands, places.reshape(table.shape), tuple(values.tolist()))
+
     # Aggregates -------------------------------------------------------------------------------------------------------
 
     def _add_aggregate(self, node: Node, expression: Aggregate) -> None:
@@ -351,7 +409,9 @@ class _Builder:
         if selection.is_empty:
             self._hold(node, self._constant(node, expression.default))
             return
-        pattern = self._pattern(self._selection_matches(node, selection), widths, counts=False)
+        matches = self._selection_matches(node, selection)
+        by_digits = self._by_carries(node, matches) if self.passes.carries and not self.analysis.causal else None
+        pattern = self._pattern(by_digits or matches, range(1, 2) if by_digits else widths, counts=False)
         held = self.held[node.inputs[1]]
         if node.place in self.analysis.means:
             self._hold_mean(node, pattern, held.node, expression.default)
@@ -383,6 +443,8 @@ class _Builder:
         if self.passes.totals and self._sign_suffices(node, pattern, source, default):
             self._hold(node, self._sign(node, pattern, source))
             return
+        if node.place in self.analysis.signs:
+            self._require_means_read(node)
         domain = self.analysis.domains[node.place]
         merged: dict[Fraction, Value] = {}
         for value in domain.values:
@@ -401,6 +463,12 @@ class _Builder:
             exact = exact_number(value)
             slots.append(order[exact] if exact is not None else len(numbers) if odd else IMPOSSIBLE)
         self._hold(node, mean, np.array(slots, int))
+
+    def _require_means_read(self, node: Node) -> None:
+        """Refuse a mean of which only the signs are known, unless it is an addend of other means and no more."""
+        readers = [each.place for each in self.analysis.graph.nodes if node.place in each.inputs]
+        if not self.analysis.means.keys() >= set(readers):
+            raise too_many_values(node, self.analysis.signs[node.place])
 
     # Means of which only the sign matters ----------------------------------------------------------------------------
 

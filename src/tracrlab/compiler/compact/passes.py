@@ -26,6 +26,7 @@ class Passes:
     bends: bool = _on("neuron minimisation", "polygons take the place of steps, where rounding allows it")
     factor: bool = _on("rank factoring", "variables store as few features as are read, not one-hots")
     digits: bool = _on("scalar codes", "order comparisons of many values compare digits")
+    carries: bool = _on("scalar codes", "positions named by a sum are found digit by digit, with a carry")
     codes: bool = _on("scalar codes", "equality is compared by integer codes, not by a feature for each class")
     bold: bool = _on("scalar codes", "codes with rounding errors are compared even where positions must weigh the same")
     schedule: bool = _on(

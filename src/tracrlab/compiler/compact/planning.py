@@ -33,6 +33,7 @@ from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
 _CLEAN = Limits(1024.0, 2.0**20)  # codes whose squares single precision holds exactly
+_BESIDE = Limits(256.0, 2.0**14)  # clean codes beside computed ones, whose rounding grows with all that is added up
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 64.0)  # … to weigh the same
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
@@ -193,7 +194,7 @@ class _Planner:
         if not self.passes.codes or not (clean or self.passes.bold or (not pattern.counts and pattern.longest <= 1)):
             return BY_CLASSES
         if self.layers.layer(match.keys) == 0 and (clean or not pattern.counts):
-            return _CLEAN
+            return _CLEAN if clean else _BESIDE
         return _COUNTED if pattern.counts else _COMPUTED
 
     def _sum(self, node: Affine) -> Plan:

@@ -64,6 +64,7 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
         DomainTooLargeError: a table, one-hot or combination of values passes the limits.
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
+    analysis.require_all_values()
     work = Workspace(analysis, bos, pad, dtype)
     for node in analysis.graph.sops():
         try:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracrlab.compiler.domains import node_affine_function
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.claiming import linear_claim, table_claim
 from tracrlab.compiler.lower.folding import fold_table
 from tracrlab.compiler.lower.workspace import MAX_ONE_HOT, Stored, Workspace
+from tracrlab.compiler.sums import node_affine_function
 from tracrlab.compiler.value_sets import Domain, ordered
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import (
