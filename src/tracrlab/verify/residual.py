@@ -286,13 +286,13 @@ def _grains(
     stored: Int[np.ndarray, "value dimension"], weights: Float[np.ndarray, "dimension feature"]
 ) -> Int[np.ndarray, "value feature"]:
     """The grain of what each value adds to each feature; where that is too much work, of what all of them add."""
-    of_weights = grain(weights)
+    n_values, of_weights = len(stored), grain(weights)
     if stored.size * weights.shape[1] > _MOST_GRAINS:
         stored = stored.min(axis=0, initial=COARSEST)[None, :]
     grains = np.full((len(stored), weights.shape[1]), 2 * COARSEST)
     for own, row in zip(stored.T, of_weights, strict=True):
         grains = np.minimum(grains, own[:, None] + row)
-    return grains
+    return np.broadcast_to(grains, (n_values, weights.shape[1]))
 
 
 def _stored_grains(

@@ -223,7 +223,7 @@ def _wrong_meetings(model: CompiledModel, batch: Sequence[Tokens]) -> Iterator[t
 def _check(run: _Run, claim: MLPClaim | NumberClaim | HeadClaim | ReadoutClaim) -> None:
     match claim:
         case NumberClaim():
-            number = sum(factor * run.contents[name][:, :, 0] for name, factor in claim.reads)
+            number = sum(run.contents[name] @ factors for name, factors in claim.reads)
             numbers = np.append(claim.numbers, 0.0) if claim.present else claim.numbers
             _, distance = _nearest(numbers[:, None], np.unique(np.asarray(number)[run.tokens])[:, None])
             if (distance > _room(np.unique(numbers)[:, None])).any():
