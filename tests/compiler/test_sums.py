@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tracrlab
 from tracrlab import rasp
-from tracrlab.compiler import sums, value_sets
+from tracrlab.compiler import domains, sums
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.errors import DomainTooLargeError
@@ -88,7 +88,7 @@ def balance() -> SOp:
 
 
 def test_means_with_too_many_values_may_have_their_sign_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(value_sets, "MAX_NUMBERS", 5)
+    monkeypatch.setattr(domains, "MAX_NUMBERS", 5)
     program = (balance() < 0) | (balance() == 0)
     model = tracrlab.compile(program, [1, 2, 3], 6, mode="compact")
     inputs = [list(each) for each in product([1, 2, 3], repeat=6)]
@@ -98,7 +98,7 @@ def test_means_with_too_many_values_may_have_their_sign_read(monkeypatch: pytest
 
 
 def test_nothing_but_the_sign_of_such_means_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(value_sets, "MAX_NUMBERS", 5)
+    monkeypatch.setattr(domains, "MAX_NUMBERS", 5)
     programs = (
         balance(),
         balance() < 0.25,
