@@ -24,6 +24,7 @@ except tracrlab.errors.MissingDependencyError as error:
         ("to_huggingface()", "transformers", "huggingface"),
         ("to_gpt2()", "torch", "huggingface"),
         ("to_bert()", "torch", "huggingface"),
+        ("to_llama()", "transformers", "huggingface"),
         ("to_onnx('model.onnx')", "onnx", "onnx"),
         ("to_jax()", "jax", "jax"),
     ],
