@@ -155,6 +155,16 @@ class TestCompile:
         assert model("cab") == ["a", "b", "c"]
         assert (model.config.max_seq_len, model.config.dtype, model.config.causal) == (5, "float32", False)
 
+    def test_saves_a_stock_architecture_with_its_certificate(self) -> None:
+        printed = output_of(
+            "compile", "shift_by", "--vocab", "ab", "--max-len", "3", "--causal", "--target", "llama", "-o", "llama"
+        )
+        assert printed.endswith("saved in llama as llama\n")
+        certificate = Certificate.from_json(Path("llama/certificate.json").read_text())
+        assert certificate.holds
+        assert certificate.target.startswith("Llama")
+        assert json.loads(Path("llama/config.json").read_text())["architectures"] == ["LlamaForTokenClassification"]
+
     def test_options_reach_the_compiler(self) -> None:
         output_of(
             "compile", "mine.py:hist", "--vocab", "1,2", "-o", "m", "--causal", "--dtype", "float64", "--bos", "<"
@@ -318,6 +328,8 @@ class TestVerify:
             (["hist", "--max-len", "40", "--exhaustive"], "too many to run all"),
             (["hist", "--exhaustive", "--dtype", "bfloat16"], "own number format, float32"),
             (["hist", "-o", "nowhere/certificate.json"], "in one that does not exist"),
+            (["hist", "--target", "gpt2"], "GPT-2 is causal"),
+            (["hist", "--target", "bert", "--exhaustive"], "inputs are run in the model itself"),
             (["hist", "-o", "."], ". is a folder"),
             (["nothing"], "no program 'nothing'"),
             (["./nothing"], "cannot read config.json"),
@@ -421,6 +433,12 @@ BAD = {
     "bos is pad": (("run", "sort", "--bos", "pad"), "must differ"),
     "number format": (("run", "sort", "--dtype", "int8"), "float32"),
     "refused program": (("compile", "mine.py:mixed", "--vocab", "abc", "-o", "out/model"), r"mine\.py:5.*no mean"),
+    "target sees no later tokens": (("compile", "reverse", "--target", "llama", "-o", "out"), "Llama is causal"),
+    "activation of no target": (("compile", "sort", "--activation", "gelu", "-o", "out"), "belongs to --target"),
+    "neurons that a target lacks": (
+        ("compile", "sort", "--target", "bert", "--activation", "silu", "-o", "out"),
+        "bert has no silu neurons",
+    ),
     "causal length": (("compile", "reverse", "--causal", "-o", "out"), "causal"),
     "folder is a file": (("compile", "sort", "-o", "mine.py"), r"cannot write a model to mine\.py"),
     "folder in a file": (("compile", "sort", "-o", "mine.py/model"), "cannot write a model"),

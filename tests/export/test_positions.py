@@ -18,7 +18,7 @@ from tracrlab.export.positions import N_LAYERS, with_computed_positions
 from tracrlab.model.forward import forward_with_activations
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(0, 10**6), st.sampled_from(["faithful", "compact"]))
 def test_nothing_changes_but_where_positions_come_from(seed: int, mode: str) -> None:
     case = random_program(seed)

@@ -37,7 +37,7 @@ ALL: list[tuple[Target, Activation]] = [
 ]  # fmt: skip
 MIXED = [(MODES[number % 2], *chosen) for number, chosen in enumerate(ALL)]
 CAUSAL = [name for name, program in PROGRAMS.items() if program.causal_safe and name != "dyck_ptf"]
-BIDIRECTIONAL = ["length", "majority", "reverse", "sort_freq"]
+BIDIRECTIONAL = ["majority", "sort_freq"]
 
 
 @cache
@@ -82,7 +82,7 @@ def test_bidirectional_bert_is_certified_and_answers_as_the_oracle(name: str, mo
         assert agree(ORACLES[name](tokens), answer)
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(st.integers(0, 10**6), st.sampled_from(MODES), st.sampled_from(ALL))
 def test_a_certificate_is_never_contradicted(seed: int, mode: Mode, chosen: tuple[Target, Activation]) -> None:
     case, (target, activation) = random_program(seed), chosen
@@ -133,7 +133,7 @@ def test_every_harmful_change_of_a_parameter_is_noticed(mode: Mode, target: Targ
     export, ids, wanted = stock_export(model, target, activation), model.encode(inputs), model.run_batch(inputs)
     rng, harmful = np.random.default_rng(3), 0
     parameters = list(export.model.parameters())
-    for _ in range(20):
+    for _ in range(25):
         chosen = parameters[rng.integers(len(parameters))].data
         used = chosen.nonzero()
         among_used = len(used) > 0 and rng.random() < 0.9
