@@ -15,6 +15,7 @@ from tracrlab.craft.precision import Noise, NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
+_UNITS = 4  # roundings that an error between the measured ones may bring
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
 
 
@@ -212,7 +213,10 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: np.dtype,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
+    """What the neurons give beyond the ideal results, at each value and at both ends of its error.
+
+    Steps are often exact there; at other errors they may round, so some units in the last place are added.
+    """
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(dtype)
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
@@ -221,7 +225,8 @@ def _step_errors(
         hidden = np.maximum(part * slopes.astype(dtype) + offsets.astype(dtype), dtype.type(0))
         written[start : start + rows] = hidden @ output.astype(dtype)
     errors: np.ndarray = written - np.concatenate([results] * 3)
-    return errors
+    units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
+    return np.concatenate([errors, units])
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:
