@@ -347,6 +347,8 @@ def main() -> None:
     parser.add_argument("--record", type=Path, metavar="FILE", help="what growth has measured so far, to go on from")
     parser.add_argument("--longest", type=int, default=4096, metavar="N", help="the longest inputs of growth (4096)")
     options = parser.parse_args()
+    if options.longest < 16:
+        parser.error("growth starts at length 16: --longest must be at least that")
     chosen = options.sections or [name for name in SECTIONS if name not in LONG]
     if unknown := set(chosen) - set(SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}")

@@ -54,6 +54,9 @@ def growth(console: Console, figure: Path | None, record: Path | None, longest: 
 
     Points that ``record`` holds are not measured again; new ones are added to it one by one.
     """
+    for path in (figure, record):
+        if path is not None and not path.parent.is_dir():
+            raise SystemExit(f"there is no folder {path.parent} to write {path.name} to")
     points = [] if record is None or not record.exists() else _recorded(record)
     known = {(point.program, point.length) for point in points}
     wanted = [(name, length) for name in LONGEST for length in lengths(name, longest) if (name, length) not in known]
@@ -142,7 +145,10 @@ def _measured_apart(name: str, length: int) -> Point:
 
 
 def _recorded(record: Path) -> list[Point]:
-    return [Point(**each) for each in json.loads(record.read_text(encoding="utf-8"))]
+    try:
+        return [Point(**each) for each in json.loads(record.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise SystemExit(f"{record} is no record of this benchmark ({error}): name another file") from error
 
 
 def _write(record: Path, points: Sequence[Point]) -> None:

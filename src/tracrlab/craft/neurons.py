@@ -17,6 +17,7 @@ from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
+_UNITS = 4  # roundings that an error between the measured ones may bring
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
 
 
@@ -288,7 +289,10 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and at both ends of its error."""
+    """What the neurons give beyond the ideal results, at each value and at both ends of its error.
+
+    Steps are often exact there; at other errors they may round, so some units in the last place are added.
+    """
     wide = dtype.wide.name
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
     output = dtype.rounded(output).astype(wide)
@@ -299,7 +303,8 @@ def _step_errors(
         hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
         written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
     errors: np.ndarray = written - np.concatenate([results] * 3)
-    return errors
+    units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
+    return np.concatenate([errors, units])
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:

@@ -19,7 +19,7 @@ import numpy as np
 
 from tracrlab.craft.claims import HeadClaim, PredicateClaim
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
-from tracrlab.shapes import Float, Int
+from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
 from tracrlab.verify.residual import (
     Part,
@@ -160,7 +160,13 @@ def _dot_rounding(queries: Sequence[Part], keys: Sequence[Part], fmt: NumberForm
     finest, size = int((fine[0] + fine[1])[used].min()), np.log2((sizes[0] * sizes[1]).sum())
     if clean and size <= finest + fmt.wide.precision:
         return 0.0, bool(size <= finest + fmt.precision)
-    return (int(used.sum()) + 1) * fmt.wide.roundoff, False
+    return (min(int(used.sum()), _n_terms(queries, used), _n_terms(keys, used)) + 1) * fmt.wide.roundoff, False
+
+
+def _n_terms(parts: Sequence[Part], used: Bool[np.ndarray, " feature"]) -> int:
+    """How many of the features can be other than 0 at once; adding 0 does not round."""
+    filled = [((part.values != 0) | (part.slack != 0)) & used for part in parts]
+    return sum(int(each.sum(axis=1).max(initial=0)) for each in filled)
 
 
 def _groups(sides: _Sides) -> list[_Group]:

@@ -33,7 +33,7 @@ from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
 _CLEAN = Limits(1024.0, 2.0**20)  # codes whose squares single precision holds exactly
-_BESIDE = Limits(256.0, 2.0**14)  # clean codes beside computed ones, whose rounding grows with all that is added up
+_BESIDE = Limits(128.0, 2.0**14)  # clean codes beside computed ones, whose rounding grows with all that is added up
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 64.0)  # … to weigh the same
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
