@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +113,7 @@ def frac_prevs() -> None:
     write_rows(OUT / "frac_prevs.parquet", training.metrics)
     variants = []
     for name, (changes, initial) in VARIANTS.items():
-        folder = WORK / f"frac_prevs-{name.replace(' ', '_')}"
+        folder = _folder("frac_prevs", name)
         settings = replace(FRAC_PREVS, steps=1000, **changes)
         trained = train(model, [4, SMALL], seeds=range(2), settings=settings, initial=initial, folder=folder)
         variants += [{"variant": name, **row} for row in _best_by_size(trained.results)]
@@ -195,7 +196,7 @@ def sort_unique() -> None:
     inputs = [list(each) for length in range(1, 6) for each in itertools.permutations("12345", length)]
     trainings: dict[str, Training] = {}
     for name, (settings, initial, sizes, n_seeds) in PLANS.items():
-        folder = WORK / f"sort_unique-{name.replace(' ', '_')}"
+        folder = _folder("sort_unique", name)
         trainings[name] = train(
             model, sizes, seeds=range(n_seeds), settings=settings, initial=initial, inputs=inputs, folder=folder
         )
@@ -287,6 +288,10 @@ def _verdict_row(
 
 
 # What both share -----------------------------------------------------------------------------------------------------
+
+
+def _folder(study: str, name: str) -> Path:
+    return WORK / f"{study}-{re.sub(r'[^a-z]+', '-', name.lower())}"
 
 
 def pca_compression(model: CompiledModel, d: int, inputs: Iterable[Sequence[str]] | None = None) -> CompressedModel:
@@ -426,8 +431,8 @@ def _sort_unique_section(results: dict[str, Any]) -> list[str]:
         "![Accuracy and cosine similarity against d](sort_unique-cosine.svg)",
         "",
         "The best run of each size: as in the paper; begun with what is read; that, with a loss under interchange",
-        "interventions. `written`, `own` and `compiled` are the evidence on target_pos; `line` and `order` say how near",
-        "its values are to a number.",
+        "interventions. `written`, `own` and `compiled` are the evidence on target_pos; `line` and `order` say how",
+        "near its values are to a number.",
         "",
         *markdown_table(results["verdicts"]),
         "",

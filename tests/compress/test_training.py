@@ -47,8 +47,8 @@ def test_what_is_read_is_nearly_right_from_the_start() -> None:
     model = frac_prevs()
     d = exact_sizes(model).read
     read, other = (train(model, d, initial=start, settings=still).results[0] for start in ("reads", "random"))
-    assert read["layer_loss"] < other["layer_loss"] / 10
-    assert read["accuracy"] > 0.9
+    assert read["layer_loss"] < other["layer_loss"] / 5
+    assert read["output_loss"] < other["output_loss"] / 5
 
 
 def test_seeds_reproduce_and_differ() -> None:
