@@ -318,7 +318,8 @@ class TestVerify:
         assert "the model says [1, 1], the program [2, 2]" in result.stdout.splitlines()[0]
 
     def test_format_that_does_not_hold_the_program_is_status_1(self) -> None:
-        result = invoke("verify", "hist", "--mode", "compact", "--dtype", "float16")
+        output_of("compile", "hist", "--mode", "compact", "-o", "model")
+        result = invoke("verify", "model", "--dtype", "float16")
         assert (result.exit_code, result.stderr) == (1, "")
         assert result.stdout.splitlines()[0].endswith("weights: some are not finite in float16")
 
@@ -326,7 +327,6 @@ class TestVerify:
         ("arguments", "message"),
         [
             (["hist", "--max-len", "40", "--exhaustive"], "too many to run all"),
-            (["hist", "--exhaustive", "--dtype", "bfloat16"], "own number format, float32"),
             (["hist", "-o", "nowhere/certificate.json"], "in one that does not exist"),
             (["hist", "--target", "gpt2"], "GPT-2 is causal"),
             (["hist", "--target", "bert", "--exhaustive"], "inputs are run in the model itself"),
@@ -342,6 +342,8 @@ class TestVerify:
         output_of("compile", "hist", "-o", "model")
         files = {"mine.py", "model", *(f"model/{name}" for name in MODEL_FILES)}
         assert "needs the program" in error_of("verify", "model", "--exhaustive", files=files)
+        run = ("verify", "model", "--program", "hist", "--exhaustive", "--dtype", "bfloat16")
+        assert "own number format, float32" in error_of(*run, files=files)
         assert "leave out --causal" in error_of("verify", "./model", "--causal", files=files)
         config = json.loads((folder / "model" / "config.json").read_text())
         for name in ("claims_sha256", "claim_arrays_sha256"):
