@@ -65,8 +65,9 @@ def _nearest_distances(rows: Float[np.ndarray, "row width"]) -> Float[np.ndarray
     if rows.shape[1] == 1:
         gaps = np.diff(rows[:, 0], prepend=-np.inf, append=np.inf)
         return np.minimum(gaps[:-1], gaps[1:])
-    if np.isin(rows, (0, 1)).all():
-        return np.ones(len(rows))
+    largest = float(rows.max())
+    if largest > 0 and np.isin(rows, (0, largest)).all():  # marks, all of them of one size
+        return np.full(len(rows), largest)
     distances = np.full(len(rows), np.inf)
     for place, row in enumerate(rows[:-1]):
         apart = np.abs(rows[place + 1 :] - row).max(axis=1)

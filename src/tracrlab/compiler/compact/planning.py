@@ -33,7 +33,8 @@ from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
 _CLEAN = Limits(1024.0, 2.0**20)  # codes whose squares single precision holds exactly
-_BESIDE = Limits(128.0, 2.0**14)  # clean codes beside computed ones, whose rounding grows with all that is added up
+_BESIDE = Limits(192.0, 2.0**14)  # clean codes beside computed ones, whose rounding grows with all that is added up
+_MEASURED = Limits(64.0, 2.0**14)  # … where scores are measured against that of BOS, of which squares are a part
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 64.0)  # … to weigh the same
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
@@ -186,15 +187,15 @@ class _Planner:
     def _attention(self, pattern: Pattern) -> PatternFeatures:
         """Where patterns must weigh what they select equally, codes with rounding errors are compared by classes."""
         total = always_selects(pattern, self.layers, causal=self.causal)
-        return pattern_features(pattern, total, [self._limits(pattern, match) for match in pattern.matches])
+        return pattern_features(pattern, total, [self._limits(pattern, match, total) for match in pattern.matches])
 
-    def _limits(self, pattern: Pattern, match: Match) -> Limits:
+    def _limits(self, pattern: Pattern, match: Match, total: bool) -> Limits:
         """The largest codes to compare, since errors grow with codes."""
         clean = all(self.layers.layer(node) == 0 for node in pattern.inputs)
         if not self.passes.codes or not (clean or self.passes.bold or (not pattern.counts and pattern.longest <= 1)):
             return BY_CLASSES
         if self.layers.layer(match.keys) == 0 and (clean or not pattern.counts):
-            return _CLEAN if clean else _BESIDE
+            return _CLEAN if clean else _BESIDE if total else _MEASURED
         return _COUNTED if pattern.counts else _COMPUTED
 
     def _sum(self, node: Affine) -> Plan:
