@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tracrlab import compile as compile_program
 from tracrlab.cli import show
+from tracrlab.rasp.display import value_text
 from tracrlab.rasp.library import PROGRAMS
 
 EXAMPLES = (  # program, vocabulary, longest input, input
@@ -60,7 +61,7 @@ def _programs() -> Table:
             table.add_row(
                 name,
                 Text(text),
-                Text(" ".join(map(show.value_text, model(text)))),
+                Text(" ".join(map(value_text, model(text)))),
                 *map(str, (config.n_layers, config.d_model, config.n_heads)),
                 f"{config.n_parameters:,}",
                 f"{milliseconds:.0f}",

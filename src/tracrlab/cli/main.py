@@ -87,7 +87,7 @@ class OneLineErrors(click.Group):
 
 
 def _report(message: str) -> int:
-    from tracrlab.cli.show import printable
+    from tracrlab.rasp.display import printable
 
     click.echo(f"tracrlab: {printable(message)}", err=True)
     return 2
@@ -431,7 +431,8 @@ def verify_(
 ) -> None:
     """Verify."""
     from tracrlab.cli.programs import find_program
-    from tracrlab.cli.show import escaped, progress
+    from tracrlab.cli.show import progress
+    from tracrlab.rasp.display import escaped
 
     if file is not None and (Path(file).is_dir() or not Path(file).parent.is_dir()):
         raise click.UsageError(f"{file} is a folder, or in one that does not exist.")

@@ -23,6 +23,7 @@ from rich.text import Text
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.rasp.display import printable, value_text
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.flow import flow_of
 from tracrlab.rasp.library import Program
@@ -37,34 +38,12 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def printable(text: str) -> str:
-    """The text on one line, with control characters escaped."""
-    return escaped(" ".join(text.split()))
-
-
-def escaped(line: str) -> str:
-    """The line with control characters escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
-
-
 def internal_error(error: Exception) -> str:
     """What to say of an exception that nobody meant to happen."""
     return (
         f"internal error: {type(error).__name__}: {error}; please report it, "
         "with what TRACRLAB_DEBUG=1 in the environment shows"
     )
-
-
-def value_text(value: Value) -> str:
-    """A value, short: ``-`` for ``None``, floats to four digits, strings without quotes unless they need them."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        text = f"{value:.4g}"
-        return text if set(text) & set(".en") else text + ".0"
-    if isinstance(value, str) and value.isprintable() and value.strip() == value != "" and value != "-":
-        return value
-    return printable(repr(value))
 
 
 def plain_table(gap: int = _GAP) -> Table:

@@ -88,7 +88,7 @@ def figure_of(block: Block) -> Figure:
     from matplotlib.path import Path as Outline
     from matplotlib.transforms import Affine2D
 
-    with _settings():
+    with drawing_settings():
         figure = Figure(figsize=(block.width / POINTS_PER_INCH, block.height / POINTS_PER_INCH))
         inches = Affine2D().scale(1 / POINTS_PER_INCH, -1 / POINTS_PER_INCH)
         points = inches.translate(0, block.height / POINTS_PER_INCH) + figure.dpi_scale_trans
@@ -127,7 +127,7 @@ def write_figure(figure: Figure, path: Path) -> None:
     metadata = _METADATA[kind]
     longest = max(figure.get_size_inches())
     try:
-        with _settings(), tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+        with drawing_settings(), tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
             scratch = Path(folder) / f"drawing.{kind}"
             figure.savefig(
                 scratch, format=kind, metadata=dict(metadata), dpi=min(_PIXELS_PER_INCH, _MOST_PIXELS / longest)
@@ -138,7 +138,7 @@ def write_figure(figure: Figure, path: Path) -> None:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def drawing_settings() -> Iterator[None]:
     """Matplotlib's own settings instead of a user's, text as text in SVG, and the same file for the same drawing."""
     import matplotlib
     from matplotlib.style import context

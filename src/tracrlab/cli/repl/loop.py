@@ -16,6 +16,7 @@ from tracrlab.cli import show
 from tracrlab.cli.repl.commands import Command, Commands, read_command
 from tracrlab.cli.repl.drawings import Drawings
 from tracrlab.errors import ParseError, RaspError, TracrLabError
+from tracrlab.rasp.display import escaped, printable
 from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.textual.display import shown_input
 from tracrlab.rasp.textual.operators import RaspTypeError
@@ -171,7 +172,7 @@ class Repl:
             message, *excerpt = message.split("\n")
         elif not (self.interactive or isinstance(error, RaspError)):
             message = f"<stdin>:{self._lines_read}: {message}"
-        self._print(self._errors, f"!!ignoring input: {show.printable(message)}")
+        self._print(self._errors, f"!!ignoring input: {printable(message)}")
         for line in excerpt:  # the line, and a caret below it
             self._print(self._errors, f"     {line.expandtabs()}")
 
@@ -179,4 +180,4 @@ class Repl:
         self._print(self._screen, line)
 
     def _print(self, console: Console, line: str) -> None:
-        console.out(show.escaped(line), highlight=False)
+        console.out(escaped(line), highlight=False)
