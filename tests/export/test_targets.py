@@ -76,7 +76,7 @@ def test_bidirectional_bert_is_certified_and_answers_as_the_oracle(name: str, mo
     model, inputs = library_model(name, mode, False), library_inputs(name)[:60]
     assert model.verify(target="bert").holds
     export = model.to_bert(activation="gelu")
-    assert stock_certificate(model, export).holds
+    assert stock_certificate(export).holds
     ids = model.encode(inputs)
     for tokens, answer in zip(inputs, model.readout().decode(export.logits(ids), ids), strict=True):
         assert agree(ORACLES[name](tokens), answer)
@@ -91,7 +91,7 @@ def test_a_certificate_is_never_contradicted(seed: int, mode: Mode, chosen: tupl
         export = stock_export(model, target if case.causal else "bert", activation if target == "bert" else None)
     except (CompileError, ExportError):
         return
-    if stock_certificate(model, export).holds:
+    if stock_certificate(export).holds:
         inputs = list(islice(suspicious_inputs(model), 100))
         ids = model.encode(inputs)
         for tokens, answer in zip(inputs, model.readout().decode(export.logits(ids), ids), strict=True):
@@ -143,10 +143,10 @@ def test_every_harmful_change_of_a_parameter_is_noticed(mode: Mode, target: Targ
         logits = export.logits(ids)
         if not np.isfinite(logits).all() or model.readout().decode(logits, ids) != wanted:
             harmful += 1
-            assert not stock_certificate(model, export).holds
+            assert not stock_certificate(export).holds
         chosen[place] = before
     assert harmful > 1
-    assert stock_certificate(model, export).holds
+    assert stock_certificate(export).holds
 
 
 def no_pins(module: Any) -> None:
@@ -210,9 +210,9 @@ def other_padding(module: Any) -> None:
 def test_settings_that_have_to_be_are_checked(target: Target, change: Callable[[Any], None], reason: str) -> None:
     model = library_model("shift_by", "compact", True)
     export = stock_export(model, target)
-    assert stock_certificate(model, export).holds
+    assert stock_certificate(export).holds
     change(export.model)
-    certificate = stock_certificate(model, export)
+    certificate = stock_certificate(export)
     assert not certificate.holds
     assert any(each.kind == "architecture" for each in certificate.components)
     assert any(re.search(reason, each.reason) for each in certificate.components)
@@ -259,7 +259,7 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         ),
         "of type 'tracrlab' cannot be verified": (
             VerificationError,
-            lambda: stock_certificate(model, model.to_huggingface()),
+            lambda: stock_certificate(model.to_huggingface()),
         ),
     }
     for message, (error, refused) in refusals.items():
@@ -282,6 +282,6 @@ def test_what_is_not_proven_is_not_compiled_for_a_target() -> None:
 def test_answers_that_need_float64_are_certified_in_it(dtype: torch.dtype) -> None:
     model = tracrlab.compile(PROGRAMS["frac_prevs"].build(), "xy", 4, causal=True, dtype="float64")
     for target in ("gpt2", "bert", "llama"):
-        certificate = stock_certificate(model, stock_export(model, target, dtype=dtype))
+        certificate = stock_certificate(stock_export(model, target, dtype=dtype))
         assert certificate.holds
         assert certificate.dtype == str(dtype).removeprefix("torch.")
