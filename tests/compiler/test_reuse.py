@@ -51,7 +51,7 @@ def forced(case: RandomProgram, passes: Passes, *, sequential: bool = False) -> 
     """
     vocabulary = checked_vocabulary(case.vocabulary, "bos", "pad")
     analysis = infer_domains(trace_graph(case.program), vocabulary, case.max_length, causal=case.causal)
-    lowered = lower_compact(analysis, "bos", "pad", np.dtype("float32"), passes)
+    lowered = lower_compact(analysis, "bos", "pad", FORMATS["float32"], passes)
     schedule = (sequential_schedule if sequential else layer_schedule)(lowered.components)
     check_schedule(lowered, schedule)
     allocation = reuse_dimensions(lowered, schedule, schedule.n_layers, lambda d_model, d_mlp: d_model)
@@ -70,7 +70,7 @@ def test_schedules_of_small_models_are_valid_and_have_the_fewest_layers(name: st
     program = PROGRAMS[name]
     vocabulary = checked_vocabulary(list(program.example_vocab), "bos", "pad")
     analysis = infer_domains(trace_graph(program.build()), vocabulary, 6, causal=False)
-    lowered = lower_compact(analysis, "bos", "pad", np.dtype("float32"), Passes())
+    lowered = lower_compact(analysis, "bos", "pad", FORMATS["float32"], Passes())
     earliest = layer_schedule(lowered.components)
     config = ModelConfig(vocabulary, 6, mode="compact")
     sizes = Sizes(lowered, config, Architecture(), reuse=True)

@@ -57,7 +57,7 @@ def explorer_payload(
         "config": _config(model),
         "vocab": [_token_text(token) for token in model.config.vocab],
         "tokens": model.encode([tokens])[0, 1:].tolist(),
-        "weights": packed_matrices(matrices, model.config.dtype).as_json(),
+        "weights": packed_matrices(matrices, model.config.number_format.accumulator).as_json(),
         "variables": [
             {
                 "name": variable.name,
