@@ -62,7 +62,8 @@ class NumberFormat:
 
     def rounded_down(self, numbers: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """The largest numbers of the format that are not greater."""
-        spacing = np.ldexp(1.0, np.frexp(numbers)[1] - self.precision)
+        finest = self.smallest * 2.0 ** (1 - self.precision)  # between numbers below the normal ones
+        spacing = np.maximum(np.ldexp(1.0, np.frexp(numbers)[1] - self.precision), finest)
         below: np.ndarray = np.floor(numbers / spacing) * spacing
         return below
 
