@@ -71,7 +71,7 @@ def test_rounding_down_gives_the_next_number_below(number: float) -> None:
     below = float(number_format.rounded_down(np.array([number]))[0])
     assert below <= number
     assert float(number_format.rounded(np.array([below]))[0]) == below
-    assert number - below <= 2.0 ** (1 - number_format.precision) * abs(number)
+    assert number - below <= 2.0 ** (1 - number_format.precision) * max(abs(number), number_format.smallest)
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
