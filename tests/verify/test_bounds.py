@@ -48,7 +48,7 @@ cases = st.builds(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(cases)
 def test_neurons_write_within_the_bound(case: Case) -> None:
     sizes, dims, n, width = case.rng.integers(1, 5, 2), case.rng.integers(1, 4, 2), case.rng.integers(1, 12), 2

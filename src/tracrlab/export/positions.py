@@ -19,6 +19,7 @@ from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, one_hot_variable, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
 from tracrlab.export.bos import constant_variable
+from tracrlab.export.own_dimensions import with_own_dimensions
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
@@ -33,12 +34,14 @@ def with_computed_positions(model: CompiledModel) -> CompiledModel:
     """The causal model without position embeddings: with two more layers if it reads positions, else as it is.
 
     Dimensions keep their numbers; one is added for 1 / (p + 1), and one for each position. What was in layer l is in
-    layer l + 2. A variable of positions that nothing reads stays zero.
+    layer l + 2. A variable of positions that nothing reads stays zero. What is cleared for something else in a compact
+    model gets dimensions of its own first (:func:`tracrlab.export.own_dimensions.with_own_dimensions`).
 
     Raises:
         ExportError: a variable of positions varies with tokens, too, or is not zero at BOS.
         PrecisionError: the number format cannot tell the positions apart.
     """
+    model = with_own_dimensions(model)
     model = replace(model, weights=_alike_moved(model), claims=_claims_moved(model))
     varying = tuple(
         entry

@@ -109,6 +109,8 @@ def _error_classes(hidden: Hidden) -> list[_ErrorClass]:
         return []
     stacked = np.concatenate([weights[each] for (_, _, weights), each in zip(hidden.sources, uncertain, strict=True)])
     touched = np.flatnonzero(stacked.any(axis=0))
+    if not len(touched):
+        return []
     first = (stacked[:, touched] != 0).argmax(axis=0)
     scales = stacked[first, touched]
     directions = stacked[:, touched] / scales
@@ -161,9 +163,14 @@ def _chunk_errors(
     if number_format.gap:
         saturated = (before - reach > SATURATED) | (before + reach < -SATURATED) | ((before == 0) & (reach == 0))
         errors += number_format.gap * (~saturated @ absolute)
+    # a neuron that several errors move is followed where it is linear; where it may bend, all of them count in full
+    count = np.bincount(np.concatenate([each.neurons for each in classes]), minlength=len(outputs)) if classes else 0
+    bending = uncertain & (np.asarray(count) > 1)
+    errors += np.where(bending, noise, 0.0) @ absolute
     for each in classes:
         moved = np.asarray(sum(error[index[:, place]] for place, error in enumerate(each.errors)))
-        own = _Moved(before[:, each.neurons], active[:, each.neurons], uncertain[:, each.neurons], moved)
+        alone = (uncertain & ~bending)[:, each.neurons]
+        own = _Moved(before[:, each.neurons], active[:, each.neurons], alone, moved)
         errors += _class_errors(own, each.scales, outputs[each.neurons])
     terms = ((active | uncertain) & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
     largest = np.where(active | uncertain, np.maximum(before, 0) + reach, 0) @ absolute
@@ -183,7 +190,10 @@ def _chunk_errors(
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
-    """The neurons of an error class before their nonlinearity, which can be off by their scales times ``moved``."""
+    """The neurons of an error class before their nonlinearity, which can be off by their scales times ``moved``.
+
+    Those that are ``uncertain``, whether they are active or not, are moved by nothing else.
+    """
 
     before: Float[np.ndarray, "combination neuron"]
     active: Bool[np.ndarray, "combination neuron"]

@@ -13,6 +13,7 @@ from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import DrawingError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.forward import forward_with_activations
+from tracrlab.model.labels import ModelVariable
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.text import constant_text
@@ -63,6 +64,7 @@ def explorer_payload(
                 "name": variable.name,
                 "start": variable.start,
                 "sublayer": variable.sublayer,
+                "last": _last_stream(model, variable),
                 "expression": variable.expression,
                 "isValue": variable.is_value,
                 "dimensions": [str(dimension) for dimension in variable.variable.dimensions],
@@ -123,13 +125,20 @@ def _weight_matrices(model: CompiledModel) -> Matrices:
 
 
 def _recording(model: CompiledModel, tokens: Sequence[Value]) -> Matrices:
-    """What the model does on one input: the final residual stream, which holds every variable, and the patterns."""
+    """What the model does on one input: the residual streams in which variables are read, and the patterns."""
     activations = forward_with_activations(model.config, model.weights, model.encode([tokens]))
-    matrices = {"residual": activations.residuals[-1][0], "logits": activations.logits[0]}
+    read = {_last_stream(model, variable) for variable in model.labels.variables}
+    matrices = {f"residual.{number}": activations.residuals[number][0] for number in sorted(read)}
+    matrices["logits"] = activations.logits[0]
     for layer, patterns in enumerate(activations.patterns):
         for head in range(len(model.labels.heads[layer])):
             matrices[f"pattern.{layer}.{head}"] = patterns[0, head]
     return matrices
+
+
+def _last_stream(model: CompiledModel, variable: ModelVariable) -> int:
+    """The last residual stream that holds a variable: 0 after the embedding, and then one after each sublayer."""
+    return 2 * model.config.n_layers if variable.cleared is None else variable.cleared
 
 
 # Values --------------------------------------------------------------------------------------------------------------

@@ -204,8 +204,7 @@ def _variable_view(trace: Trace, room: float) -> _View:
         shares=[np.array([_ranks(step, each, number) for each in variables]) for number, step in steps],
         outlined=[np.repeat((born == number)[:, None], len(tokens.labels), axis=1) for number, _ in steps],
         changing=[
-            bool(step.written) or bool(changed.any())
-            for step, changed in zip(trace.steps, changes(trace), strict=True)
+            bool(step.written) or bool(changed.any()) for step, changed in zip(trace.steps, changes(trace), strict=True)
         ],
         cell=(CELL, level) if upright else (max(level, CELL), CELL),
         texts=texts,

@@ -46,7 +46,9 @@ export function forward(model, ids, interventions = NO_INTERVENTIONS) {
 export function recorded(model, ids) {
   const { config, matrices } = model;
   const n = ids.length + 1;
-  const residual = dense(matrices.get("residual"), n, config.dModel);
+  const residuals = [];
+  for (const last of new Set(model.variables.map((variable) => variable.last)))
+    residuals[last] = dense(matrices.get(`residual.${last}`), n, config.dModel);
   const patterns = [];
   for (let layer = 0; layer < config.nLayers; layer++) {
     patterns.push(
@@ -55,7 +57,7 @@ export function recorded(model, ids) {
   }
   return {
     n,
-    residuals: [residual],
+    residuals,
     patterns,
     hidden: null,
     logits: dense(matrices.get("logits"), n, config.dVocabOut),

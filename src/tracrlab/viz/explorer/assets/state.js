@@ -69,9 +69,9 @@ export function createState(model) {
     },
     // The place of a variable's value at a token.
     place(variable, position) {
-      const { decoding, start, dimensions } = model.variables[variable];
+      const { decoding, start, dimensions, last } = model.variables[variable];
       const at = (position + 1) * model.config.dModel + start;
-      return decodedPlace(decoding, state.run.residuals.at(-1), at, dimensions.length);
+      return decodedPlace(decoding, state.run.residuals[last], at, dimensions.length);
     },
   };
 

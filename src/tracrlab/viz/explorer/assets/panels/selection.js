@@ -117,8 +117,9 @@ function list(names) {
 }
 
 function variableLine(model, state, item) {
-  const { name, start, dimensions, sublayer } = model.variables[placeOfItem(item)];
+  const { name, start, dimensions, sublayer, last } = model.variables[placeOfItem(item)];
   const where = dimensions.length === 1 ? `dimension ${start}` : `dimensions ${start}–${start + dimensions.length - 1}`;
+  const until = last + 1 < model.sublayers.length ? `, until ${model.sublayers[last + 1]}` : "";
   const button = element(
     "button",
     { type: "button", class: "tl-part", "data-item": item, onclick: () => state.select(item) },
@@ -128,7 +129,7 @@ function variableLine(model, state, item) {
     "div",
     { class: "tl-row" },
     button,
-    element("span", { class: "tl-note" }, `${where}, after ${model.sublayers[sublayer + 1]}`),
+    element("span", { class: "tl-note" }, `${where}, after ${model.sublayers[sublayer + 1]}${until}`),
   );
 }
 
