@@ -103,17 +103,16 @@ def residual_figure(
     room = page_width(columns) - 2 * MARGIN
     folded = len(trace.labels.dimensions) > MOST_DIMENSIONS if fold is None else fold
     view = _variable_view(trace, room) if folded else _dimension_view(trace, bos, room)
-    steps = range(len(trace.steps)) if sublayer is None else [step_number(trace, sublayer)]
+    steps = range(len(trace.steps)) if sublayer is None else [checked_sublayer([each.name for each in trace.steps], sublayer)]
     return _drawn(view, [(step, trace.steps[step].name) for step in steps], room)
 
 
-def step_number(trace: Trace, sublayer: str) -> int:
-    """The place of a sublayer's step in a trace.
+def checked_sublayer(names: Sequence[str], sublayer: str) -> int:
+    """The place of a sublayer among the names of those there are.
 
     Raises:
         DrawingError: there is no such sublayer.
     """
-    names = [step.name for step in trace.steps]
     if sublayer not in names:
         raise DrawingError(f"there is no sublayer {sublayer!r}; there are {', '.join(names)}")
     return names.index(sublayer)
