@@ -55,7 +55,7 @@ def _matrices(model: CompiledModel) -> Iterator[tuple[str, tuple[str, ...], Floa
     config, weights, labels = model.config, model.weights, model.labels
     stream = _dimensions(labels.dimensions)
     tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
-    places = Axis(tuple(map(str, range(len(weights.W_pos)))), title="position (0: BOS)")
+    places = Axis(tuple(map(str, range(len(weights.W_pos)))), title="position")
     yield "embed", ("W_E",), weights.W_E, tokens, stream
     yield "embed", ("W_pos",), weights.W_pos, places, stream
     for layer in range(config.n_layers):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tracrlab.model.trace import Trace
 from tracrlab.viz.figures.heatmap import CELL, Axis, Heatmap, cell_within
 from tracrlab.viz.figures.page import MARGIN, Columns, page_width, text_width
@@ -12,6 +14,8 @@ from tracrlab.viz.figures.texts import name_label, token_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_VISIBLE = 1e-3  # less than this is what rounding leaves of a position that is not selected
 
 
 def patterns_figure(trace: Trace, bos: str, *, columns: Columns = 2) -> Figure:
@@ -33,7 +37,7 @@ def patterns_figure(trace: Trace, bos: str, *, columns: Columns = 2) -> Figure:
             maps.append(
                 Heatmap(
                     (f"{step.name}.{number}", name_label(head.writes)),
-                    step.pattern[number],
+                    np.where(step.pattern[number] < _VISIBLE, 0, step.pattern[number]),
                     Axis(tokens.labels, title="query"),
                     Axis(tokens.labels, title="key"),
                     signed=False,
