@@ -46,5 +46,5 @@ def values_label(values: Sequence[Value], nullable: bool, most: int) -> str:
     count = len(texts)
     while len(shown) > most and count:
         count -= 1
-        shown = "{" + ", ".join([*texts[:count], f"… {len(texts)}"]) + "}"
+        shown = "{" + ", ".join([*texts[:count], "…"]) + f"}} ({len(texts)})"
     return shown
