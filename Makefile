@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-frameworks bench bench-peers agreement fuzz compress-figures clean
+.PHONY: help env demo test test-frameworks bench bench-peers agreement gallery fuzz compress-figures clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -51,6 +51,9 @@ agreement: env .venv-lens3/.installed .venv-lens4/.installed  ## Compare all exp
 	.venv-lens3/bin/python -m benchmarks.export_agreement measure build/agreement/lens3.json --only TransformerLens
 	.venv-lens4/bin/python -m benchmarks.export_agreement measure build/agreement/lens4.json --only TransformerLens
 	$(BIN)/python -m benchmarks.export_agreement write docs/agreement.md build/agreement/*.json
+
+gallery: env  ## Draw the figures of docs/gallery.md and write the page.
+	$(BIN)/python examples/gallery.py
 
 fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=20000).
 	$(BIN)/python -m benchmarks.fuzz --programs $(N)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tracrlab.export.targets import Activation, Target
     from tracrlab.model.compiled import CompiledModel
     from tracrlab.rasp.values import Value
+    from tracrlab.viz.figures.plot import Kind
 
 DEFAULT_MAX_LEN = 8
 
@@ -325,6 +326,57 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
     tokens = vocabulary_tokens(text, TokenKind(kind), "--input")
     with _exits_are_errors():
         draw_flow(found.program, text if tokens == list(text) else tokens, path)
+    click.echo(f"drawn in {path}")
+
+
+@main.command(
+    help="Draw a figure of a model: the residual stream on an input, the attention patterns, the compiler's stages, the "
+    f"weights or the cost.\n\n{MODEL_HELP}",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@click.argument("text", metavar="[TOKENS]", required=False)
+@_with_options(_NAME_OPTION, *_COMPILE_OPTIONS, _TOKENS_OPTION)
+@click.option(
+    "--kind", "figure_kind", default="residual",
+    type=click.Choice(["residual", "patterns", "stages", "weights", "cost"]), help="What it shows. [default: residual]",
+)  # fmt: skip
+@click.option("--columns", default="2", type=click.Choice(["1", "2"]), help="Columns of a paper. [default: 2]")
+@click.option("--fold/--no-fold", default=None, help="A row for each variable. [default: beyond 40 dimensions]")
+@click.option("--sublayer", metavar="NAME", help="Draw this one only, such as 'attn 2': of residual or weights.")
+@click.option("-o", "--output", "path", metavar="FILE", required=True, help="The figure: .svg, .png or .pdf.")
+def plot(
+    program: str,
+    name: str | None,
+    text: str | None,
+    kind: str,
+    figure_kind: Kind,
+    columns: str,
+    fold: bool | None,
+    sublayer: str | None,
+    path: str,
+    **options: Any,
+) -> None:
+    """Plot."""
+    from tracrlab.cli.show import progress
+    from tracrlab.viz.canvas import check_path, write_figure
+
+    check_path(Path(path))
+    needs_input = figure_kind in ("residual", "patterns")
+    model, tokens, found = _model_and_input(
+        _in_file(program, name), text if needs_input else text or "", kind, CompileOptions(**options),
+        given_with="after its name",
+    )  # fmt: skip
+    with progress("drawing"):
+        figure = model.plot(
+            tokens,
+            kind=figure_kind,
+            columns=1 if columns == "1" else 2,
+            fold=fold,
+            sublayer=sublayer,
+            program=found.program if found else None,
+        )
+        write_figure(figure, Path(path))
     click.echo(f"drawn in {path}")
 
 

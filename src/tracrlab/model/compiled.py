@@ -27,6 +27,7 @@ from tracrlab.shapes import Float, Int
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
     from tracrlab.export.jax import Apply, Params
     from tracrlab.export.pretrained import Pretrained
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tracrlab.model.torch_model import Transformer
     from tracrlab.rasp.expressions import SOp
     from tracrlab.verify.certificate import Certificate
+    from tracrlab.viz.figures.plot import Kind
 
 _BATCH_ELEMENTS = 2**25  # floats of the largest intermediate array of a batch
 
@@ -261,6 +263,12 @@ class CompiledModel:
         from tracrlab.viz.explorer.widget import explorer_widget
 
         return explorer_widget(self, tokens, program=program, reduced=reduced)
+
+    def plot(self, tokens: Sequence[Value] = (), *, kind: Kind = "residual", **options: Any) -> Figure:
+        """A figure of what the model does or is: see :func:`tracrlab.viz.figures.plot.plot`."""
+        from tracrlab.viz.figures.plot import plot
+
+        return plot(self, tokens, kind=kind, **options)
 
     def report(self) -> Report:
         """Where every dimension, head, neuron and weight went, by expression; and lower bounds. ``print`` shows it."""

@@ -16,6 +16,10 @@ GROUND = "#f7f7f7"  # where a number is zero
 _SEQUENTIAL, _DIVERGING = "cividis_r", "PuOr"  # perceptually uniform; and for numbers of both signs
 
 
+SCALE_WIDTH = 54.0
+"""How wide the scale of colours is in points, without the texts at its ends."""
+
+
 def colours(
     shares: Float[np.ndarray, " number"], *, signed: bool, pale: bool = False
 ) -> Float[np.ndarray, "number rgba"]:
@@ -27,7 +31,7 @@ def colours(
 
 def draw_scale(page: Page, x: float, y: float, low: str, high: str, *, signed: bool) -> float:
     """The scale of colours from ``low`` to ``high`` with its middle at ``y``; where it ends."""
-    steps, width, height = 24, 48.0, 5.0
+    steps, width, height = 24, SCALE_WIDTH - 6, 5.0
     page.text(x, y, low)
     x += text_width(low, FONT) + 3
     shares = np.linspace(-1 if signed else 0, 1, steps)

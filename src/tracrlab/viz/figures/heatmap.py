@@ -40,7 +40,7 @@ class Axis:
 
     def shown(self, cell: float) -> list[tuple[float, str]]:
         """The labels that have room, each with the place of its middle in points, for cells of this size."""
-        if cell >= _LABELLED:
+        if cell >= _LABELLED and (not self.groups or len(set(self.labels)) == len(self.labels)):
             return [((number + 0.5) * cell, label) for number, label in enumerate(self.labels)]
         places, start = [], 0
         for name, size in self.groups or ((label, 1) for label in self.labels):
@@ -81,7 +81,7 @@ class Heatmap:
         if not self.labelled:
             return 0.0
         widest = max((text_width(label) for _, label in self.rows.shown(self.cell[1])), default=0.0)
-        return widest + _GAP + (LINE if self.rows.title else 0.0)
+        return widest + _GAP + (LINE + 2 if self.rows.title else 0.0)
 
     @property
     def width(self) -> float:

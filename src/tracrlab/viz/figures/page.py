@@ -53,6 +53,13 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def cut_within(text: str, most: int) -> str:
+    """The text as it can be drawn, cut in its middle to so many characters: names that differ do so at the end."""
+    text = drawable(text)
+    kept = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - kept]}…{text[-kept:]}"
+
+
 def lines_of(widths: Sequence[float], room: float, gap: float, lead: float = 0.0) -> list[list[int]]:
     """The places of things from left to right, in as many lines as it takes; ``lead`` is lost in each line."""
     lines: list[list[int]] = []

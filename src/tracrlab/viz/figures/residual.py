@@ -6,7 +6,7 @@ change nothing are collapsed. Of a large model the figure is folded: a row for e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from tracrlab.model.labels import ModelVariable
 from tracrlab.model.trace import Step, Trace
 from tracrlab.rasp.values import value_key
 from tracrlab.shapes import Bool, Float, Int
-from tracrlab.viz.figures.colours import draw_scale
+from tracrlab.viz.figures.colours import SCALE_WIDTH, draw_scale
 from tracrlab.viz.figures.heatmap import CELL, Axis, Heatmap, cell_within
 from tracrlab.viz.figures.page import (
     FAINT,
@@ -103,17 +103,16 @@ def residual_figure(
     room = page_width(columns) - 2 * MARGIN
     folded = len(trace.labels.dimensions) > MOST_DIMENSIONS if fold is None else fold
     view = _variable_view(trace, room) if folded else _dimension_view(trace, bos, room)
-    steps = range(len(trace.steps)) if sublayer is None else [step_number(trace, sublayer)]
+    steps = range(len(trace.steps)) if sublayer is None else [checked_sublayer([each.name for each in trace.steps], sublayer)]
     return _drawn(view, [(step, trace.steps[step].name) for step in steps], room)
 
 
-def step_number(trace: Trace, sublayer: str) -> int:
-    """The place of a sublayer's step in a trace.
+def checked_sublayer(names: Sequence[str], sublayer: str) -> int:
+    """The place of a sublayer among the names of those there are.
 
     Raises:
         DrawingError: there is no such sublayer.
     """
-    names = [step.name for step in trace.steps]
     if sublayer not in names:
         raise DrawingError(f"there is no sublayer {sublayer!r}; there are {', '.join(names)}")
     return names.index(sublayer)
@@ -141,24 +140,37 @@ def _dimension_view(trace: Trace, bos: str, room: float) -> _View:
     if width < _LEAST_CELL:
         raise _too_long(trace, int((room - _label_width(rows)) / _LEAST_CELL) - 1)
     scale, changed = _scales(trace, variables), changes(trace)
-    numbers = [np.where(np.abs(step.residual) > _CHANGED, step.residual, 0)[:, places].T for step in trace.steps]
+    owned = [_rows_of(variables, lambda each, now=step: each.stands_after(now.sublayer)) for step in trace.steps]
+    cleared = [_rows_of(variables, lambda each, now=step: each.cleared == now.sublayer) for step in trace.steps]
+    numbers = [
+        np.where((np.abs(step.residual) > _CHANGED)[:, places].T & own[:, None], step.residual[:, places].T, 0)
+        for step, own in zip(trace.steps, owned, strict=True)
+    ]
     return _View(
         rows,
         tokens,
         born=np.zeros(len(places), int),
         shares=[each / scale[:, None] for each in numbers],
-        outlined=[each[:, places].T for each in changed],
+        outlined=[
+            each[:, places].T & (own | gone)[:, None]
+            for each, own, gone in zip(changed, owned, cleared, strict=True)
+        ],
         changing=[bool(each.any()) for each in changed],
         cell=(width, height),
         signed=any(bool((each < 0).any()) for each in numbers),
     )
 
 
-def _scales(trace: Trace, variables: Sequence[ModelVariable]) -> Float[np.ndarray, " dimension"]:
-    """For each dimension the size of the largest number that it holds in this run or is made to hold."""
+def _rows_of(variables: Sequence[ModelVariable], holds: Callable[[ModelVariable], bool]) -> Bool[np.ndarray, " row"]:
+    """What holds of each variable, repeated for each of its dimensions."""
+    return np.repeat([holds(each) for each in variables], [each.variable.width for each in variables])
+
+
+def _scales(trace: Trace, variables: Sequence[ModelVariable]) -> Float[np.ndarray, " row"]:
+    """For each dimension of a variable the size of the largest number that it holds in this run or is made to hold."""
     sizes = []
     for each in variables:
-        seen = [step.residual[:, each.dimensions] for step in trace.steps]
+        seen = [step.residual[:, each.dimensions] for step in trace.steps if each.stands_after(step.sublayer)]
         made = [each.variable.table] if each.variable.values else []
         largest = np.max([np.abs(rows).max(axis=0) for rows in (*seen, *made)], axis=0)
         sizes.append(np.where(largest > _CHANGED, largest, 1))
@@ -181,18 +193,20 @@ def _too_long(trace: Trace, most: int) -> DrawingError:
 
 def _variable_view(trace: Trace, room: float) -> _View:
     """The value of each variable from where it is written; BOS, which holds none, is left out."""
-    variables, steps = trace.labels.variables, list(enumerate(trace.steps))
+    variables = trace.labels.variables
     rows = Axis(tuple(name_label(each.name) for each in variables))
     tokens = Axis(token_labels(trace, "")[1:])
     born = np.array([each.sublayer + 1 for each in variables])
     texts = [
         tuple(
-            tuple(value_label(value) if each.sublayer < number else "" for value in step.values(each))
+            tuple(map(value_label, step.values(each)))
+            if each.stands_after(step.sublayer)
+            else ("",) * len(trace.tokens)
             for each in variables
         )
-        for number, step in steps
+        for step in trace.steps
     ]
-    level = text_width("0" * max((len(text) for row in texts[-1] for text in row), default=1)) + 3
+    level = text_width("0" * max((len(text) for panel in texts for row in panel for text in row), default=1)) + 3
     left, n = room - _label_width(rows), max(1, len(tokens.labels))
     upright = n * max(level, CELL) > left
     if upright and n * CELL > left:
@@ -201,8 +215,8 @@ def _variable_view(trace: Trace, room: float) -> _View:
         rows,
         tokens,
         born,
-        shares=[np.array([_ranks(step, each, number) for each in variables]) for number, step in steps],
-        outlined=[np.repeat((born == number)[:, None], len(tokens.labels), axis=1) for number, _ in steps],
+        shares=[np.array([_ranks(step, each, len(trace.tokens)) for each in variables]) for step in trace.steps],
+        outlined=[np.repeat((born == step.sublayer + 1)[:, None], len(trace.tokens), axis=1) for step in trace.steps],
         changing=[
             bool(step.written) or bool(changed.any()) for step, changed in zip(trace.steps, changes(trace), strict=True)
         ],
@@ -212,11 +226,12 @@ def _variable_view(trace: Trace, room: float) -> _View:
     )
 
 
-def _ranks(step: Step, variable: ModelVariable, number: int) -> list[float]:
-    """For each token the place of the variable's value among those it can have, between 0 and 1; 0 before it has one."""
+def _ranks(step: Step, variable: ModelVariable, n_tokens: int) -> list[float]:
+    """For each token the place of the variable's value among those it can have, between 0 and 1; 0 where it has none."""
+    if not variable.stands_after(step.sublayer):
+        return [0.0] * n_tokens
     places, last = variable.variable.places, max(1, len(variable.variable.values) - 1)
-    written = variable.sublayer < number
-    return [places.get(value_key(value), 0) / last if written else 0.0 for value in step.values(variable)]
+    return [places.get(value_key(value), 0) / last for value in step.values(variable)]
 
 
 # The page ------------------------------------------------------------------------------------------------------------
@@ -232,7 +247,9 @@ def _drawn(view: _View, steps: Sequence[tuple[int, str]], room: float) -> Figure
     ]
     lines = [[(*steps[place], widths[place]) for place in line] for line in lines_of(widths, room - lead, _GAP)]
     heights = [view.panel(line[0][0], "", line[-1][0], labelled=True).height for line in lines]
-    page = Page(room + 2 * MARGIN, sum(heights) + _GAP * len(lines) + LINE + 2 * MARGIN, "the residual stream")
+    used = lead + max(sum(width for *_, width in line) + _GAP * (len(line) - 1) for line in lines)
+    width = min(room, max(used, _legend_width(view)))
+    page = Page(width + 2 * MARGIN, sum(heights) + _GAP * len(lines) + LINE + 2 * MARGIN, "the residual stream")
     y = MARGIN
     for line, height in zip(lines, heights, strict=True):
         x = MARGIN + lead
@@ -261,12 +278,19 @@ def _draw_unchanged(page: Page, panel: Heatmap, x: float, y: float, width: float
             page.text(x - 2.5, top + at, label, align="right")
 
 
-def _draw_legend(page: Page, x: float, y: float, view: _View) -> None:
-    page.boxes(np.array([[x, y - 3, 6, 6]]), edge=RED, width=0.9)
-    words = "written here" if view.texts else "changed here"
-    page.text(x + 9, y, words)
-    x += 9 + text_width(words) + 12
+def _legend(view: _View) -> tuple[str, str, str]:
+    """What the outline means, and the ends of the scale of colours."""
     if view.texts:
-        x = draw_scale(page, x, y, "first", "last of its values", signed=False)
-    else:
-        x = draw_scale(page, x, y, "-1" if view.signed else "0", "1, or the most it can hold", signed=view.signed)
+        return "written here", "first", "last of its values"
+    return "changed here", "-1" if view.signed else "0", "1, or the most it can hold"
+
+
+def _legend_width(view: _View) -> float:
+    return sum(map(text_width, _legend(view))) + 21 + SCALE_WIDTH
+
+
+def _draw_legend(page: Page, x: float, y: float, view: _View) -> None:
+    words, low, high = _legend(view)
+    page.boxes(np.array([[x, y - 3, 6, 6]]), edge=RED, width=0.9)
+    page.text(x + 9, y, words)
+    draw_scale(page, x + 21 + text_width(words), y, low, high, signed=view.signed)

@@ -8,9 +8,9 @@ from tracrlab.craft.spaces import Dimension, Feature, Mark
 from tracrlab.model.trace import Trace
 from tracrlab.rasp.display import value_text
 from tracrlab.rasp.values import Value
-from tracrlab.viz.figures.page import cut
+from tracrlab.viz.figures.page import cut, cut_within
 
-LONGEST_NAME, LONGEST_VALUE = 14, 9  # characters; what is longer is cut
+LONGEST_NAME, LONGEST_VALUE = 18, 9  # characters; what is longer is cut
 _DIGITS = 2
 
 
@@ -21,7 +21,7 @@ def value_label(value: Value, most: int = LONGEST_VALUE) -> str:
 
 def name_label(name: str) -> str:
     """The name of a variable or an expression."""
-    return cut(name, LONGEST_NAME)
+    return cut_within(name, LONGEST_NAME)
 
 
 def dimension_label(dimension: Dimension) -> str:
@@ -46,5 +46,5 @@ def values_label(values: Sequence[Value], nullable: bool, most: int) -> str:
     count = len(texts)
     while len(shown) > most and count:
         count -= 1
-        shown = "{" + ", ".join([*texts[:count], f"… {len(texts)}"]) + "}"
+        shown = "{" + ", ".join([*texts[:count], "…"]) + f"}} ({len(texts)})"
     return shown

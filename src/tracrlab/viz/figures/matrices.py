@@ -1,0 +1,95 @@
+"""The weight matrices of a model, with what every row and column stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracrlab.craft.spaces import Dimension
+from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.trace import sublayer_name
+from tracrlab.shapes import Float
+from tracrlab.viz.figures.heatmap import Axis, Heatmap, cell_within, grouped
+from tracrlab.viz.figures.page import MARGIN, Columns, page_width, text_width
+from tracrlab.viz.figures.sheet import sheet
+from tracrlab.viz.figures.texts import dimension_label, name_label, value_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HIGHEST = 500.0  # points that the rows of a matrix take at most, while they can be told apart
+
+
+def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
+    """The embeddings, the products W_Q W_Kᵀ and W_V W_O of each head, W_in and W_out, each divided by its largest entry.
+
+    A head is drawn as these two products, which its scores and what it writes depend on, over residual dimensions. Rows
+    and columns that are all zero are left out.
+
+    Arguments:
+        model: the model.
+        columns: of a paper, which the figure is as wide as at most.
+        sublayer: the only one to draw, such as ``"attn 2"``.
+
+    Raises:
+        DrawingError: there is no such sublayer, or the figure would be too large for a file.
+        MissingDependencyError: matplotlib is not installed.
+    """
+    from tracrlab.viz.figures.residual import checked_sublayer
+
+    names = [sublayer_name(number) for number in range(-1, 2 * model.config.n_layers)]
+    if sublayer is not None:
+        checked_sublayer(names, sublayer)
+    room = page_width(columns) - 2 * MARGIN
+    maps = [
+        _heatmap(title, matrix, rows, across, room)
+        for name, title, matrix, rows, across in _matrices(model)
+        if sublayer in (None, name) and matrix.any()
+    ]
+    return sheet(maps, room, "the weights", ("-most", "most"), empty="no weights but zeros")
+
+
+def _matrices(model: CompiledModel) -> Iterator[tuple[str, tuple[str, ...], Float[np.ndarray, "row column"], Axis, Axis]]:
+    config, weights, labels = model.config, model.weights, model.labels
+    stream = _dimensions(labels.dimensions)
+    tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
+    places = Axis(tuple(map(str, range(len(weights.W_pos)))), title="position")
+    yield "embed", ("W_E",), weights.W_E, tokens, stream
+    yield "embed", ("W_pos",), weights.W_pos, places, stream
+    for layer in range(config.n_layers):
+        before, after = _dimensions(labels.dimensions_after(2 * layer)), _dimensions(labels.dimensions_after(2 * layer + 1))
+        name = sublayer_name(2 * layer)
+        for number, head in enumerate(labels.heads[layer]):
+            title = f"{name}.{number} {name_label(head.writes)}"
+            scores = weights.W_Q[layer, number] @ weights.W_K[layer, number].T
+            moves = weights.W_V[layer, number] @ weights.W_O[layer, number]
+            yield name, (title, "W_Q W_K^T"), scores, _titled(before, "query"), _titled(before, "key")
+            yield name, (title, "W_V W_O"), moves, _titled(before, "read"), _titled(before, "written")
+        name = sublayer_name(2 * layer + 1)
+        written = [name_label(group.writes) for group in labels.neurons[layer] for _ in range(group.count)]
+        neurons = Axis(tuple(written), tuple(grouped(written)), "neurons by what they write")
+        n = len(written)
+        yield name, (f"{name} W_in",), weights.W_in[layer][:, :n], _titled(after, "read"), neurons
+        yield name, (f"{name} W_out",), weights.W_out[layer][:n].T, _titled(after, "written"), neurons
+
+
+def _dimensions(dimensions: tuple[Dimension, ...]) -> Axis:
+    names = [name_label(each.variable) for each in dimensions]
+    return Axis(tuple(map(dimension_label, dimensions)), tuple(grouped(names)), "dimension")
+
+
+def _titled(axis: Axis, title: str) -> Axis:
+    return Axis(axis.labels, axis.groups, title)
+
+
+def _heatmap(
+    title: tuple[str, ...], matrix: Float[np.ndarray, "row column"], rows: Axis, columns: Axis, room: float
+) -> Heatmap:
+    used_rows, used_columns = matrix.any(axis=1), matrix.any(axis=0)
+    rows, columns = rows.kept(used_rows), columns.kept(used_columns)
+    shares = matrix[used_rows][:, used_columns] / np.abs(matrix).max()
+    lead = max(map(text_width, rows.labels)) + 14
+    cell = cell_within(room - lead, shares.shape[1], least=0.2), cell_within(_HIGHEST, shares.shape[0], least=0.8)
+    return Heatmap(title, shares, rows, columns, signed=True, cell=cell)
