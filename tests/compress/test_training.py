@@ -11,6 +11,7 @@ from compressions import every_sequence, frac_prevs, permutations, sort_unique
 
 from tracrlab.compress import Settings, Sharing, Training, train
 from tracrlab.compress import training as training_module
+from tracrlab.compress.exact import exact_sizes
 from tracrlab.errors import CompressionError, InputError
 
 TINY = Settings(steps=40, batch_size=16)
@@ -39,6 +40,15 @@ def test_the_identity_at_full_size_is_exact() -> None:
         assert trained.compressed().run_batch(inputs) == model.run_batch(inputs)
         assert trained.results[0]["accuracy"] == 1
         assert trained.results[0]["layer_loss"] < 1e-6
+
+
+def test_what_is_read_is_nearly_right_from_the_start() -> None:
+    still = replace(TINY, steps=1, learning_rate=1e-12, final_learning_rate=0.0, weight_decay=0.0)
+    model = frac_prevs()
+    d = exact_sizes(model).read
+    read, other = (train(model, d, initial=start, settings=still).results[0] for start in ("reads", "random"))
+    assert read["layer_loss"] < other["layer_loss"] / 5
+    assert read["output_loss"] < other["output_loss"] / 5
 
 
 def test_seeds_reproduce_and_differ() -> None:

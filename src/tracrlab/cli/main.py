@@ -375,7 +375,7 @@ def verify_(
 @click.option("--steps", type=click.IntRange(min=1), default=10_000, show_default=True, help="Batches to train on.")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Random starts for each size.")
 @click.option(
-    "--initial", default="random", type=click.Choice(["random", "pca", "identity"]),
+    "--initial", default="random", type=click.Choice(["random", "pca", "reads", "identity"]),
     help="Where the matrix begins. [default: random]",
 )  # fmt: skip
 @click.option(
@@ -390,7 +390,7 @@ def compress_(
     d: str,
     steps: int,
     seeds: int,
-    initial: Literal["random", "pca", "identity"],
+    initial: Literal["random", "pca", "reads", "identity"],
     faithful: float,
     folder: str,
     **options: Any,

@@ -23,9 +23,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Where a training stands after ``step`` steps: its tensors by name, and the rows measured so far."""
+    """Where a training stands after ``step`` steps: its tensors by name, and the rows measured so far.
+
+    ``seconds`` is the processor time that the steps and measurements took.
+    """
 
     step: int
+    seconds: float
     tensors: dict[str, Tensor]
     rows: list[Row]
 
@@ -63,7 +67,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     try:
         write_rows(folder / METRICS_FILE, checkpoint.rows)
-        _replace(folder / CHECKPOINT_FILE, to_bytes(tensors, metadata={"step": str(checkpoint.step)}))
+        _replace(
+            folder / CHECKPOINT_FILE,
+            to_bytes(tensors, metadata={"step": str(checkpoint.step), "seconds": str(checkpoint.seconds)}),
+        )
     except OSError as error:
         raise CompressionError(f"cannot write a checkpoint to {folder}: {error.strerror or error}") from error
 
@@ -93,12 +100,12 @@ def _checkpoint(folder: Path) -> Checkpoint:
 
     try:
         with safe_open(folder / CHECKPOINT_FILE, "pt") as file:
-            step = int(file.metadata()["step"])
+            step, seconds = int(file.metadata()["step"]), float(file.metadata()["seconds"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
     except (SafetensorError, LookupError, TypeError) as error:
         raise ValueError(f"{CHECKPOINT_FILE}: {error}") from error
     rows = read_rows(folder / METRICS_FILE)
-    return Checkpoint(step, tensors, [row for row in rows if row["step"] <= step])
+    return Checkpoint(step, seconds, tensors, [row for row in rows if row["step"] <= step])
 
 
 def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

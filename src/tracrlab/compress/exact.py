@@ -41,13 +41,13 @@ class ExactSizes:
 
 def exact_sizes(model: CompiledModel) -> ExactSizes:
     """The sizes for a compiled model."""
-    written, read = _written(model), _read(model)
+    written, read = _written(model), read_directions(model)
     return ExactSizes(_rank(written), _rank(read), _rank(written @ read))
 
 
 def exact_compression(model: CompiledModel) -> CompressedModel:
     """The model with a shared matrix of the fewest dimensions of which that is certain to be exact, up to rounding."""
-    written, read = _written(model), _read(model)
+    written, read = _written(model), read_directions(model)
     spanned = read if _rank(read) <= _rank(written) else written.T
     directions = np.linalg.svd(spanned, full_matrices=False)[0][:, : _rank(spanned)]
     return compressed_model(model, Sharing.ALL, {"matrices": directions[None]})
@@ -65,7 +65,7 @@ def _written(model: CompiledModel) -> Float[np.ndarray, "row d_model"]:
     return written
 
 
-def _read(model: CompiledModel) -> Float[np.ndarray, "d_model column"]:
+def read_directions(model: CompiledModel) -> Float[np.ndarray, "d_model column"]:
     """Directions that are read, of parts that do anything, scaled to length 1."""
     weights, columns = model.weights, [model.weights.W_U]
     for layer in range(model.config.n_layers):

@@ -9,6 +9,7 @@ run.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -59,6 +60,7 @@ class Training:
     runs: tuple[Run, ...]
     parameters: dict[str, Tensor]
     metrics: list[Row]
+    seconds: float
 
     @property
     def results(self) -> list[Row]:
@@ -112,7 +114,8 @@ def train(
     Arguments:
         d_compressed: sizes of the compressed residual stream.
         seeds: of the random starts; every size is trained from every seed.
-        initial: where W begins: ``"random"``, ``"pca"``, or ``"identity"`` for the full size.
+        initial: where W begins: ``"random"``, ``"pca"``, ``"reads"``, or ``"identity"`` for the full size; see
+            :mod:`tracrlab.compress.initial`.
         inputs: what to train and measure on; by default all inputs of the model, or many of them.
         folder: where to keep checkpoints; an interrupted training in it, of the same arguments, is continued.
         device: where to compute; by default a GPU if PyTorch finds one.
@@ -128,7 +131,7 @@ def train(
     frozen = frozen_model(model, unfrozen=settings.unfrozen, device=device)
     ids = torch.as_tensor(training_inputs(model, inputs), device=device)
     runs = _runs(d_compressed, seeds)
-    parameters = _initial_parameters(frozen, settings, runs, ids, initial)
+    parameters = _initial_parameters(model, frozen, settings, runs, ids, initial)
     state = _State.start(parameters, settings)
     if folder is not None:
         description = _description(model, settings, runs, initial, ids)
@@ -138,7 +141,12 @@ def train(
     target = compiled_target(frozen, ids)
     _train(model, frozen, settings, runs, state, target, None if folder is None else Path(folder))
     return Training(
-        model, settings, runs, {name: each.detach().cpu() for name, each in state.parameters.items()}, state.rows
+        model,
+        settings,
+        runs,
+        {name: each.detach().cpu() for name, each in state.parameters.items()},
+        state.rows,
+        state.seconds,
     )
 
 
@@ -153,13 +161,18 @@ def _runs(d_compressed: int | Sequence[int], seeds: int | Sequence[int]) -> tupl
 
 
 def _initial_parameters(
-    frozen: FrozenModel, settings: Settings, runs: tuple[Run, ...], ids: Tensor, initial: Initial
+    model: CompiledModel,
+    frozen: FrozenModel,
+    settings: Settings,
+    runs: tuple[Run, ...],
+    ids: Tensor,
+    initial: Initial,
 ) -> dict[str, Tensor]:
     """The stacked parameters to begin with; all matrices of a run are the same."""
     n_matrices = settings.sharing.places(frozen.config.n_layers).n_matrices
     stack = torch.zeros(len(runs), n_matrices, frozen.config.d_model, max(run.d for run in runs))
     for number, run in enumerate(runs):
-        stack[number, :, :, : run.d] = initial_matrix(frozen, ids, initial, run.d, run.seed)
+        stack[number, :, :, : run.d] = initial_matrix(model, frozen, ids, initial, run.d, run.seed)
     parameters = {MATRICES: stack.to(frozen.device)}
     for name in settings.unfrozen:
         weights = frozen.weights[name]
@@ -176,6 +189,7 @@ class _State:
     generator: torch.Generator
     rows: list[Row]
     step: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def start(cls, parameters: dict[str, Tensor], settings: Settings) -> _State:
@@ -192,7 +206,7 @@ class _State:
         tensors = {f"parameter.{name}": each for name, each in self.parameters.items()}
         for name, parameter in self.parameters.items():
             tensors |= {f"optimizer.{name}.{key}": each for key, each in self.optimizer.state[parameter].items()}
-        return Checkpoint(self.step, tensors | {"generator": self.generator.get_state()}, self.rows)
+        return Checkpoint(self.step, self.seconds, tensors | {"generator": self.generator.get_state()}, self.rows)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue from a checkpoint."""
@@ -204,7 +218,7 @@ class _State:
                     own = key.removeprefix(prefix)  # AdamW keeps its count of steps on the CPU
                     self.optimizer.state[parameter][own] = each if own == "step" else each.to(parameter.device)
         self.generator.set_state(checkpoint.tensors["generator"])
-        self.rows, self.step = checkpoint.rows, checkpoint.step
+        self.rows, self.step, self.seconds = checkpoint.rows, checkpoint.step, checkpoint.seconds
 
 
 def _train(
@@ -230,6 +244,7 @@ def _train(
         transient=True,
         disable=not console.is_terminal,
     )
+    start = time.process_time() - state.seconds
     for step in steps:
         chosen = torch.randint(len(lengths), (settings.batch_size,), generator=state.generator)
         batch, swap = target.rows(chosen.to(frozen.device)), None
@@ -243,6 +258,7 @@ def _train(
             measures = measured(frozen, settings, model.output, _detached(state.parameters), target)
             rows = zip(runs, measured_rows(frozen, measures), strict=True)
             state.rows += [{"step": state.step, "d": run.d, "seed": run.seed, **row} for run, row in rows]
+            state.seconds = time.process_time() - start
             if folder is not None:
                 checkpoints.save(folder, state.checkpoint())
 
