@@ -131,4 +131,5 @@ def test_the_threshold_decides() -> None:
     judged = verdict(compressed_model(model, Sharing.ALL, {"matrices": np.eye(model.config.d_model)[None]}))
     worse = replace(judged.variables[0], compiled=0.8)
     assert not replace(judged, variables=(worse,)).faithful
+    assert replace(judged, variables=(replace(worse, of_program=False),)).faithful
     assert replace(judged, variables=(worse,), threshold=0.8).faithful

@@ -60,8 +60,7 @@ def compress(
         target = folder / f"d{size}"
         compressed.save_pretrained(target)
         judged = verdict(compressed)
-        loss = min(row["output_loss"] for row in training.results if row["d"] == size)
-        cosine = mean_cosine(judged.measures)
+        loss, cosine = judged.measures["output_loss"], mean_cosine(judged.measures)
         word = "faithful" if judged.faithful else "not faithful"
         table.add_row(str(size), f"{loss:.2e}", f"{judged.accuracy:.4f}", f"{cosine:.3f}", word, str(target))
     return table

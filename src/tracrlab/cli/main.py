@@ -382,6 +382,14 @@ def verify_(
     "--faithful", default=0.0, type=click.FloatRange(min=0), metavar="WEIGHT",
     help="The weight of a loss under interchange interventions. [default: 0, as in the paper]",
 )  # fmt: skip
+@click.option(
+    "--layer-weight", default=1.0, type=click.FloatRange(min=0), metavar="WEIGHT",
+    help="The weight of the loss that compares layers. [default: 1]",
+)  # fmt: skip
+@click.option(
+    "--sharpness", default=0.02, type=click.FloatRange(min=0, max=1, min_open=True), metavar="FACTOR",
+    help="How sharp attention is at first; 1 as in the paper. [default: 0.02]",
+)  # fmt: skip
 @click.option("-o", "--output", "folder", metavar="DIR", required=True, help="The folder for everything.")
 def compress_(
     program: str,
@@ -392,6 +400,8 @@ def compress_(
     seeds: int,
     initial: Literal["random", "pca", "reads", "identity"],
     faithful: float,
+    layer_weight: float,
+    sharpness: float,
     folder: str,
     **options: Any,
 ) -> None:
@@ -405,7 +415,9 @@ def compress_(
     if model is None:
         found = _program_to_compile(_in_file(program, name), compile_options, kind)
         model = _compiled(found, _vocabulary(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
-    settings = Settings(steps=steps, interchange_weight=faithful)
+    settings = Settings(
+        steps=steps, interchange_weight=faithful, layer_weight=layer_weight, initial_sharpness=sharpness
+    )
     show.console().print(compress(model, wanted, seeds, settings, initial, Path(folder)))
 
 

@@ -1,7 +1,7 @@
 """Does a compressed model still compute its program? A verdict, with the evidence (Tracr paper, section 5.3).
 
 A right answer is not enough: section 5.3 finds models that answer right by other means. So the verdict asks of every
-variable that the program computes on the way:
+variable on the way to the answer:
 
 - *written*: decoded as its labels say, does what the model writes for it have the program's value?
 - *own*: where it is given what the model writes for it on another input, does the answer become the one that the
@@ -9,7 +9,8 @@ variable that the program computes on the way:
 - *compiled*: and where it is given the compiled encoding of that value, as its labels say?
 
 The first and the third fail where a variable is encoded in another way, the second where the model goes round it.
-Cosine similarities are reported, as in Figure 8, and decide nothing.
+The verdict is about the variables of the program. Intermediate results, which the compiler adds between them, are asked
+the same, and decide nothing; nor do cosine similarities, which are reported as in Figure 8.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ _MAX_PAIRS = 4096
 class VariableEvidence:
     """How one variable fares; shares of tokens, but for ``error``.
 
-    Attributes: ``written``, ``own`` and ``compiled`` as the module says, the last two of the tokens whose answer the
-    exchange changes; ``unchanged`` the share of the others whose answer stays right under either exchange;
-    ``n_changed`` how many tokens the exchanges change; ``error`` the mean squared distance of what is written for it
-    from the compiled encoding.
+    Attributes: ``of_program`` whether it is a variable of the program, or an intermediate result; ``written``, ``own``
+    and ``compiled`` as the module says, the last two of the tokens whose answer the exchange changes; ``unchanged`` the
+    share of the others whose answer stays right under either exchange; ``n_changed`` how many tokens the exchanges
+    change; ``error`` the mean squared distance of what is written for it from the compiled encoding.
     """
 
     variable: str
     sublayer: str
+    of_program: bool
     written: float
     own: float
     compiled: float
@@ -62,7 +64,7 @@ class VariableEvidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a model is faithful to its program: its accuracy, and every share of every variable, reach ``threshold``.
+    """Whether a model is faithful: its accuracy, and all shares of the program's variables, reach ``threshold``.
 
     Attributes: ``measures`` of the whole model, as :func:`tracrlab.compress.metrics.measured_model` gives them.
     """
@@ -79,7 +81,9 @@ class Verdict:
     @property
     def faithful(self) -> bool:
         """The verdict."""
-        return self.accuracy >= self.threshold and all(each.least >= self.threshold for each in self.variables)
+        return self.accuracy >= self.threshold and all(
+            each.least >= self.threshold for each in self.variables if each.of_program
+        )
 
     @property
     def worst(self) -> VariableEvidence | None:
@@ -91,7 +95,8 @@ class Verdict:
         rows = [["variable", "in", "written", "own", "compiled", "unchanged", "error"]]
         for each in self.variables:
             shares = (each.written, each.own, each.compiled, each.unchanged, each.error)
-            rows.append([each.variable, each.sublayer, *(f"{share:.3f}" for share in shares)])
+            name = each.variable if each.of_program else f"({each.variable})"
+            rows.append([name, each.sublayer, *(f"{share:.3f}" for share in shares)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         written = {name.partition(" ")[2]: each for name, each in self.measures.items() if name.startswith("cosine_wr")}
@@ -160,6 +165,7 @@ def _evidence(
     return VariableEvidence(
         variable.name,
         sublayer_name(variable.sublayer),
+        variable.is_value,
         float(np.mean([one == other for one, other in zip(decoded, true, strict=True)])),
         _share(own_right, own_changed),
         _share(set_right, set_changed),
