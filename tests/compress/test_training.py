@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 from compressions import every_sequence, frac_prevs, permutations, sort_unique
+from pyarrow import parquet
 
+import tracrlab
+from tracrlab import rasp
 from tracrlab.compress import Settings, Sharing, Training, train
 from tracrlab.compress import training as training_module
 from tracrlab.compress.exact import exact_sizes
 from tracrlab.errors import CompressionError, InputError
 
 TINY = Settings(steps=40, batch_size=16)
+EXCHANGING = replace(TINY, interchange_weight=1.0)
 
 
 def same(one: Training, other: Training) -> bool:
@@ -30,6 +34,15 @@ def test_the_loss_falls() -> None:
     for before, after in zip(first, trained.results, strict=True):
         assert after["output_loss"] + after["layer_loss"] < (before["output_loss"] + before["layer_loss"]) / 2
     assert trained.compressed(8).config.d_model == 8
+
+
+def test_metrics_are_a_table(tmp_path: Path) -> None:
+    trained = train(frac_prevs(), [3, 4], settings=TINY)
+    trained.save_metrics(tmp_path / "metrics.parquet")
+    rows = parquet.read_table(tmp_path / "metrics.parquet").to_pylist()
+    assert rows == trained.metrics
+    assert {(row["d"], row["seed"]) for row in rows} == {(3, 0), (4, 0)}
+    assert max(row["step"] for row in rows) == TINY.steps
 
 
 def test_the_identity_at_full_size_is_exact() -> None:
@@ -70,7 +83,7 @@ class Interrupted(Exception):
 
 
 def test_an_interrupted_training_continues_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = replace(TINY, interchange_weight=1.0, unfrozen=("W_in",))
+    settings = replace(EXCHANGING, unfrozen=("W_in",))
     whole = train(frac_prevs(), [4, 6], settings=settings)
     step, count = training_module._step, 0
 
@@ -144,7 +157,9 @@ def test_what_cannot_be_trained_is_refused() -> None:
         (lambda: train(model, []), "at least one size"),
         (lambda: train(model, [4, 4]), "once only"),
         (lambda: Settings(steps=0), "steps"),
+        (lambda: train(tracrlab.compile(rasp.indices + 1, "ab", 2), 2, settings=EXCHANGING), "none to exchange"),
         (lambda: Settings(learning_rate=float("nan")), "learning_rate"),
+        (lambda: Settings(betas=(0.9, 1.0)), "betas"),
         (lambda: Settings(unfrozen=("W_X",)), "W_X"),
         (lambda: train(train(model, 4, settings=TINY).compressed(), 2), "already"),
         (lambda: train(model, 4, settings=TINY).compressed(5), "no run"),

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab.compress.compressed_model import CompressedModel
+    from tracrlab.compress.faithfulness import Verdict, verdict
     from tracrlab.compress.settings import Settings
     from tracrlab.compress.sharing import Sharing
     from tracrlab.compress.training import Run, Training, train
 
-__all__ = ["CompressedModel", "Run", "Settings", "Sharing", "Training", "train"]
+__all__ = ["CompressedModel", "Run", "Settings", "Sharing", "Training", "Verdict", "train", "verdict"]
 
 _HOMES = {
     "CompressedModel": "compressed_model",
@@ -28,9 +29,11 @@ _HOMES = {
     "Settings": "settings",
     "Sharing": "sharing",
     "Training": "training",
+    "Verdict": "faithfulness",
     "train": "training",
+    "verdict": "faithfulness",
 }
-_NEEDS_TORCH = {"Run", "Training", "train"}
+_NEEDS_TORCH = {"Run", "Training", "Verdict", "train", "verdict"}
 
 
 def __getattr__(name: str) -> Any:

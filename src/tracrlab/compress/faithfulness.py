@@ -33,7 +33,7 @@ from tracrlab.model.labels import ModelVariable
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 
-_MAX_PAIRS = 4096
+_N_PAIRS = 4096
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def verdict(
 
     Arguments:
         inputs: on which to judge; by default all inputs of the model, or many of them. Each variable is exchanged
-            between at least ``4096`` pairs of inputs of the same length.
+            between 4096 pairs of them, of the same length.
         threshold: what every share must reach.
         seed: of the pairs.
 
@@ -129,7 +129,7 @@ def verdict(
     target, settings = compiled_target(frozen, ids), Settings(sharing=model.sharing)
     measures = measured_model(model, rows)
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randint(len(ids), (_MAX_PAIRS,), generator=generator)
+    chosen = torch.randint(len(ids), (_N_PAIRS,), generator=generator)
     sources = same_length_sources(target.present.sum(dim=1)[chosen], generator)
     pairs = target.rows(chosen)
     with torch.no_grad():

@@ -62,6 +62,7 @@ def size_curves(
             _curve(axis, rows, column, name, f"C{number}", least=column in logarithmic)
         if column in logarithmic:
             axis.set_yscale("log")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_xlabel("d")
         axis.set_ylabel(title)
         axis.grid(alpha=0.3)

@@ -39,7 +39,6 @@ class Measures:
         cosine_written: [sublayer], the mean cosine similarity of what each sublayer writes to what that of the compiled
             model writes, where this is anything.
         cosine_read: [sublayer], the same after W Wᵀ, as later sublayers read it.
-        read_error: [dimension], the mean squared error of each compiled dimension, read from the last residual stream.
     """
 
     output_loss: Tensor
@@ -47,7 +46,6 @@ class Measures:
     accuracy: Tensor
     cosine_written: Tensor
     cosine_read: Tensor
-    read_error: Tensor
 
 
 def measured(
@@ -83,9 +81,6 @@ def _measured_one(
         whole = torch.zeros_like(read).index_copy(-1, sublayer.columns, wanted + torch.zeros_like(written))
         as_written.append(_mean_where(functional.cosine_similarity(written, wanted, dim=-1), counted))
         as_read.append(_mean_where(functional.cosine_similarity(read, whole, dim=-1), counted))
-    final = run.residuals[-1] @ matrices[places.unembedding].T
-    ideal = target.run.residuals[-1]
-    error = torch.stack([_mean_where(each, target.answered) for each in ((final - ideal) ** 2).unbind(dim=-1)])
     right = answers(output, run.logits) == answers(output, target.run.logits)
     return Measures(
         output_loss(output, settings, run.logits, target.run.logits, target.answered),
@@ -93,7 +88,6 @@ def _measured_one(
         _mean_where(right, target.answered),
         torch.stack(as_written),
         torch.stack(as_read),
-        error,
     )
 
 

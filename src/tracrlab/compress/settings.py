@@ -76,6 +76,8 @@ class Settings:
                 raise CompressionError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
         if not 0 < self.initial_sharpness <= 1:
             raise CompressionError(f"initial_sharpness must be above 0 and at most 1, not {self.initial_sharpness}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise CompressionError(f"betas must be at least 0 and less than 1, not {self.betas}")
         if unknown := [name for name in self.unfrozen if name not in TRAINABLE]:
             raise CompressionError(f"there are no weights {', '.join(unknown)}; there are {', '.join(TRAINABLE)}")
 

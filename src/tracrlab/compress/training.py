@@ -9,6 +9,7 @@ run.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -121,7 +122,7 @@ def train(
         device: where to compute; by default a GPU if PyTorch finds one.
 
     Raises:
-        CompressionError: a size does not fit the model, or the folder holds something else.
+        CompressionError: a size or setting does not fit the model, or the folder holds something else.
         InputError: the inputs do not fit the model.
     """
     if isinstance(model, CompressedModel):
@@ -132,6 +133,7 @@ def train(
     ids = torch.as_tensor(training_inputs(model, inputs), device=device)
     runs = _runs(d_compressed, seeds)
     parameters = _initial_parameters(model, frozen, settings, runs, ids, initial)
+    exchanged = _exchanged(model, frozen, settings)
     state = _State.start(parameters, settings)
     if folder is not None:
         description = _description(model, settings, runs, initial, ids)
@@ -139,7 +141,7 @@ def train(
         if checkpoint is not None:
             state.restore(checkpoint)
     target = compiled_target(frozen, ids)
-    _train(model, frozen, settings, runs, state, target, None if folder is None else Path(folder))
+    _train(model, frozen, settings, runs, exchanged, state, target, None if folder is None else Path(folder))
     return Training(
         model,
         settings,
@@ -226,6 +228,7 @@ def _train(
     frozen: FrozenModel,
     settings: Settings,
     runs: tuple[Run, ...],
+    exchanged: list[ModelVariable],
     state: _State,
     target: Target,
     folder: Path | None,
@@ -234,7 +237,6 @@ def _train(
     from rich.progress import track
 
     interval = max(1, settings.steps // _N_MEASUREMENTS)
-    variables = _exchanged(model, frozen, settings)
     lengths = target.present.sum(dim=1).cpu()
     console = Console(stderr=True)
     steps = track(
@@ -248,10 +250,10 @@ def _train(
     for step in steps:
         chosen = torch.randint(len(lengths), (settings.batch_size,), generator=state.generator)
         batch, swap = target.rows(chosen.to(frozen.device)), None
-        if variables:
+        if exchanged:
             sources = same_length_sources(lengths[chosen], state.generator).to(frozen.device)
             swap = swapped_target(
-                frozen, batch, variables[step % len(variables)], sources, compiled=settings.swap_compiled
+                frozen, batch, exchanged[step % len(exchanged)], sources, compiled=settings.swap_compiled
             )
         _step(model, frozen, settings, state, batch, swap)
         if state.step % interval == 0 or state.step == settings.steps:
@@ -296,7 +298,11 @@ def _clip(parameters: Iterable[Tensor], max_norm: float) -> None:
 
 
 def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
-    """The variables to exchange, one after another."""
+    """The variables to exchange, one after another.
+
+    Raises:
+        CompressionError: they are asked for, but there is none.
+    """
     variables = intermediate_variables(model, frozen) if settings.interchange_weight else []
     if settings.interchange_weight and not variables:
         raise CompressionError("the model computes no variable but its answer, so there is none to exchange")
@@ -308,7 +314,9 @@ def _detached(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _total(row: Row, settings: Settings) -> float:
-    return float(settings.output_weight * row["output_loss"] + settings.layer_weight * row["layer_loss"])
+    """The loss by which runs are compared; one that diverged comes last."""
+    total = float(settings.output_weight * row["output_loss"] + settings.layer_weight * row["layer_loss"])
+    return math.inf if math.isnan(total) else total
 
 
 def _description(
