@@ -83,6 +83,10 @@ def test_exports_like_any_model() -> None:
     assert module.config.d_model == 9
     np.testing.assert_allclose(module(ids).detach().numpy(), model.forward(ids.numpy()), rtol=1e-3, atol=1e-3)
     assert module.decode(module(ids), ids) == model.run_batch(inputs)
+    apply, parameters = model.to_jax(logits="raw")
+    np.testing.assert_allclose(
+        np.asarray(apply(parameters, ids.numpy())), model.forward(ids.numpy()), rtol=1e-3, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("sharing", Sharing)

@@ -115,9 +115,15 @@ def test_a_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     with pytest.raises(CompressionError, match="something else"):
         train(frac_prevs(), 4, settings=TINY, folder=tmp_path / "notes")
-    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"cut")
-    with pytest.raises(CompressionError, match=r"checkpoint\.safetensors"):
-        train(frac_prevs(), 4, settings=TINY, folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.safetensors", "training.json", "metrics.parquet"])
+def test_a_damaged_training_is_refused(tmp_path: Path, name: str) -> None:
+    train(frac_prevs(), 4, settings=TINY, folder=tmp_path)
+    for content in (b"cut", b"[]"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CompressionError, match=r"cannot|can be continued"):
+            train(frac_prevs(), 4, settings=TINY, folder=tmp_path)
 
 
 @pytest.mark.parametrize(

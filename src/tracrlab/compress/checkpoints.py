@@ -39,7 +39,9 @@ def begin(folder: Path, description: dict[str, Any]) -> Checkpoint | None:
 
     Raises:
         CompressionError: the folder holds another training, or something else, or cannot be written.
+        MissingDependencyError: pyarrow is not installed.
     """
+    require("pyarrow", extra="compress", purpose="a training with checkpoints")
     text = json.dumps(description, indent=1, sort_keys=True)
     try:
         if (folder / TRAINING_FILE).exists():
@@ -109,6 +111,8 @@ def _checkpoint(folder: Path) -> Checkpoint:
 
 
 def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if not isinstance(found, dict):
+        raise ValueError(f"{TRAINING_FILE} says nothing about it")
     different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if different:
         raise CompressionError(
