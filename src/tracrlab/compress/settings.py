@@ -16,8 +16,8 @@ class Settings:
     """The settings of a training.
 
     The paper trains with AdamW, both loss terms weighted equally, and lets the learning rate fall linearly over the
-    first half of the steps; the text at hand has lost its numbers, so those below are ours. They are for a hundredth of
-    an hour: sharpening the attention and letting the learning rate fall to the end take the place of many steps.
+    first half of the steps; the text at hand has lost its numbers, so those below are ours. They are chosen for
+    minutes, not hours: sharpening, and a learning rate that falls to the end, take the place of many steps.
 
     Attributes:
         steps: how many batches.

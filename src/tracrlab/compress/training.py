@@ -109,8 +109,8 @@ def train(
     """Compress the residual stream of a model to one or many sizes, from one or many seeds.
 
     All weights of the model stay as they are, unless ``settings.unfrozen`` names them; what is learned is the matrix W.
-    On a terminal a bar shows how far it is. On one kind of processor the same arguments give the same numbers, to the
-    bit, and so does a training that was interrupted and continued.
+    On a terminal a bar shows how far it is. On a CPU the same arguments give the same numbers, to the bit, and so does
+    a training that was interrupted and continued; on a GPU, sums may be rounded in another order.
 
     Arguments:
         d_compressed: sizes of the compressed residual stream.
