@@ -60,6 +60,8 @@ def test_a_saved_model_is_compressed() -> None:
         (("--d", "3", "--initial", "identity", "-o", "out"), "full size"),
         (("--d", "3", "--faithful", "-1", "-o", "out"), "--faithful"),
         (("--d", "3", "--faithful", "nan", "-o", "out"), "interchange_weight"),
+        (("--d", "3", "--layer-weight", "inf", "-o", "out"), "layer_weight"),
+        (("--d", "3", "--sharpness", "0", "-o", "out"), "--sharpness"),
         (("--d", "3", "--steps", "0", "-o", "out"), "--steps"),
         (("--d", "3"), "'-o'"),
         (("--d", "3", "-o", "taken"), "something else"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,11 +67,11 @@ class Settings:
             if getattr(self, name) < 1:
                 raise CompressionError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in ("learning_rate", "max_grad_norm", "logit_scale"):
-            if not getattr(self, name) > 0:
-                raise CompressionError(f"{name} must be positive, not {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise CompressionError(f"{name} must be a positive number, not {getattr(self, name)}")
         for name in ("output_weight", "layer_weight", "interchange_weight", "weight_decay", "final_learning_rate"):
-            if not getattr(self, name) >= 0:
-                raise CompressionError(f"{name} must not be negative, like {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise CompressionError(f"{name} must be a number and not negative, unlike {getattr(self, name)}")
         for name in ("decay_share", "sharpening_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise CompressionError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
