@@ -1,4 +1,4 @@
-"""Draw the figures of docs/gallery.md and write that page: ``python examples/gallery.py [FOLDER]``, ``make gallery``."""
+"""Draw the figures of docs/gallery.md and write the page: ``make gallery``, ``python examples/gallery.py FOLDER``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: its file, title, the arguments of ``tracrlab plot``, the paper's figure in words, and what ours shows."""
+    """A figure: its file, its title, what to tell ``tracrlab plot``, the paper's figure in words, and what ours shows."""
 
     file: str
     title: str
@@ -40,8 +40,8 @@ ENTRIES = (
         "frac_prevs --vocab xac --max-len 4 --kind stages",
         "The way of a program through the compiler in three pictures: a graph of the expressions with the values that "
         "each can have, a block for each of them, and the blocks stacked into attention and MLP layers.",
-        "The same three from left to right, a row an expression: arcs from each to what it reads; the heads and neurons "
-        "that compute it and its values; the sublayers they are put into, attention orange and MLPs blue.",
+        "The same three from left to right, a row an expression: arcs from each to what it reads; the heads and "
+        "neurons that compute it and its values; the sublayers they are put into, attention orange and MLPs blue.",
     ),
     Entry(
         "sort_unique.png",
@@ -55,9 +55,9 @@ ENTRIES = (
         "sort.png",
         "Figure 9: sorting with duplicates",
         "sort 31423",
-        "The same for a program that also sorts equal keys, which keep their order; its model has many dimensions.",
-        "The model has so many dimensions that the figure is folded: a row for each variable, with its value at each "
-        "token as text, shaded from the first to the last of the values that it can have.",
+        "The same for a program that also sorts equal keys, which keep their order.",
+        "The same: two heads count smaller tokens and equal ones before, `mlp 1` and `mlp 2` add the counts up to a "
+        "place, `target_pos`, and the last attention moves each token there.",
     ),
     Entry(
         "pair_balance.png",
@@ -65,7 +65,8 @@ ENTRIES = (
         "pair_balance '(a)b)(' --columns 1 --fold",
         "The residual stream of `pair_balance`: the fractions of opening and of closing brackets so far, and their "
         "difference.",
-        "The same, folded and as wide as one column of a paper; the difference, `pair_balance`, can be negative.",
+        "The same, as wide as one column of a paper and folded: a row for each variable, with its value at each token "
+        "as text, shaded from the first to the last of the values that it can have.",
     ),
     Entry(
         "shuffle_dyck.png",
@@ -112,8 +113,8 @@ INTRODUCTION = """# Gallery
 
 Figures of compiled models, beside those of the [Tracr paper](https://arxiv.org/abs/2301.05062) that show the same
 programs. `make gallery` draws them and writes this page; the same version always draws the same files. `tracrlab plot`
-writes SVG, PNG and PDF, as wide as one column of a paper or two; from Python it is `model.plot(tokens, kind="residual")`,
-with the same options, and gives a matplotlib figure:
+writes SVG, PNG and PDF, as wide as one column of a paper or two. From Python it is
+`model.plot(tokens, kind="residual")`, with the same options, which gives a matplotlib figure:
 
 ```python
 >>> import tracrlab

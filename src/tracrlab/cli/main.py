@@ -330,8 +330,8 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
 
 
 @main.command(
-    help="Draw a figure of a model: the residual stream on an input, the attention patterns, the compiler's stages, the "
-    f"weights or the cost.\n\n{MODEL_HELP}",
+    help="Draw a figure of a model: the residual stream on an input, the attention patterns, the compiler's stages, "
+    f"the weights or the cost.\n\n{MODEL_HELP}",
     epilog=TOKENS_HELP,
 )
 @click.argument("program")

@@ -1,0 +1,1 @@
+"""Figures of a compiled model: residual stream, attention patterns, stages of compiling, weights, cost."""

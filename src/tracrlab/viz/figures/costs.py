@@ -46,7 +46,9 @@ def cost_figure(report: Report, *, columns: Columns = 1) -> Figure:
         scale = longest / max(*column, 1)
         middles = top + (np.arange(len(column)) + 0.5) * LINE
         page.boxes(
-            np.array([[x, y - _BAR / 2, max(count * scale, 0.01), _BAR] for y, count in zip(middles, column, strict=True)]),
+            np.array(
+                [[x, y - _BAR / 2, max(count * scale, 0.01), _BAR] for y, count in zip(middles, column, strict=True)]
+            ),
             _BARS[place],
         )
         page.path([(x, top), (x, top + LINE * len(column))])

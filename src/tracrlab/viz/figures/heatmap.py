@@ -9,7 +9,7 @@ import numpy as np
 
 from tracrlab.shapes import Bool, Float
 from tracrlab.viz.figures.colours import GROUND, colours
-from tracrlab.viz.figures.page import FAINT, FONT, LINE, RED, TITLE, Page, text_width
+from tracrlab.viz.figures.page import FAINT, LINE, RED, TITLE, Page, text_width
 
 CELL = 8.0  # how wide and high a cell is where there is room
 _LABELLED = 6.8  # the least size of a cell that has a label of its own
@@ -42,7 +42,8 @@ class Axis:
         """The labels that have room, each with the place of its middle in points, for cells of this size."""
         if cell >= _LABELLED and (not self.groups or len(set(self.labels)) == len(self.labels)):
             return [((number + 0.5) * cell, label) for number, label in enumerate(self.labels)]
-        places, start = [], 0
+        places: list[tuple[float, str]] = []
+        start = 0
         for name, size in self.groups or ((label, 1) for label in self.labels):
             middle = (start + size / 2) * cell
             if not places or middle - places[-1][0] >= _LABELLED:
@@ -52,7 +53,8 @@ class Axis:
 
     def breaks(self, cell: float) -> list[float]:
         """Where one group ends and the next begins."""
-        return (np.cumsum([size for _, size in self.groups])[:-1] * cell).tolist()
+        ends: list[float] = (np.cumsum([size for _, size in self.groups])[:-1] * cell).tolist()
+        return ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +89,13 @@ class Heatmap:
     def width(self) -> float:
         """How wide it is, with labels and title."""
         titles = max((text_width(line, TITLE) for line in self.title), default=0.0)
-        return self.lead + max(self.shares.shape[1] * self.cell[0], titles, text_width(self.columns.title))
+        return self.lead + max(float(self.shares.shape[1] * self.cell[0]), titles, text_width(self.columns.title))
 
     @property
     def height(self) -> float:
         """How high it is, with labels and title."""
         below = LINE if self.columns.title else 0.0
-        return len(self.title) * LINE + self.shares.shape[0] * self.cell[1] + _GAP + self._foot + below
+        return len(self.title) * LINE + float(self.shares.shape[0] * self.cell[1]) + _GAP + self._foot + below
 
     @property
     def _foot(self) -> float:

@@ -23,7 +23,7 @@ _HIGHEST = 500.0  # points that the rows of a matrix take at most, while they ca
 
 
 def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
-    """The embeddings, the products W_Q W_Kᵀ and W_V W_O of each head, W_in and W_out, each divided by its largest entry.
+    """The embeddings, W_Q W_Kᵀ and W_V W_O of each head, W_in and W_out, each divided by its largest entry.
 
     A head is drawn as these two products, which its scores and what it writes depend on, over residual dimensions. Rows
     and columns that are all zero are left out.
@@ -51,7 +51,9 @@ def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str 
     return sheet(maps, room, "the weights", ("-most", "most"), empty="no weights but zeros")
 
 
-def _matrices(model: CompiledModel) -> Iterator[tuple[str, tuple[str, ...], Float[np.ndarray, "row column"], Axis, Axis]]:
+def _matrices(
+    model: CompiledModel,
+) -> Iterator[tuple[str, tuple[str, ...], Float[np.ndarray, "row column"], Axis, Axis]]:
     config, weights, labels = model.config, model.weights, model.labels
     stream = _dimensions(labels.dimensions)
     tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
@@ -59,7 +61,10 @@ def _matrices(model: CompiledModel) -> Iterator[tuple[str, tuple[str, ...], Floa
     yield "embed", ("W_E",), weights.W_E, tokens, stream
     yield "embed", ("W_pos",), weights.W_pos, places, stream
     for layer in range(config.n_layers):
-        before, after = _dimensions(labels.dimensions_after(2 * layer)), _dimensions(labels.dimensions_after(2 * layer + 1))
+        before, after = (
+            _dimensions(labels.dimensions_after(2 * layer)),
+            _dimensions(labels.dimensions_after(2 * layer + 1)),
+        )
         name = sublayer_name(2 * layer)
         for number, head in enumerate(labels.heads[layer]):
             title = f"{name}.{number} {name_label(head.writes)}"
@@ -87,7 +92,7 @@ def _titled(axis: Axis, title: str) -> Axis:
 def _heatmap(
     title: tuple[str, ...], matrix: Float[np.ndarray, "row column"], rows: Axis, columns: Axis, room: float
 ) -> Heatmap:
-    used_rows, used_columns = matrix.any(axis=1), matrix.any(axis=0)
+    used_rows, used_columns = (matrix != 0).any(axis=1), (matrix != 0).any(axis=0)
     rows, columns = rows.kept(used_rows), columns.kept(used_columns)
     shares = matrix[used_rows][:, used_columns] / np.abs(matrix).max()
     lead = max(map(text_width, rows.labels)) + 14

@@ -6,7 +6,7 @@ change nothing are collapsed. Of a large model the figure is folded: a row for e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,11 @@ def residual_figure(
     room = page_width(columns) - 2 * MARGIN
     folded = len(trace.labels.dimensions) > MOST_DIMENSIONS if fold is None else fold
     view = _variable_view(trace, room) if folded else _dimension_view(trace, bos, room)
-    steps = range(len(trace.steps)) if sublayer is None else [checked_sublayer([each.name for each in trace.steps], sublayer)]
+    steps = (
+        range(len(trace.steps))
+        if sublayer is None
+        else [checked_sublayer([each.name for each in trace.steps], sublayer)]
+    )
     return _drawn(view, [(step, trace.steps[step].name) for step in steps], room)
 
 
@@ -140,8 +144,8 @@ def _dimension_view(trace: Trace, bos: str, room: float) -> _View:
     if width < _LEAST_CELL:
         raise _too_long(trace, int((room - _label_width(rows)) / _LEAST_CELL) - 1)
     scale, changed = _scales(trace, variables), changes(trace)
-    owned = [_rows_of(variables, lambda each, now=step: each.stands_after(now.sublayer)) for step in trace.steps]
-    cleared = [_rows_of(variables, lambda each, now=step: each.cleared == now.sublayer) for step in trace.steps]
+    owned = [_rows_of(variables, [each.stands_after(step.sublayer) for each in variables]) for step in trace.steps]
+    cleared = [_rows_of(variables, [each.cleared == step.sublayer for each in variables]) for step in trace.steps]
     numbers = [
         np.where((np.abs(step.residual) > _CHANGED)[:, places].T & own[:, None], step.residual[:, places].T, 0)
         for step, own in zip(trace.steps, owned, strict=True)
@@ -152,8 +156,7 @@ def _dimension_view(trace: Trace, bos: str, room: float) -> _View:
         born=np.zeros(len(places), int),
         shares=[each / scale[:, None] for each in numbers],
         outlined=[
-            each[:, places].T & (own | gone)[:, None]
-            for each, own, gone in zip(changed, owned, cleared, strict=True)
+            each[:, places].T & (own | gone)[:, None] for each, own, gone in zip(changed, owned, cleared, strict=True)
         ],
         changing=[bool(each.any()) for each in changed],
         cell=(width, height),
@@ -161,9 +164,9 @@ def _dimension_view(trace: Trace, bos: str, room: float) -> _View:
     )
 
 
-def _rows_of(variables: Sequence[ModelVariable], holds: Callable[[ModelVariable], bool]) -> Bool[np.ndarray, " row"]:
+def _rows_of(variables: Sequence[ModelVariable], holds: Sequence[bool]) -> Bool[np.ndarray, " row"]:
     """What holds of each variable, repeated for each of its dimensions."""
-    return np.repeat([holds(each) for each in variables], [each.variable.width for each in variables])
+    return np.repeat(np.array(holds, bool), [each.variable.width for each in variables])
 
 
 def _scales(trace: Trace, variables: Sequence[ModelVariable]) -> Float[np.ndarray, " row"]:
@@ -227,7 +230,7 @@ def _variable_view(trace: Trace, room: float) -> _View:
 
 
 def _ranks(step: Step, variable: ModelVariable, n_tokens: int) -> list[float]:
-    """For each token the place of the variable's value among those it can have, between 0 and 1; 0 where it has none."""
+    """For each token the place of its value among those the variable can have, from 0 to 1; 0 where it has none."""
     if not variable.stands_after(step.sublayer):
         return [0.0] * n_tokens
     places, last = variable.variable.places, max(1, len(variable.variable.values) - 1)

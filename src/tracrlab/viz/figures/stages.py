@@ -87,7 +87,9 @@ def _inputs(model: CompiledModel, program: SOp) -> Mapping[int, tuple[int, ...]]
 
 def _components(row: Implementation) -> str:
     heads, neurons = len(row.heads), sum(each.stop - each.start for each in row.neurons)
-    parts = [f"{heads} head{'s' * (heads != 1)}"] * bool(heads) + [f"{neurons} neurons"] * bool(neurons)
+    parts = [f"{heads} head{'s' * (heads != 1)}"] * bool(heads) + [f"{neurons} neuron{'s' * (neurons != 1)}"] * bool(
+        neurons
+    )
     return ", ".join(parts) or ("embedding" if row.holds else "-")
 
 
