@@ -90,6 +90,8 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     folder = Path(path)
     try:
         data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        if "format" not in data:
+            raise ValueError(f"its {CONFIG_FILE} is another program's")
         if data["format"] != FORMAT:
             raise ValueError(f"its format is {data['format']!r}, this version reads {FORMAT}")
         with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
