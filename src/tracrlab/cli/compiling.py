@@ -1,0 +1,154 @@
+"""Commands about programs and what they compile to: ``programs``, ``compile``, ``info``, ``print``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tracrlab.cli.models import compiled, in_file, program_to_compile, saved_model, vocabulary_of
+from tracrlab.cli.options import (
+    COMPILE_OPTIONS,
+    DEFAULT_MAX_LEN,
+    MODEL_HELP,
+    NAME_OPTION,
+    PROGRAM_HELP,
+    TARGET_OPTIONS,
+    TOKENS_HELP,
+    TOKENS_OPTION,
+    CompileOptions,
+    with_options,
+)
+from tracrlab.cli.targets import check_target_options
+
+if TYPE_CHECKING:
+    from tracrlab.cli.programs import NamedProgram
+    from tracrlab.export.targets import Activation, Target
+    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.rasp.values import Value
+
+
+@click.command()
+def programs() -> None:
+    """List the programs of the library."""
+    from tracrlab.cli import show
+    from tracrlab.rasp.library import PROGRAMS
+
+    show.console().print(show.program_table(list(PROGRAMS.values())))
+
+
+@click.command(name="compile", help=f"Compile a program and save the model.\n\n{PROGRAM_HELP}", epilog=TOKENS_HELP)
+@click.argument("program")
+@with_options(NAME_OPTION, *COMPILE_OPTIONS, *TARGET_OPTIONS, TOKENS_OPTION)
+@click.option("-o", "--output", "folder", metavar="DIR", help="The folder to write the model into.")
+@click.option(
+    "--explain", is_flag=True, help="List the passes of compact mode, and what each does to the model's size."
+)
+def compile_(
+    program: str,
+    name: str | None,
+    kind: str,
+    folder: str | None,
+    explain: bool,
+    target: Target | None,
+    activation: Activation | None,
+    **options: Any,
+) -> None:
+    """Compile and save."""
+    from tracrlab.cli import show
+
+    check_target_options(target, activation, causal=bool(options["causal"]))
+    if folder is None and not explain:
+        raise click.UsageError("say with -o where to write the model, or ask with --explain what compiling does.")
+    compile_options = CompileOptions(**options)
+    found = program_to_compile(in_file(program, name), compile_options, kind)
+    vocabulary = vocabulary_of(found, compile_options, kind)
+    if explain:
+        stages = _compiled_pass_by_pass(found, vocabulary, compile_options)
+        show.console().print(show.pass_table(stages))
+    if folder is not None:
+        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
+        if target is None:
+            model.save_pretrained(folder)
+        else:
+            _save_certified(model, target, activation, folder)
+        click.echo(f"{model!r}\nsaved in {folder}" + (f" as {target}" if target else ""))
+
+
+@click.command(
+    help=f"Describe a model: shape, program, layers, dimensions.\n\n{MODEL_HELP} Of a program in a file, without "
+    "options for compiling, the expressions are described.",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@with_options(NAME_OPTION, *COMPILE_OPTIONS, TOKENS_OPTION)
+def info(program: str, name: str | None, kind: str, **options: Any) -> None:
+    """Describe."""
+    from tracrlab.cli import show
+
+    program, compile_options = in_file(program, name), CompileOptions(**options)
+    model = saved_model(program, compile_options)
+    if model is None:
+        found = program_to_compile(program, compile_options, kind)
+        if found.entry is None and not compile_options.given:
+            show.console().print(show.program_description(found.program))
+            return
+        model = compiled(found, vocabulary_of(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    show.console().print(show.model_description(model))
+
+
+@click.command(name="print", help=f"Write a program as textual RASP.\n\n{PROGRAM_HELP}")
+@click.argument("program")
+@with_options(NAME_OPTION)
+@click.option(
+    "--input", "text", metavar="TOKENS",
+    help="The running example that the text sets, and on which a RASP file is run. [RASP file: its own]",
+)  # fmt: skip
+def print_(program: str, name: str | None, text: str | None) -> None:
+    """Print."""
+    from tracrlab.cli.programs import find_program, running_example
+    from tracrlab.rasp.textual.printer import is_assignable, program_text
+    from tracrlab.rasp.textual.session import Examples
+
+    full_name = in_file(program, name)
+    found = find_program(full_name, text)
+    example = found.example or (None if text is None else running_example(text))
+    variable = full_name.rpartition(":")[2]
+    written = program_text(
+        found.program,
+        name=variable if is_assignable(variable) else "out",
+        example=None if example == Examples().sop else example,
+    )
+    click.echo(written.encode(), nl=False)  # RASP files are UTF-8, whatever the terminal is
+
+
+def _compiled_pass_by_pass(
+    found: NamedProgram, vocabulary: list[Value], options: CompileOptions
+) -> list[tuple[str, str, str, CompiledModel]]:
+    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, models."""
+    from tracrlab.compiler.compact.passes import Passes
+
+    descriptions, families = Passes.descriptions(), Passes.families()
+    faithful = replace(options, mode="faithful", passes=None)
+    stages = [("faithful", "", "a component for each s-op", compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
+    for count in range(len(descriptions) + 1):
+        names = list(descriptions)[:count]
+        compact = replace(options, mode="compact", passes=",".join(names))
+        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compact)
+        last = names[-1] if names else "compact"
+        stages.append((last, families.get(last, ""), descriptions.get(last, "no pass yet"), model))
+    return stages
+
+
+def _save_certified(model: CompiledModel, target: Target, activation: Activation | None, folder: str) -> None:
+    """Save the model of a stock architecture, with its tokenizer, card and certificate."""
+    from tracrlab.cli.show import progress
+    from tracrlab.export.targets import certified_export
+
+    with progress("proving"):
+        export = certified_export(model, target, activation)
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # saving takes no time, and it draws one on what is no terminal, too
+    export.save_pretrained(folder)

@@ -1,0 +1,90 @@
+"""The command ``verify``."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tracrlab.cli.models import compiled, in_file, program_to_compile, saved_model, vocabulary_of
+from tracrlab.cli.options import (
+    COMPILE_OPTIONS,
+    DEFAULT_MAX_LEN,
+    DTYPE_OPTION,
+    DTYPES,
+    MODEL_HELP,
+    NAME_OPTION,
+    TARGET_OPTIONS,
+    TOKENS_HELP,
+    TOKENS_OPTION,
+    CompileOptions,
+    with_options,
+)
+from tracrlab.cli.targets import check_target_options
+
+if TYPE_CHECKING:
+    from tracrlab.export.targets import Activation, Target
+
+
+@click.command(
+    name="verify",
+    help="Prove that a model computes its program on all inputs, or say which part may not: status 0 or 1.\n\n"
+    f"{MODEL_HELP} For such a folder, --program may name the program, to search inputs on which they differ.",
+    epilog=TOKENS_HELP,
+)
+@click.argument("program")
+@with_options(NAME_OPTION, *(option for option in COMPILE_OPTIONS if option is not DTYPE_OPTION), *TARGET_OPTIONS)
+@with_options(TOKENS_OPTION)
+@click.option(
+    "--dtype", type=click.Choice(DTYPES),
+    help="The number format to prove it in, for which a program is compiled. [default: a model's own, or float32]",
+)  # fmt: skip
+@click.option("--exhaustive", is_flag=True, help="Run every input, too.")
+@click.option("-o", "--output", "file", metavar="FILE", help="A file for the certificate, as JSON.")
+def verify_(
+    program: str,
+    name: str | None,
+    kind: str,
+    dtype: str | None,
+    exhaustive: bool,
+    file: str | None,
+    target: Target | None,
+    activation: Activation | None,
+    **options: Any,
+) -> None:
+    """Verify."""
+    from tracrlab.cli.programs import find_program
+    from tracrlab.cli.show import progress
+    from tracrlab.rasp.display import escaped
+
+    if file is not None and (Path(file).is_dir() or not Path(file).parent.is_dir()):
+        raise click.UsageError(f"{file} is a folder, or in one that does not exist.")
+    model = saved_model(program, CompileOptions(**options, dtype=None))
+    if model is not None:
+        found = None if name is None else find_program(name)
+    else:
+        compile_options = CompileOptions(**options, dtype=dtype)
+        found = program_to_compile(in_file(program, name), compile_options, kind)
+        model = compiled(found, vocabulary_of(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    check_target_options(target, activation, causal=model.config.causal)
+    searched = found.program if found and target is None else None
+    with nullcontext() if exhaustive else progress("verifying"):
+        certificate = model.verify(searched, exhaustive=exhaustive, dtype=dtype, target=target, activation=activation)
+    if file is not None:
+        _write_text(file, certificate.to_json() + "\n")
+    click.echo("\n".join(map(escaped, certificate.summary().split("\n"))))
+    if not certificate.holds:
+        raise click.exceptions.Exit(1)
+
+
+def _write_text(file: str, text: str) -> None:
+    """Write a file, or leave what was there as it was."""
+    scratch = Path(file).with_name(f".{Path(file).name}.new")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(file)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, file) from error
