@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: its file, its title, what to tell ``tracrlab plot``, the paper's figure in words, and what ours shows."""
+    """A figure: its file, title, what to tell ``tracrlab plot``, the paper's figure in words, and what ours shows."""
 
     file: str
     title: str
