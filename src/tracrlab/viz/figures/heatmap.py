@@ -125,7 +125,8 @@ class Heatmap:
             for at, label in self.rows.shown(h):
                 page.text(left - _GAP, top + at, label, align="right")
             if self.rows.title:
-                page.text(x + LINE / 2, top + n_rows * h / 2, self.rows.title, align="center", ink=FAINT, rotated=True)
+                middle = max(top + n_rows * h / 2, y + text_width(self.rows.title) / 2)  # not above the map
+                page.text(x + LINE / 2, middle, self.rows.title, align="center", ink=FAINT, rotated=True)
         bottom = top + n_rows * h + _GAP
         for at, label in self.columns.shown(w):
             if self._is_upright(label):
