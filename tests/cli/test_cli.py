@@ -374,6 +374,8 @@ class TestTrace:
             ["mlp", "1", "target_pos", "2", "0", "1"],
             ["attn", "2", "sort_unique", "a", "b", "d"],
             ["output", "sort_unique", "a", "b", "d"],
+            ["4", "intermediate", "results", "not", "shown:", "--all", "shows", "them"],
+            ["mlp", "2:", "nothing", "written"],
         ]
 
     def test_all(self) -> None:

@@ -67,12 +67,11 @@ INPUTS = {"small": "xacx", "compact": "cabac", "wide": "labcabel", "long": LETTE
     ("name", "kind", "columns"),
     [
         *(("small", kind, columns) for kind in KINDS for columns in (1, 2)),
-        *(("wide", kind, 1) for kind in KINDS),
+        *(("wide", kind, 1) for kind in ("patterns", "weights", "stages")),
         *(("compact", kind, 2) for kind in ("residual", "weights", "stages")),
         *(("many layers", kind, 1) for kind in ("stages", "cost")),
         ("many layers", "residual", 2),
         ("long", "residual", 2),
-        ("long", "residual", 1),
         ("long", "patterns", 1),
     ],
 )

@@ -154,7 +154,18 @@ def trace_tables(model: CompiledModel, trace: Trace, width: int, *, intermediate
         if variable.is_value or intermediate
     ]
     rows.append(Row(printable(model.output_name), value_cells(trace.output, "bold"), "output", "bold"))
-    return stacked(position_tables(rows, position_headings(trace.tokens), "variable", width))
+    tables = stacked(position_tables(rows, position_headings(trace.tokens), "variable", width))
+    return Group(tables, *(Text(line, "dim") for line in _folded(trace, intermediate)))
+
+
+def _folded(trace: Trace, intermediate: bool) -> Iterator[str]:
+    """What a trace leaves out, in words."""
+    hidden = sum(not variable.is_value for step in trace.steps for variable in step.written)
+    if hidden and not intermediate:
+        yield f"{_counted(hidden, 'intermediate result')} not shown: --all shows them"
+    silent = [step.name for step in trace.steps if not step.written]
+    if silent:
+        yield f"{', '.join(silent)}: nothing written"
 
 
 def pattern_tables(model: CompiledModel, trace: Trace, width: int) -> Iterator[RenderableType]:

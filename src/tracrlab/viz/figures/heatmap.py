@@ -102,7 +102,7 @@ class Heatmap:
         return max((self._label_height(label) for _, label in self.columns.shown(self.cell[0])), default=0.0)
 
     def _label_height(self, label: str) -> float:
-        return text_width(label) if self._is_upright(label) else LINE - _GAP
+        return 1.04 * text_width(label) + 2 if self._is_upright(label) else LINE - _GAP  # a PNG has whole pixels
 
     def _is_upright(self, label: str) -> bool:
         return text_width(label) > max(self.cell[0], _LABELLED) - 0.5
@@ -125,11 +125,12 @@ class Heatmap:
             for at, label in self.rows.shown(h):
                 page.text(left - _GAP, top + at, label, align="right")
             if self.rows.title:
-                page.text(x + LINE / 2, top + n_rows * h / 2, self.rows.title, align="center", ink=FAINT, rotated=True)
+                middle = max(top + n_rows * h / 2, y + text_width(self.rows.title) / 2)  # not above the map
+                page.text(x + LINE / 2, middle, self.rows.title, align="center", ink=FAINT, rotated=True)
         bottom = top + n_rows * h + _GAP
         for at, label in self.columns.shown(w):
             if self._is_upright(label):
-                page.text(left + at, bottom, label, align="right", rotated=True)
+                page.text(left + at, bottom + 1, label, align="right", rotated=True)
             else:
                 page.text(left + at, bottom + (LINE - _GAP) / 2, label, align="center")
         if self.columns.title:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.craft.spaces import Dimension
+from tracrlab.craft.spaces import Dimension, Layout
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import sublayer_name
 from tracrlab.shapes import Float
@@ -19,11 +19,12 @@ from tracrlab.viz.figures.texts import dimension_label, name_label, value_label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LAST = "unembed"
 _HIGHEST = 500.0  # points that the rows of a matrix take at most, while they can be told apart
 
 
 def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
-    """The embeddings, W_Q W_Kᵀ and W_V W_O of each head, W_in and W_out, each divided by its largest entry.
+    """W_E, W_pos, W_Q W_Kᵀ and W_V W_O of each head, W_in, W_out and W_U, each divided by its largest entry.
 
     A head is drawn as these two products, which its scores and what it writes depend on, over residual dimensions. Rows
     and columns that are all zero are left out.
@@ -31,7 +32,7 @@ def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str 
     Arguments:
         model: the model.
         columns: of a paper, which the figure is as wide as at most.
-        sublayer: the only one to draw, such as ``"attn 2"``.
+        sublayer: the only one to draw, such as ``"attn 2"``, ``"embed"`` or ``"unembed"``.
 
     Raises:
         DrawingError: there is no such sublayer, or the figure would be too large for a file.
@@ -39,7 +40,7 @@ def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str 
     """
     from tracrlab.viz.figures.residual import checked_sublayer
 
-    names = [sublayer_name(number) for number in range(-1, 2 * model.config.n_layers)]
+    names = [sublayer_name(number) for number in range(-1, 2 * model.config.n_layers)] + [_LAST]
     if sublayer is not None:
         checked_sublayer(names, sublayer)
     room = page_width(columns) - 2 * MARGIN
@@ -78,6 +79,9 @@ def _matrices(
         n = len(written)
         yield name, (f"{name} W_in",), weights.W_in[layer][:, :n], _titled(after, "read"), neurons
         yield name, (f"{name} W_out",), weights.W_out[layer][:n].T, _titled(after, "written"), neurons
+    answers = [dimension_label(each) for each in model.output.dimensions]
+    none = model.output.layout is not Layout.SCALAR and model.output.nullable  # a logit of its own
+    yield _LAST, ("W_U",), weights.W_U, stream, Axis((*answers, *["-"] * none), title="answer")
 
 
 def _dimensions(dimensions: tuple[Dimension, ...]) -> Axis:
