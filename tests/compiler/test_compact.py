@@ -14,7 +14,7 @@ from oracles import SMALL_VOCABS, every_input
 import tracrlab
 from benchmarks.random_programs import random_program
 from tracrlab import rasp
-from tracrlab.compiler.compact.affine import affine_basis, affine_read
+from tracrlab.compiler.compact.affine import affine_basis, affine_read, stored_columns
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
@@ -187,6 +187,23 @@ def test_a_basis_spans_what_it_is_the_basis_of(seed: int, n_values: int, n_featu
     assert read is not None
     matrix, offset = read
     np.testing.assert_allclose(basis @ matrix + offset, features, atol=1e-8)
+
+
+@given(st.integers(18, 40), st.integers(-1, 1), st.integers(0, 3))
+@settings(max_examples=30, deadline=None)
+def test_digits_beside_those_of_another_base_are_stored_themselves(base: int, off: int, shift: int) -> None:
+    numbers = np.arange(base * base)
+    marks = (np.stack([numbers // base, numbers % base])[:, :, None] == np.arange(base)).astype(float)
+    other = divmod(numbers + shift, base + off)
+    features = np.concatenate([*marks, np.stack(other, axis=1), np.stack(other, axis=1) ** 2], axis=1)
+    table = stored_columns(features)
+    assert table.shape[1] <= affine_basis(features).shape[1] + 2
+    read = affine_read(table, features)
+    assert read is not None
+    matrix, offset = read
+    np.testing.assert_allclose(table @ matrix + offset, features, atol=1e-8)
+    fractional = (matrix * 4 != np.round(matrix * 4)).any(axis=0)
+    assert (np.count_nonzero(matrix[:, fractional], axis=0) <= 16).all()
 
 
 def test_what_is_not_in_the_span_is_not_read() -> None:

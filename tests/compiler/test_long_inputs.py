@@ -73,6 +73,15 @@ def test_long_programs_are_right_and_certified(name: str) -> None:
     assert model.verify().holds
 
 
+@pytest.mark.parametrize(("name", "longest"), [("sort", 256), ("induction", 324)])
+def test_squares_of_whole_numbers_are_no_harder_lengths(name: str, longest: int) -> None:
+    model = tracrlab.compile(PROGRAMS[name].build(), PROGRAMS[name].vocabulary(700), longest, mode="compact")
+    certificate = model.verify()
+    assert certificate.holds
+    copied = [proof for proof in certificate.components if proof.writes == "previous"]
+    assert all(proof.error < 1e-4 for proof in copied)
+
+
 def test_without_carries_the_function_is_the_same() -> None:
     words = random.Random(0).choices("abc", k=LONGEST)
     model = tracrlab.compile(reverse(), "abc", LONGEST, mode="compact", passes=["-carries"])

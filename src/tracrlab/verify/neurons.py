@@ -18,7 +18,8 @@ from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.residual import UNKNOWN, Contents, Part, Violated, linear_parts
 
 SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
-_CHUNK = 2**21  # entries of the largest intermediate array
+_CHUNK = 2**18  # entries of an intermediate array: few enough to stay in a cache
+_MOST_TURNS = 2**21  # entries of that of all turning points
 _SAMPLES, _LEAST = 2**10, 2**4  # errors drawn at random, in all and for each combination, at least
 _MUCH, _FEWEST = 2**30, 2**2  # products of the output weights with which a few random errors must do
 
@@ -212,7 +213,7 @@ def _class_errors(
     """
     errors: np.ndarray = own.moved[:, None] * np.abs((own.active * scales) @ outputs)
     unsure = np.flatnonzero(own.uncertain.any(axis=1))
-    if len(unsure) * len(scales) ** 2 > _CHUNK:
+    if len(unsure) * len(scales) ** 2 > _MOST_TURNS:
         errors += own.moved[:, None] * (own.uncertain @ (np.abs(scales)[:, None] * np.abs(outputs)))
     elif len(unsure):
         before, moved = own.before[unsure], own.moved[unsure, None]

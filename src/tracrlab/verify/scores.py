@@ -33,7 +33,7 @@ from tracrlab.verify.residual import (
 )
 
 MAX_PAIRS = 2**26
-_CHUNK = 2**21
+_CHUNK = 2**18  # entries of an intermediate array: few enough to stay in a cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,8 +343,11 @@ def _chunk_bounds(
 
 
 def _own_slack(queries: _Rows, keys: _Rows, constants: _Constants) -> Float[np.ndarray, "query key"]:
-    """What a key's own errors and the rounding of its dot product add."""
-    reach = np.abs(queries.values) + queries.slack + np.abs(constants.query.values[0]) + constants.query.slack[0]
+    """What a key's own errors and the rounding of its dot product add.
+
+    Features of these keys meet those of no other quantities' queries, so queries are no larger than with the constant.
+    """
+    reach = np.abs(queries.values + constants.query.values[0]) + queries.slack + constants.query.slack[0]
     slack: np.ndarray = reach @ keys.slack.T
     if constants.rounding:
         slack = slack + constants.rounding * (reach @ (np.abs(keys.values) + keys.slack).T)

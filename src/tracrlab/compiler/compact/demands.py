@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tracrlab.compiler.compact.affine import affine_basis
+from tracrlab.compiler.compact.affine import stored_columns
 from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, is_raw
 from tracrlab.compiler.compact.layers import Layers
@@ -52,7 +52,7 @@ class Demands:
         return carrier in self._columns
 
     def table(self, carrier: Carrier) -> Float[np.ndarray, "value column"]:
-        """The columns that a carrier stores: the fewest from which all that was asked of it can be read."""
+        """The columns that a carrier stores: those from which all that was asked of it can be read."""
         if carrier not in self._tables:
             raw = carrier.node.raw_table() if carrier.raw else None
             if raw is not None:
@@ -63,7 +63,7 @@ class Demands:
                 columns = self._columns[carrier]
                 if len(carrier.node.values) * sum(each.shape[1] for each in columns) > _MOST:
                     raise too_large(carrier.node, f"{len(carrier.node.values)} values of it are told apart")
-                self._tables[carrier] = affine_basis(np.concatenate(columns, axis=1))
+                self._tables[carrier] = stored_columns(np.concatenate(columns, axis=1))
         return self._tables[carrier]
 
     def parts(self, feature: Feature) -> Parts:
