@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.graph import trace_graph
-from tracrlab.errors import InputError
 from tracrlab.model.compiled import CompiledModel
-from tracrlab.rasp.expressions import Selector, SOp
+from tracrlab.rasp.expressions import SOp
+from tracrlab.viz.program_graph import Inputs, expression_inputs
 
 _ROUNDS = 8  # how often the order of the rows is improved
 NODE_HEIGHT, CHARACTER, ROW, GAP = 22, 6.7, 40, 10  # pixels; a character of the page's small monospaced type
 _LONGEST = 16  # characters of a name that are shown
-
-Inputs = Mapping[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def graph_drawing(model: CompiledModel, reads: Inputs, program: SOp | None) -> G
     Raises:
         InputError: the model was not compiled from this program.
     """
-    inputs, selectors = (reads, frozenset[int]()) if program is None else _expression_inputs(model, program)
+    inputs, selectors = (reads, frozenset[int]()) if program is None else expression_inputs(model, program)
     inputs = _leading_to(len(model.program) - 1, inputs)
     rows = _ordered_rows(inputs)
     widths = {node: min(len(model.program[node][0]), _LONGEST) * CHARACTER + 14 for node in inputs}
@@ -60,15 +57,6 @@ def graph_drawing(model: CompiledModel, reads: Inputs, program: SOp | None) -> G
             x += widths[node] + GAP
     edges = tuple((source, target) for target, sources in inputs.items() for source in sources)
     return GraphDrawing(width, ROW * (len(rows) - 1) + NODE_HEIGHT, tuple(nodes), edges)
-
-
-def _expression_inputs(model: CompiledModel, program: SOp) -> tuple[Inputs, frozenset[int]]:
-    """What each expression of a program reads, and which of them are selectors."""
-    nodes = trace_graph(program).nodes
-    if [(node.name, node.text) for node in nodes] != [(name, text) for name, text, _ in model.program]:
-        raise InputError(f"the model computes {model.program[-1][0]!r} and was not compiled from the program given")
-    inputs = {node.place: tuple(dict.fromkeys(node.inputs)) for node in nodes}
-    return inputs, frozenset(node.place for node in nodes if isinstance(node.expression, Selector))
 
 
 def _leading_to(goal: int, inputs: Inputs) -> dict[int, tuple[int, ...]]:

@@ -6,19 +6,17 @@ and the sublayers that these are put into.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.compiler.graph import trace_graph
-from tracrlab.errors import InputError
 from tracrlab.model.circuit import Implementation
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.expressions import SOp
 from tracrlab.viz.figures.page import FAINT, FONT, LINE, MARGIN, TITLE, Columns, Page, cut, page_width, text_width
 from tracrlab.viz.figures.texts import LONGEST_NAME, name_label, values_label
+from tracrlab.viz.program_graph import Inputs, expression_inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +56,7 @@ def stages_figure(model: CompiledModel, *, program: SOp | None = None, columns: 
     graph_room = int((components_at - names_at - _GAP) / _CHARACTER)
     for x, title in ((MARGIN, "expressions"), (components_at, "components"), (layers_at, "layers")):
         page.text(x, MARGIN + LINE / 2, title, size=TITLE, bold=True)
-    inputs = {} if program is None else _inputs(model, program)
+    inputs: Inputs = {} if program is None else expression_inputs(model, program)[0]
     for number, row in enumerate(rows):
         y = top + (number + 0.5) * LINE
         name = name_label(row.expression)
@@ -76,13 +74,6 @@ def stages_figure(model: CompiledModel, *, program: SOp | None = None, columns: 
             page.path([(left, start), (left - reach * 1.3, start), (left - reach * 1.3, y), (left, y)])
     _draw_layers(page, model, rows, layers_at, top, cell)
     return page.figure
-
-
-def _inputs(model: CompiledModel, program: SOp) -> Mapping[int, tuple[int, ...]]:
-    nodes = trace_graph(program).nodes
-    if [(node.name, node.text) for node in nodes] != [(name, text) for name, text, _ in model.program]:
-        raise InputError(f"the model computes {model.program[-1][0]!r} and was not compiled from the program given")
-    return {node.place: tuple(dict.fromkeys(node.inputs)) for node in nodes}
 
 
 def _components(row: Implementation) -> str:
