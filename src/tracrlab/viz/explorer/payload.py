@@ -20,9 +20,10 @@ from tracrlab.rasp.text import constant_text
 from tracrlab.rasp.textual.display import element_text
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
-from tracrlab.viz.explorer.graph import Inputs, graph_drawing
+from tracrlab.viz.explorer.graph import graph_drawing
 from tracrlab.viz.explorer.packing import packed_matrices
 from tracrlab.viz.explorer.source import SourceFile, source_lines
+from tracrlab.viz.program_graph import Inputs
 
 LARGEST_PAYLOAD = 1_500_000  # characters
 
