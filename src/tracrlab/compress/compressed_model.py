@@ -56,6 +56,12 @@ class CompressedModel(CompiledModel):
         matrix: np.ndarray = self.matrices[0]
         return matrix
 
+    @property
+    def readers(self) -> list[int]:
+        """The place of the matrix through which the residual stream is read: after the embedding and each sublayer."""
+        places = self.sharing.places(self.config.n_layers)
+        return [each for layer in places.layers for each in (layer, layer)] + [places.unembedding]
+
     def trace(self, tokens: Sequence[Value]) -> Trace:
         """Run one sequence; residual streams are those that are read out, in the original's dimensions.
 
@@ -63,10 +69,8 @@ class CompressedModel(CompiledModel):
             InputError: as for calling the model.
         """
         activations = forward_with_activations(self.config, self.weights, self.encode([tokens]))
-        places = self.sharing.places(self.config.n_layers)
-        readers = [each for layer in places.layers for each in (layer, layer)] + [places.unembedding]
         steps = []
-        for number, (residual, reader) in enumerate(zip(activations.residuals, readers, strict=True)):
+        for number, (residual, reader) in enumerate(zip(activations.residuals, self.readers, strict=True)):
             sublayer = number - 1
             written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
             pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None

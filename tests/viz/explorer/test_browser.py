@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import tracrlab
+from tests.compress.compressions import random_compression
 from tests.library_models import library_model
 from tests.model.cases import model_of
 from tests.oracles import SMALL_VOCABS
 from tests.viz.explorer.browser import NEEDS_CHROMIUM, browsing
 from tracrlab import CompiledModel
+from tracrlab.compress.sharing import Sharing
 from tracrlab.craft.spaces import Variable
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.readout import decode_output
@@ -122,6 +124,21 @@ def test_the_page_shows_the_value_of_every_variable(mode: Any, open_page: Open) 
         "tracrlab.model.variables.map((_, v) => tracrlab.state.ids.map((_, p) => tracrlab.state.place(v, p)))"
     )
     trace = model.trace("())")
+    for variable, own in zip(model.labels.variables, places, strict=True):
+        assert same([value_at(variable.variable, place) for place in own], trace.values[variable.name])
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_variables_of_a_compressed_model_are_read_through_its_matrix(reduced: bool, open_page: Open) -> None:
+    model = random_compression(library_model("frac_prevs", "faithful", False), 9, seed=3, sharing=Sharing.NOTHING)
+    tokens = ["x", "w", "x"]
+    page = open_page(model, tokens if reduced else ["w"], reduced=reduced)
+    if not reduced:
+        page.fill(".tl-input", "x w x")
+    places = page.evaluate(
+        "tracrlab.model.variables.map((_, v) => tracrlab.state.ids.map((_, p) => tracrlab.state.place(v, p)))"
+    )
+    trace = model.trace(tokens)
     for variable, own in zip(model.labels.variables, places, strict=True):
         assert same([value_at(variable.variable, place) for place in own], trace.values[variable.name])
 

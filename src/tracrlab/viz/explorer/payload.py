@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import DrawingError
 from tracrlab.model.compiled import CompiledModel
@@ -52,11 +53,13 @@ def explorer_payload(
         DrawingError: the data are more than ``LARGEST_PAYLOAD`` characters.
     """
     matrices = _recording(model, tokens) if reduced else _weight_matrices(model)
-    heads, neurons = _head_parts(model), _neuron_parts(model)
+    structure = model.original if isinstance(model, CompressedModel) else model
+    heads, neurons = _head_parts(structure), _neuron_parts(structure)
     data = {
         "reduced": reduced,
         "name": model.output_name,
-        "config": _config(model),
+        "config": _config(model) | {"dRead": structure.config.d_model},
+        "readers": model.readers if isinstance(model, CompressedModel) and not reduced else None,
         "vocab": [_token_text(token) for token in model.config.vocab],
         "tokens": model.encode([tokens])[0, 1:].tolist(),
         "weights": packed_matrices(matrices, model.config.number_format.accumulator).as_json(),
@@ -80,7 +83,7 @@ def explorer_payload(
         "expressions": [{"name": name, "text": text, "location": place} for name, text, place in model.program],
         "source": [asdict(line) for line in source_lines(model, source)],
         "sourceName": source.name if source else "",
-        "graph": asdict(graph_drawing(model, _reads(model, [*heads, *neurons, _unembedding(model)]), program)),
+        "graph": asdict(graph_drawing(model, _reads(model, [*heads, *neurons, _unembedding(structure)]), program)),
     }
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     if len(text) > LARGEST_PAYLOAD:
@@ -122,14 +125,16 @@ def _weight_matrices(model: CompiledModel) -> Matrices:
                 matrices[f"{name}.{layer}.{head}"] = getattr(w, name)[layer, head]
         for name in ("W_in", "W_out"):
             matrices[f"{name}.{layer}"] = getattr(w, name)[layer]
+    if isinstance(model, CompressedModel):
+        matrices |= {f"read.{number}": matrix.T for number, matrix in enumerate(model.matrices)}
     return matrices
 
 
 def _recording(model: CompiledModel, tokens: Sequence[Value]) -> Matrices:
     """What the model does on one input: the residual streams in which variables are read, and the patterns."""
     activations = forward_with_activations(model.config, model.weights, model.encode([tokens]))
-    read = {_last_stream(model, variable) for variable in model.labels.variables}
-    matrices = {f"residual.{number}": activations.residuals[number][0] for number in sorted(read)}
+    steps, read = model.trace(tokens).steps, {_last_stream(model, variable) for variable in model.labels.variables}
+    matrices = {f"residual.{number}": steps[number].residual for number in sorted(read)}
     matrices["logits"] = activations.logits[0]
     for layer, patterns in enumerate(activations.patterns):
         for head in range(len(model.labels.heads[layer])):
@@ -183,7 +188,7 @@ def _head_parts(model: CompiledModel) -> list[dict[str, Any]]:
     for layer, labels in enumerate(model.labels.heads):
         for head, label in enumerate(labels):
             matrices = {"q": w.W_Q[layer, head], "k": w.W_K[layer, head], "v": w.W_V[layer, head]}
-            reads = {kind: list(_variables_read(model, matrix)) for kind, matrix in matrices.items()}
+            reads = {kind: list(_variables_read(model, 2 * layer - 1, matrix)) for kind, matrix in matrices.items()}
             parts.append({"layer": layer, "head": head, "writes": label.writes, "expression": label.expression} | reads)
     return parts
 
@@ -194,21 +199,23 @@ def _neuron_parts(model: CompiledModel) -> list[dict[str, Any]]:
         start = 0
         for label in labels:
             stop = start + label.count
-            reads = list(_variables_read(model, model.weights.W_in[layer, :, start:stop]))
+            reads = list(_variables_read(model, 2 * layer, model.weights.W_in[layer, :, start:stop]))
             place = {"layer": layer, "start": start, "stop": stop}
-            parts.append(place | {"writes": label.writes, "expression": label.expression, "reads": reads})
+            if not label.clears:
+                parts.append(place | {"writes": label.writes, "expression": label.expression, "reads": reads})
             start = stop
     return parts
 
 
 def _unembedding(model: CompiledModel) -> dict[str, Any]:
-    reads = list(_variables_read(model, model.weights.W_U))
+    reads = list(_variables_read(model, 2 * model.config.n_layers, model.weights.W_U))
     return {"expression": model.program[-1][0], "reads": reads}
 
 
-def _variables_read(model: CompiledModel, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
-    """The variables of which the matrix reads a dimension."""
-    return (variable.name for variable in model.labels.variables if matrix[variable.dimensions].any())
+def _variables_read(model: CompiledModel, sublayer: int, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
+    """The variables of which the matrix reads a dimension, as they stand after a sublayer."""
+    standing = (variable for variable in model.labels.variables if variable.stands_after(sublayer))
+    return (variable.name for variable in standing if matrix[variable.dimensions].any())
 
 
 def _reads(model: CompiledModel, parts: Sequence[dict[str, Any]]) -> Inputs:

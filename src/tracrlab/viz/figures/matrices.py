@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.craft.spaces import Dimension, Layout
+from tracrlab.compress.compressed_model import CompressedModel
+from tracrlab.craft.spaces import Layout
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import sublayer_name
 from tracrlab.shapes import Float
@@ -56,16 +57,12 @@ def _matrices(
     model: CompiledModel,
 ) -> Iterator[tuple[str, tuple[str, ...], Float[np.ndarray, "row column"], Axis, Axis]]:
     config, weights, labels = model.config, model.weights, model.labels
-    stream = _dimensions(labels.dimensions)
     tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
     places = Axis(tuple(map(str, range(len(weights.W_pos)))), title="position")
-    yield "embed", ("W_E",), weights.W_E, tokens, stream
-    yield "embed", ("W_pos",), weights.W_pos, places, stream
+    yield "embed", ("W_E",), weights.W_E, tokens, _stream(model, -1)
+    yield "embed", ("W_pos",), weights.W_pos, places, _stream(model, -1)
     for layer in range(config.n_layers):
-        before, after = (
-            _dimensions(labels.dimensions_after(2 * layer)),
-            _dimensions(labels.dimensions_after(2 * layer + 1)),
-        )
+        before, after = _stream(model, 2 * layer), _stream(model, 2 * layer + 1)
         name = sublayer_name(2 * layer)
         for number, head in enumerate(labels.heads[layer]):
             title = f"{name}.{number} {name_label(head.writes)}"
@@ -81,10 +78,20 @@ def _matrices(
         yield name, (f"{name} W_out",), weights.W_out[layer][:n].T, _titled(after, "written"), neurons
     answers = [dimension_label(each) for each in model.output.dimensions]
     none = model.output.layout is not Layout.SCALAR and model.output.nullable  # a logit of its own
-    yield _LAST, ("W_U",), weights.W_U, stream, Axis((*answers, *["-"] * none), title="answer")
+    yield (
+        _LAST,
+        ("W_U",),
+        weights.W_U,
+        _stream(model, 2 * config.n_layers),
+        Axis((*answers, *["-"] * none), title="answer"),
+    )
 
 
-def _dimensions(dimensions: tuple[Dimension, ...]) -> Axis:
+def _stream(model: CompiledModel, sublayer: int) -> Axis:
+    """The residual stream after a sublayer; the dimensions of a compressed model have numbers only."""
+    if isinstance(model, CompressedModel):
+        return Axis(tuple(map(str, range(model.config.d_model))), title="dimension")
+    dimensions = model.labels.dimensions_after(sublayer)
     names = [name_label(each.variable) for each in dimensions]
     return Axis(tuple(map(dimension_label, dimensions)), tuple(grouped(names)), "dimension")
 

@@ -7,7 +7,8 @@ import { codeOf } from "./decoding.js";
 export const NO_INTERVENTIONS = { heads: new Set(), neurons: new Set(), patches: new Map() };
 
 // What happens on these token ids. Position 0 of everything is BOS.
-// residuals: after the embedding and every sublayer; patterns[layer][head] and hidden[layer]: what made them.
+// residuals: after the embedding and every sublayer; patterns[layer][head] and hidden[layer]: what made them; shown: the
+// residual streams in which variables have their dimensions, which a compressed model reads through its matrices.
 export function forward(model, ids, interventions = NO_INTERVENTIONS) {
   const { config, matrices } = model;
   const n = ids.length + 1;
@@ -39,6 +40,9 @@ export function forward(model, ids, interventions = NO_INTERVENTIONS) {
     run.residuals.push(residual);
   }
   run.logits = product(residual, n, matrices.get("W_U"), config.dVocabOut);
+  run.shown = model.readers
+    ? run.residuals.map((each, index) => product(each, n, matrices.get(`read.${model.readers[index]}`), config.dRead))
+    : run.residuals;
   return run;
 }
 
@@ -48,7 +52,7 @@ export function recorded(model, ids) {
   const n = ids.length + 1;
   const residuals = [];
   for (const last of new Set(model.variables.map((variable) => variable.last)))
-    residuals[last] = dense(matrices.get(`residual.${last}`), n, config.dModel);
+    residuals[last] = dense(matrices.get(`residual.${last}`), n, config.dRead);
   const patterns = [];
   for (let layer = 0; layer < config.nLayers; layer++) {
     patterns.push(
@@ -58,6 +62,7 @@ export function recorded(model, ids) {
   return {
     n,
     residuals,
+    shown: residuals,
     patterns,
     hidden: null,
     logits: dense(matrices.get("logits"), n, config.dVocabOut),

@@ -70,8 +70,8 @@ export function createState(model) {
     // The place of a variable's value at a token.
     place(variable, position) {
       const { decoding, start, dimensions, last } = model.variables[variable];
-      const at = (position + 1) * model.config.dModel + start;
-      return decodedPlace(decoding, state.run.residuals[last], at, dimensions.length);
+      const at = (position + 1) * model.config.dRead + start;
+      return decodedPlace(decoding, state.run.shown[last], at, dimensions.length);
     },
   };
 

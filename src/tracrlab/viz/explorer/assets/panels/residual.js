@@ -110,7 +110,7 @@ function variableRow(state, variable, place, readout, model) {
       Math.floor(((event.clientY - top) / height) * variable.dimensions.length),
       variable.dimensions.length - 1,
     );
-    const value = state.run.residuals[variable.last][(position + 1) * model.config.dModel + variable.start + dimension];
+    const value = state.run.shown[variable.last][(position + 1) * model.config.dRead + variable.start + dimension];
     readout.textContent = `${variable.dimensions[dimension]} at ${position}: ${numberText(value)}`;
     state.hover(item, position);
   });
@@ -150,8 +150,8 @@ function showDimensions(model, state, { element: row, variable }, palette) {
   canvas.setAttribute("aria-label", `${count} dimensions of ${variable.name} by position`);
   canvas.setAttribute("role", "img");
   canvas.style.height = `${Math.max(count * DIMENSION[0], Math.min(count * DIMENSION[1], TALLEST))}px`;
-  const residual = state.run.residuals[variable.last];
-  const numberAt = (dimension, p) => residual[(p + 1) * model.config.dModel + variable.start + dimension];
+  const residual = state.run.shown[variable.last];
+  const numberAt = (dimension, p) => residual[(p + 1) * model.config.dRead + variable.start + dimension];
   let largest = 1;
   for (let dimension = 0; dimension < count; dimension++)
     for (let p = 0; p < n; p++) largest = Math.max(largest, Math.abs(numberAt(dimension, p)));

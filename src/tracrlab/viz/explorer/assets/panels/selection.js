@@ -47,7 +47,7 @@ function described(model, state, links, numbers) {
   }
   const [variable] =
     state.item[0] === "v" ? [state.item] : held.filter((item) => model.variables[placeOfItem(item)].isValue);
-  if (variable) lines.push(patchRow(model, state, placeOfItem(variable)));
+  if (variable && !model.readers) lines.push(patchRow(model, state, placeOfItem(variable)));
   lines.push(...parts.map((item) => partRow(model, state, item, numbers)));
   for (const item of held) lines.push(variableLine(model, state, item));
   if (!parts.length && !held.length)
