@@ -18,6 +18,7 @@ from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import Value
 
 _FEW = 10  # inputs that every model is run on
+_MOST_VERIFIED = 10**7  # parameters of a model that is verified: more take minutes and much memory
 
 
 def _words(count: int) -> list[Value]:
@@ -46,9 +47,9 @@ def _cases() -> list[tuple[str, SOp, Sequence[Value], int, Sequence[Mode]]]:
 
 
 def compact_sizes(console: Console) -> None:
-    """Print shapes, weights, compile times, and on how many random inputs the models are right."""
+    """Print shapes, weights, compile times, on how many random inputs the models are right, and if that is proven."""
     table = Table("program", "tokens/length", "mode", title="Sizes of compiled models")
-    for title in ("layers", "d_model", "heads", "d_mlp", "parameters", "not zero", "compile s", "right"):
+    for title in ("layers", "d_model", "heads", "d_mlp", "parameters", "not zero", "compile s", "right", "certified"):
         table.add_column(title, justify="right")
     for name, program, vocabulary, length, modes in _cases():
         for mode in modes:
@@ -71,4 +72,5 @@ def _figures(program: SOp, vocabulary: Sequence[Value], length: int, mode: Mode)
     c = model.config
     shape = [str(c.n_layers), f"{c.d_model:,}", f"{c.n_heads} x {c.d_head}", f"{c.d_mlp:,}"]
     sizes = [f"{c.n_parameters:,}", f"{model.weights.n_nonzero:,}"]
-    return [*shape, *sizes, f"{seconds:.2f}", f"{right}/{_FEW}"]
+    certified = "too large" if c.n_parameters > _MOST_VERIFIED else "yes" if model.verify().holds else "no"
+    return [*shape, *sizes, f"{seconds:.2f}", f"{right}/{_FEW}", certified]

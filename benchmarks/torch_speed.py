@@ -1,6 +1,6 @@
 """How many tokens a second a compiled model processes, in PyTorch and elsewhere: one program, one length, one run.
 
-Peers run where they are installed: ``make bench-torch`` has an environment with TransformerLens and Tracr.
+Peers run where they are installed: ``make bench-peers`` has an environment with TransformerLens and Tracr.
 """
 
 from __future__ import annotations
