@@ -309,7 +309,7 @@ def test_a_gap_too_narrow_for_the_error_is_refused(steps: Steps, data: st.DataOb
     place = data.draw(st.integers(0, len(steps.values) - 2))
     low, high = steps.values[place : place + 2]
     error = steps.error.copy()
-    error[place + data.draw(st.integers(0, 1))] = 0.2 * (high - low)
+    error[place + data.draw(st.integers(0, 1))] = 0.3 * (high - low)
     with pytest.raises(NotSeparable) as refusal:
         step_neurons(replace(steps, error=error).number(), steps.results, DOUBLE)
     named = refusal.value.args
