@@ -261,7 +261,7 @@ def step_functions(draw: st.DrawFn, *, results: str = "any") -> Steps:
     else:
         levels = rng.integers(-8, 9, (draw(st.integers(1, 4)), draw(st.integers(1, 3)))).astype(float)
         table = levels[rng.integers(len(levels), size=n_values)]
-    return Steps(values, room / 16, table)
+    return Steps(values, room / draw(st.sampled_from([16, 8.5])), table)  # for wide ramps and for steeper ones
 
 
 @given(step_functions(), dtypes, st.sampled_from([-1.0, -0.5, -0.1, 0.0, 0.3, 1.0]))
