@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import tracrlab
 from tracrlab import rasp
-from tracrlab.compiler import domains, sums
+from tracrlab.compiler import domains, driver, sums
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.errors import DomainTooLargeError
@@ -85,6 +86,33 @@ def balance() -> SOp:
     before = select(indices, indices, Comparison.LEQ)
     opened, closed = (aggregate(before, numerical(tokens == bracket), 0) for bracket in (1, 2))
     return numerical(opened - closed)
+
+
+@pytest.mark.parametrize(
+    ("program", "n_signed"),
+    [
+        (balance() < 0, 3),
+        (balance() < 0.25, 2),
+        (balance() == indices, 2),
+        (aggregate(select(indices, indices, Comparison.LT), tokens, 7) > 0, 0),
+    ],
+)
+def test_means_are_listed_where_more_than_their_signs_is_read(
+    monkeypatch: pytest.MonkeyPatch, program: SOp, n_signed: int
+) -> None:
+    found = []
+
+    def spy(*arguments: Any, **options: Any) -> Analysis:
+        found.append(infer_domains(*arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(driver, "_MOST_SIGNED", 5)
+    monkeypatch.setattr(driver, "infer_domains", spy)
+    model = tracrlab.compile(program, [1, 2, 3], 5, mode="compact")
+    assert len(found[-1].signs) == n_signed  # among them means that are only parts of others
+    for own in product([1, 2, 3], repeat=5):
+        assert model(own) == program(own)
+    assert model.verify().holds
 
 
 def test_means_with_too_many_values_may_have_their_sign_read(monkeypatch: pytest.MonkeyPatch) -> None:

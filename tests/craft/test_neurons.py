@@ -261,7 +261,7 @@ def step_functions(draw: st.DrawFn, *, results: str = "any") -> Steps:
     else:
         levels = rng.integers(-8, 9, (draw(st.integers(1, 4)), draw(st.integers(1, 3)))).astype(float)
         table = levels[rng.integers(len(levels), size=n_values)]
-    return Steps(values, room / 16, table)
+    return Steps(values, room / draw(st.sampled_from([16, 8.5])), table)  # for wide ramps and for steeper ones
 
 
 @given(step_functions(), dtypes, st.sampled_from([-1.0, -0.5, -0.1, 0.0, 0.3, 1.0]))
@@ -309,7 +309,7 @@ def test_a_gap_too_narrow_for_the_error_is_refused(steps: Steps, data: st.DataOb
     place = data.draw(st.integers(0, len(steps.values) - 2))
     low, high = steps.values[place : place + 2]
     error = steps.error.copy()
-    error[place + data.draw(st.integers(0, 1))] = 0.2 * (high - low)
+    error[place + data.draw(st.integers(0, 1))] = 0.3 * (high - low)
     with pytest.raises(NotSeparable) as refusal:
         step_neurons(replace(steps, error=error).number(), steps.results, DOUBLE)
     named = refusal.value.args

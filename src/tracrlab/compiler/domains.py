@@ -70,8 +70,9 @@ class Analysis:
     Attributes: ``domains`` by place of the s-op; ``means`` those s-ops that average; ``sums`` functions of sums of
     whole numbers, which need no table; ``selections`` the normal forms of the selectors; ``widths`` how many positions
     each aggregated or counted selector can select; ``most_combinations`` how many a function may have, and how many
-    means an aggregate; ``signs`` those means that have too many values to list, why, and whose domain has no more than
-    values of each sign that they can have, because nothing else of them is read.
+    means an aggregate, and ``most_signed`` how many of them are listed where nothing but their signs is read; ``signs``
+    those means that have too many values to list, why, and whose domain has no more than values of each sign that they
+    can have.
     """
 
     graph: Graph
@@ -85,6 +86,7 @@ class Analysis:
     uniqueness: Uniqueness
     widths: dict[int, range]
     most_combinations: int
+    most_signed: int
     signs: dict[int, TooManyValues] = field(default_factory=dict)
     _tables: dict[int, Table] = field(default_factory=dict)
 
@@ -126,8 +128,11 @@ def infer_domains(
     *,
     causal: bool,
     most_combinations: int = MAX_TABLE_ENTRIES,
+    most_signed: int = MAX_NUMBERS,
 ) -> Analysis:
     """Find the domain of every s-op of the graph, for inputs of 1 to ``max_length`` tokens of the vocabulary.
+
+    ``most_combinations`` and ``most_signed`` are limits (see :class:`Analysis`).
 
     Raises:
         UndefinedValueError: a function or predicate of the program fails on a value it may meet; a
@@ -139,8 +144,9 @@ def infer_domains(
     domains: dict[int, Domain] = {}
     selections = Selections(graph, domains)
     uniqueness = Uniqueness(graph, domains, selections, causal=causal)
+    limits = most_combinations, min(most_combinations, most_signed)
     analysis = Analysis(
-        graph, tuple(vocabulary), max_length, causal, domains, {}, {}, selections, uniqueness, {}, most_combinations
+        graph, tuple(vocabulary), max_length, causal, domains, {}, {}, selections, uniqueness, {}, *limits
     )
     for node in graph.sops():
         try:
@@ -287,11 +293,12 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
 def _mean_values(analysis: Analysis, node: Node, mean: Mean) -> Domain:
     widths = analysis.widths[mean.selector]
     defaults = [mean.default] if 0 in widths else []
-    limit = min(MAX_NUMBERS, analysis.most_combinations)
+    signed = _only_sign_is_read(analysis.graph, node)
+    limit = min(MAX_NUMBERS, analysis.most_signed if signed else analysis.most_combinations)
     try:
         means = mean_domain(mean.numbers, mean.native, widths, limit)
     except TooManyValues as error:
-        if not _only_sign_is_read(analysis.graph, node):
+        if not signed:
             raise
         analysis.signs[node.place] = error
         return domain_of([*mean.native, Ratio(Fraction(0)), *defaults])

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
-from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.fit import Architecture, fit_schedule
 from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
-from tracrlab.compiler.lower import lower_graph
+from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.craft.formats import FORMATS, Dtype
-from tracrlab.errors import VocabularyError
+from tracrlab.errors import DomainTooLargeError, VocabularyError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.values import Value
+
+_MOST_SIGNED = 2**12  # means listed in compact mode though their sign alone is read
 
 
 def compile_program(
@@ -78,11 +82,16 @@ def compile_program(
     vocabulary = checked_vocabulary(vocab, bos, pad)
 
     graph = trace_graph(program)
-    analysis = infer_domains(graph, vocabulary, max_seq_len, causal=causal, most_combinations=most_combinations)
+    analysed = partial(
+        infer_domains, graph, vocabulary, max_seq_len, causal=causal, most_combinations=most_combinations
+    )
     if mode == "faithful":
+        analysis = analysed()
         lowered = lower_graph(analysis, bos, pad, FORMATS[dtype])
     else:
-        lowered = lower_compact(analysis, bos, pad, FORMATS[dtype], switched)
+        analysis, lowered = _compactly(
+            analysed, partial(lower_compact, bos=bos, pad=pad, dtype=FORMATS[dtype]), switched
+        )
     config, architecture = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype), fit or Architecture()
     sizes = Sizes(lowered, config, architecture, reuse=mode == "compact" and switched.reuse)
     if fit:
@@ -97,3 +106,18 @@ def compile_program(
     if sizes.reuse:
         allocation = fit_allocation(analysis, lowered, schedule, allocation, architecture)
     return assemble_model(analysis, lowered, schedule, allocation, config, architecture)
+
+
+def _compactly(
+    analysed: Callable[..., Analysis], lower: Callable[..., Lowered], passes: Passes
+) -> tuple[Analysis, Lowered]:
+    """The analysis and what becomes of it; means whose sign alone is read are only listed where that is not enough."""
+    analysis = None
+    if passes.totals:
+        with suppress(DomainTooLargeError):
+            analysis = analysed(most_signed=_MOST_SIGNED)
+            if analysis.signs:
+                return analysis, lower(analysis, passes=passes)
+    if analysis is None or analysis.signs:
+        analysis = analysed()
+    return analysis, lower(analysis, passes=passes)

@@ -28,13 +28,16 @@ def ramps(
 
     Slopes are powers of two, or not a number where a gap is too narrow: for values that are off by ``error``, for the
     constant that carries the threshold, off by ``constant_error``, or for the rounding of what cancels in ``z``. Where
-    errors are large, ramps are half as wide, so that there is room for coarser bounds on them.
+    errors are large, ramps are half as wide, so that there is room for coarser bounds on them, and errors twice as
+    large as beside wide ramps are harmless.
     """
     gaps, middles = high - low, (low + high) / 2
     slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
     offsets = slopes * np.abs(middles)
-    clear = (slopes * error + offsets * constant_error <= 1 / 4) & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8)
-    slopes = np.where(error > _NOISY * gaps, 2 * slopes, slopes)
+    noisy = error > _NOISY * gaps
+    moved = slopes * error + offsets * constant_error
+    clear = (moved <= np.where(noisy, 1 / 2, 1 / 4)) & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8)
+    slopes = np.where(noisy, 2 * slopes, slopes)
     return np.where(clear, slopes, np.nan), middles
 
 
