@@ -17,11 +17,13 @@ import pytest
 import torch
 
 import tracrlab
+from tests.compress.compressions import random_compression
 from tests.library_models import MODELS, library_inputs, library_model
 from tests.model.cases import inputs_of, model_of
 from tracrlab import CompiledModel
 from tracrlab.errors import MissingDependencyError
 from tracrlab.export.wordlevel import word_tokenizer
+from tracrlab.model.forward import forward_with_activations
 from tracrlab.rasp.library import PROGRAMS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # not ours
@@ -49,6 +51,17 @@ def test_library_models_answer_as_in_numpy(name: str, mode: Any, causal: bool) -
     expected = model.run_batch(inputs)
     assert answers(model, model.to_transformer_lens(), inputs) == expected
     assert answers(model, model.to_transformer_lens(logits="raw"), inputs, "raw") == expected
+
+
+@installed
+def test_a_compressed_model_has_the_same_logits() -> None:
+    model = random_compression(library_model("frac_prevs", "faithful", False), 9, seed=4)
+    ids = model.encode(library_inputs("frac_prevs"))
+    with torch.no_grad():
+        found = model.to_transformer_lens(logits="raw")(torch.as_tensor(ids)).numpy()
+    expected = forward_with_activations(model.config, model.weights, ids).logits
+    at_tokens = ids != model.config.pad_id
+    np.testing.assert_allclose(found[at_tokens], expected[at_tokens], atol=1e-4)
 
 
 @installed
