@@ -158,6 +158,11 @@ def run_transcript(transcript: str, dialogue: Dialogue) -> str:
     return "\n".join(lines)
 
 
+def output_row(lines: list[str]) -> list[str]:
+    """The row of a trace that shows the answer."""
+    return next(line for line in lines if line.lstrip().startswith("output")).split()
+
+
 def test_a_dialogue_is_that_of_the_original() -> None:
     assert run_transcript(TRANSCRIPT, Dialogue()) == TRANSCRIPT
 
@@ -399,13 +404,14 @@ def test_trace_shows_what_the_command_line_shows(folder: Path) -> None:
 
 def test_trace_uses_the_model_that_was_compiled_while_its_program_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     dialogue = Dialogue()
-    assert dialogue.answers(HIST, 'trace hist "abc"')[-1].split() == ["output", "hist", "1", "1", "1"]
+    assert output_row(dialogue.answers(HIST, 'trace hist "abc"')) == ["output", "hist", "1", "1", "1"]
     error = dialogue.answers("compile hist", 'trace hist "ab"')[-1]
     assert "'a' is not in the vocabulary" in error
     remedy = error.rpartition("first: ")[2]
     assert remedy == 'compile hist ["a", "b"] max_len 2'
-    assert dialogue.answers(remedy, 'trace hist "ab"')[-1].split() == ["output", "hist", "1", "1"]
-    assert dialogue.answers("hist = 2 * indices;", 'trace hist "xyz"')[-1].split() == ["output", "hist", "0", "2", "4"]
+    assert output_row(dialogue.answers(remedy, 'trace hist "ab"')) == ["output", "hist", "1", "1"]
+    other = dialogue.answers("hist = 2 * indices;", 'trace hist "xyz"')
+    assert output_row(other) == ["output", "hist", "0", "2", "4"]
 
 
 def test_words_of_commands_are_names_like_any_other() -> None:
@@ -424,9 +430,8 @@ def test_words_of_commands_are_names_like_any_other() -> None:
         "     value: help = 1",
         "     value: 1",
     ]
-    assert answers("trace = 1 * indices; trace in [0];", "trace", "and True;", "trace trace")[-1].split() == (
-        ["output", "trace", "0", "1", "2", "3", "4"]
-    )
+    lines = answers("trace = 1 * indices; trace in [0];", "trace", "and True;", "trace trace")
+    assert output_row(lines) == ["output", "trace", "0", "1", "2", "3", "4"]
     assert answers("compile = [1]; compile", "[0];", "compile if True else 2;")[-2:] == [
         "     value: 1",
         "     value: [1]",
