@@ -32,7 +32,7 @@ from tracrlab.rasp.values import Ratio, Value
 from tracrlab.shapes import Bool, Int
 
 MAX_CONJUNCTIONS = 64
-_MAX_WHOLE_PAIRS = 2**26  # pairs of whole numbers, which NumPy compares
+_MAX_WHOLE_PAIRS = 2**27  # pairs of whole numbers, which NumPy compares
 
 Pair = tuple[int, int]
 PredicateMatrix = Bool[np.ndarray, "query key"]
@@ -93,7 +93,7 @@ def predicate_matrix(predicate: Callable[[Any, Any], Any], keys: Domain, queries
     Raises:
         FunctionFailure: it fails on some pair.
         TooManyValues: there are more than 8 times ``MAX_TABLE_ENTRIES`` pairs, or, where whole numbers are compared,
-            more than 32 times as many.
+            more than 64 times as many.
     """
     shape = (len(queries), len(keys))
     if isinstance(predicate, Comparison) and predicate in _COMPARISONS and shape[0] * shape[1] <= _MAX_WHOLE_PAIRS:

@@ -19,6 +19,8 @@ from tracrlab.shapes import Bool, Float, Int
 
 _UNITS = 4  # roundings that an error between the measured ones may bring
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
+_SUMS = 2**10  # sums whose rounding is measured
+_SAME = 1e-9  # numbers that differ by less than this share of their size are the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,8 +305,50 @@ def _step_errors(
         hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
         written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
     errors: np.ndarray = written - np.concatenate([results] * 3)
+    in_sums = _errors_of_sums(number, slopes, offsets, output, results, dtype)
     units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
-    return np.concatenate([errors, units])
+    errors = np.concatenate([errors, in_sums])
+    return np.concatenate([errors[errors.any(axis=1)], units])
+
+
+def _errors_of_sums(
+    number: Number,
+    slopes: Float[np.ndarray, " neuron"],
+    offsets: Float[np.ndarray, " neuron"],
+    output: Float[np.ndarray, "neuron width"],
+    results: Float[np.ndarray, "value width"],
+    dtype: NumberFormat,
+) -> Float[np.ndarray, "sample width"]:
+    """The same for a number that is a sum of several dimensions, for contents of these drawn at random.
+
+    Adding up terms rounds differently in the two neurons of a step, wherever a power of two lies between their sums.
+    """
+    nothing = np.zeros((0, output.shape[1]))
+    if sum(int((read.matrix != 0).sum()) for read in number.reads) < 2 or dtype.is_half:
+        return nothing
+    wide, rng = dtype.wide.name, np.random.default_rng(0)
+    size = max(1, min(_SUMS, _HIDDEN_ENTRIES // max(1, len(slopes))))
+    present = {variable: column[0] > 0 for variable, column in number.constant}
+    total = np.zeros(size)
+    hidden = np.broadcast_to(dtype.rounded(offsets).astype(wide), (size, len(slopes)))
+    for read in number.reads:
+        table = read.variable.table
+        rows = table[rng.integers(0, len(table), size)] if len(table) else np.zeros((size, read.variable.width))
+        if read.variable in present:
+            rows = np.full((size, 1), float(present[read.variable]))
+        total = total + (rows @ read.matrix)[:, 0]
+        for place in np.flatnonzero(read.matrix[:, 0]).tolist():
+            unit = np.zeros((read.variable.width, 1))
+            unit[place] = 1
+            stored = dtype.rounded(rows[:, place] + rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit))
+            hidden = hidden + stored.astype(wide)[:, None] * (read.matrix[place] * slopes).astype(wide)
+    above = np.searchsorted(number.values, total).clip(0, len(number.values) - 1)
+    below = np.maximum(above - 1, 0)
+    which = np.where(total - number.values[below] < number.values[above] - total, below, above)
+    real = np.abs(number.values[which] - total) <= _SAME * np.maximum(1.0, np.abs(total))
+    written = dtype.product(np.maximum(hidden[real], 0), output)
+    errors: np.ndarray = written - results[which[real]]
+    return errors
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:

@@ -85,8 +85,11 @@ def certify_network(model: CompiledModel, network: Network) -> Certificate:
     with np.errstate(over="ignore", under="ignore"):
         induction = _Induction(model, model.claims, network)
         proofs = list(induction.proofs())
-        if measured := induction.worth_measuring():
-            proofs = list(replace(induction, measured=measured, earlier=induction.known, known={}).proofs())
+        # what reads something unproven says what is worth measuring only when that is proven
+        while not (measured := induction.worth_measuring()) <= induction.measured:
+            measured |= induction.measured
+            induction = replace(induction, measured=measured, earlier=induction.known, known={})
+            proofs = list(induction.proofs())
     config, name = model.config, network.number_format.name
     size = len(config.vocab), config.max_seq_len
     assumptions = ASSUMPTIONS + STOCK_ASSUMPTIONS * bool(network.target)

@@ -6,17 +6,19 @@ how it is computed, ``build`` makes the components.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
 
 from tracrlab.compiler.compact.build import Builder, Resolved
 from tracrlab.compiler.compact.claiming import TooManyCombinations
-from tracrlab.compiler.compact.ir import IR, Carrier
+from tracrlab.compiler.compact.cleaning import with_clean_counts
+from tracrlab.compiler.compact.ir import IR, Carrier, Feature, Total
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.compact.planning import Output, plan_carriers
+from tracrlab.compiler.compact.planning import Output, Plans, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
@@ -26,8 +28,11 @@ from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.errors import DomainTooLargeError
+from tracrlab.rasp.values import Value
 
 __all__ = ["Passes", "lower_compact"]
+
+_FEW = 128  # positions for which a feature for each class of what is counted is no great cost
 
 
 def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
@@ -41,16 +46,48 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
     quieter = replace(passes, bends=False, bold=False)
-    attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
     ir = normalise(analysis, passes)
-    for attempt in dict.fromkeys(attempts):
+    for attempt in dict.fromkeys([passes, replace(passes, bends=False), quieter]):
         with suppress(NotSeparable, DomainTooLargeError):
             return _lowered(analysis, ir, bos, dtype, attempt)
+    if analysis.max_length <= _FEW:
+        with suppress(NotSeparable, DomainTooLargeError):
+            return _lowered(analysis, ir, bos, dtype, quieter, count_by_classes=True)
+    for attempt in dict.fromkeys([passes, quieter]) if passes.clean else ():
+        with suppress(NotSeparable, DomainTooLargeError):
+            return _lowered_cleanly(analysis, ir, bos, dtype, attempt)
     return lower_graph(analysis, bos, pad, dtype)
 
 
-def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
-    plans = plan_carriers(ir, passes, 1 / (512 * unit_roundoff(dtype)), causal=analysis.causal)
+class _TooNoisy(NotSeparable):
+    """Something cannot be built; ``counts`` are the names of the counts that it reads."""
+
+    def __init__(self, first: Value, second: Value, counts: frozenset[str]) -> None:
+        super().__init__(first, second)
+        self.counts = counts
+
+
+def _lowered_cleanly(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
+    """The same with clean keys and queries for the counts that turn out to be too noisy.
+
+    Raises:
+        NotSeparable: something else is too noisy.
+    """
+    counts: frozenset[str] = frozenset()
+    while True:
+        try:
+            return _lowered(analysis, with_clean_counts(ir, counts), bos, dtype, passes)
+        except _TooNoisy as error:
+            if error.counts <= counts:
+                raise
+            counts |= error.counts
+
+
+def _lowered(
+    analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes, *, count_by_classes: bool = False
+) -> Lowered:
+    precision = 1 / (512 * unit_roundoff(dtype))
+    plans = plan_carriers(ir, passes, precision, causal=analysis.causal, count_by_classes=count_by_classes)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)
     marks = np.zeros((size + 2, 1))
@@ -61,14 +98,26 @@ def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: 
     for node in ir.nodes:
         for carrier in (Carrier(node, raw=True), Carrier(node)):
             if carrier in plans.carriers:
-                builder.build(carrier)
-    output, reads = _readout(analysis, builder, plans.output)
+                with _telling_counts(plans, plans.carriers[carrier].features):
+                    builder.build(carrier)
+    with _telling_counts(plans, [plans.output.feature]):
+        output, reads = _readout(analysis, builder, plans.output)
     variables = {
         carrier.node.place: builder.stored[carrier].variable
         for carrier in sorted(builder.stored, key=lambda each: not each.raw)
     }
     claims = work.all_claims(_readout_claim(builder, plans.output))
     return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, tuple(reads), claims)
+
+
+@contextmanager
+def _telling_counts(plans: Plans, features: Iterable[Feature]) -> Iterator[None]:
+    """Add to an error what counts were read."""
+    try:
+        yield
+    except NotSeparable as error:
+        read = [carrier.node for feature in features for carrier, _ in plans.demands.parts(feature).terms]
+        raise _TooNoisy(*error.args, frozenset(node.name for node in read if isinstance(node, Total))) from error
 
 
 def _readout_claim(builder: Builder, output: Output) -> ReadoutClaim | None:

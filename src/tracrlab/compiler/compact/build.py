@@ -15,7 +15,16 @@ from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views
 from tracrlab.compiler.compact.ir import Carrier, Copied, Feature, IRNode, Mean, Pattern, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.compact.planning import Attended, Digitised, Embedded, LookedUp, Plan, Plans, Stepped
+from tracrlab.compiler.compact.planning import (
+    Attended,
+    Digitised,
+    Embedded,
+    LookedUp,
+    Plan,
+    Plans,
+    Recoded,
+    Stepped,
+)
 from tracrlab.compiler.construction import Construction
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
@@ -128,8 +137,11 @@ class Builder:
                 variable = self._finish_mlp(carrier, table, self._function(number, table[plan.form.places]))
                 self._claim_mlp(variable, node, plan, table)
             case LookedUp():
-                variable = self._finish_mlp(carrier, table, self._lookup(plan, table))
-                self._claim_mlp(variable, node, plan, table)
+                neurons = self._lookup(plan.memberships, plan.bias, table[list(plan.results)])
+                self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
+            case Recoded():
+                neurons = self._lookup([plan.memberships], np.zeros(len(plan.results)), plan.results)
+                self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
 
     def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
         variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())
@@ -189,23 +201,26 @@ class Builder:
             return polygon
         return polygon if polygon is not None and len(polygon.output) < len(steps.output) else steps
 
-    def _lookup(self, plan: LookedUp, table: Float[np.ndarray, "value width"]) -> Neurons:
+    def _lookup(
+        self, memberships: Sequence[Feature], bias: Float[np.ndarray, " box"], results: Float[np.ndarray, "box width"]
+    ) -> Neurons:
         """A neuron for each box, 1 inside and 0 outside; a pair, flat around both, where inputs are noisy."""
-        resolved = [self.resolve(feature) for feature in plan.memberships]
-        n_boxes = len(plan.results)
+        resolved = [self.resolve(feature) for feature in memberships]
+        n_boxes = len(results)
         each = np.eye(n_boxes)
         error = sum(max((part.error_of(each[:, [box]]) for box in range(n_boxes)), default=0.0) for part in resolved)
-        results = table[list(plan.results)]
         exact = error == 0 and all(part.is_exact for part in resolved)
         slope, shifts, signs = cleaning(error, self.work.dtype, exact=exact)
-        bias = plan.bias + sum((part.offset for part in resolved), np.zeros(n_boxes))
+        bias = bias + sum((part.offset for part in resolved), np.zeros(n_boxes))
         reads = [
             Read(read.variable, np.concatenate([slope * read.matrix] * len(shifts), axis=1))
             for part in resolved
             for read in part.reads
         ]
         reads += self.work.constant_reads(np.concatenate([slope * bias - shift for shift in shifts]))
-        whole = exact and bool((results == np.round(results)).all())
+        # of bits read as they are, near 1 the neurons are exact, and elsewhere off
+        marks = len(resolved) == 1 and _reads_marks(resolved[0]) and not self.work.dtype.is_half
+        whole = (exact or marks) and bool((results == np.round(results)).all())
         noise = Noise() if whole else Noise(relative=roundings(self.work.dtype, 2 if exact else 16))
         return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
 
@@ -238,7 +253,7 @@ class Builder:
         return views_of(nodes, read, self.plans.demands.layers, self._contents)
 
     def _claim_mlp(
-        self, variable: Variable, node: IRNode, plan: Stepped | LookedUp, table: Float[np.ndarray, "value width"]
+        self, variable: Variable, node: IRNode, plan: Stepped | LookedUp | Recoded, table: Float[np.ndarray, "value width"]
     ) -> None:
         with suppress(TooManyCombinations):
             views = self.views([node], plan.features)
@@ -327,7 +342,7 @@ class Builder:
         relative += 0.0 if must_be_exact else rounding
         error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
         noise = number_noise(error)
-        if half and feature is None:
+        if feature is None:
             noise = replace(noise, at_numbers=relative * np.array(node.values, float) + _LEAK)
         total = scalar_variable(
             self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name),
@@ -422,6 +437,13 @@ class Builder:
         return Scores(tuple(queries), tuple(keys), error, largest)
 
 
+def _reads_marks(resolved: Resolved) -> bool:
+    """Whether every feature is a dimension as it stands."""
+    count = sum((np.abs(read.matrix) > 0).sum(axis=0) for read in resolved.reads)
+    alone = all(np.isin(read.matrix, (0, 1)).all() for read in resolved.reads)
+    return alone and bool(np.all(count <= 1)) and not resolved.offset.any()
+
+
 def _last(scores: Scores) -> int:
     """The place of BOS's own feature."""
     width: int = scores.keys[0].matrix.shape[1]
@@ -435,8 +457,7 @@ def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
     gains 4 d times that of the code, where it is 2 d² behind.
     """
     queries, keys = match.queries.columns, match.keys.columns
-    parabola = match.score == 0
-    if parabola and match.bos is None:
+    if match.parabola and match.bos is None:
         codes = np.arange(queries.shape[1]) % 2 == 0  # beside each stands the factor of the keys' squares
         from_queries = query.error_of(codes.astype(float)[:, None])
     else:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import compress, permutations, product
 from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Feature, IRNode
+from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion, node_numbers
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Feature, IRNode
 from tracrlab.shapes import Float, Int
 
 _MAX_ATOMS = 4
@@ -90,7 +90,11 @@ def _form(
     places = _filled(places)
     changes = np.flatnonzero(places[1:] != places[:-1])
     gap = float(np.diff(numbers)[changes].min(initial=np.inf))
-    if float(np.abs(numbers).max(initial=0)) * max(1, len(changes) / 4) > spread * gap:  # each step adds its rounding
+    # each step adds its rounding; for a sum too large for a table, read as it is, there is no other way
+    sums = [isinstance(atom, Affine) and raw for atom, raw in zip(table.atoms, analog, strict=True)]
+    plain = [np.ptp(code) <= np.ptp(node_numbers(atom)) for atom, code in compress(zip(table.atoms, codes), sums)]
+    adding = 1.0 if plain and all(plain) else max(1.0, len(changes) / 4)
+    if float(np.abs(numbers).max(initial=0)) * adding > spread * gap:
         return None
     features = tuple(
         Feature(atom, code[classes][:, None], exact=not raw)
@@ -137,6 +141,8 @@ def _by_class(numbers: Float[np.ndarray, " value"], classes: Int[np.ndarray, " v
 def _quantity(atom: IRNode) -> Float[np.ndarray, " value"] | None:
     """What attention leaves for each value, if it is one number."""
     table = atom.raw_table()
+    if table is None and isinstance(atom, Affine):
+        return atom.numbers
     return table[:, 0] if table is not None and table.shape[1] == 1 else None
 
 

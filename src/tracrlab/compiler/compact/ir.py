@@ -173,6 +173,21 @@ class Total(IRNode):
         return np.array([[float(total)] for total in self.values])  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, eq=False)
+class Cleaned(IRNode):
+    """A function of one node, computed without error from a code of it that has some.
+
+    ``slots`` are the places of the operand's values among this node's.
+    """
+
+    operand: IRNode
+    slots: Int[np.ndarray, " value"]
+
+    @property
+    def inputs(self) -> tuple[IRNode, ...]:
+        return (self.operand,)
+
+
 @dataclass(frozen=True)
 class Carrier:
     """A node that is stored, as a code or as what attention leaves for it."""

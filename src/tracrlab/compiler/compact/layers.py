@@ -6,7 +6,7 @@ from math import prod
 
 from tracrlab.compiler.compact.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.compact.forms import Form, best_form
-from tracrlab.compiler.compact.ir import Affine, Elementwise, IRNode, Mean, Source, Total
+from tracrlab.compiler.compact.ir import Affine, Cleaned, Copied, Elementwise, IRNode, Mean, Source, Total
 from tracrlab.compiler.compact.passes import Passes
 
 _MAX_SUMS = 2**14  # a sum is not tabulated beyond, but read as a number
@@ -35,6 +35,9 @@ class Layers:
         ready before the node itself.
         """
         ready = max((self._layers[each] for each in node.inputs), default=0)
+        if isinstance(node, Cleaned):
+            self._place(node, ready + (not self._is_copied(node.operand)), expansion_of_itself(node))
+            return
         if not isinstance(node, Elementwise | Affine):
             self._place(node, 0 if isinstance(node, Source) else ready + 1, expansion_of_itself(node))
             return
@@ -66,7 +69,22 @@ class Layers:
 
     def analog(self, expansion: Expansion, layer: int) -> list[bool]:
         """Of which atoms an MLP of this layer can read only what attention leaves."""
-        return [isinstance(atom, Mean | Total) and self._layers[atom] == layer for atom in expansion.atoms]
+        return [self._layers[atom] == layer and self._is_left(atom, layer) for atom in expansion.atoms]
+
+    def _is_left(self, node: IRNode, layer: int) -> bool:
+        """Whether attention leaves a node's number for the MLP of a layer, by itself or as several that add up to it."""
+        if not self._is_plain_sum(node):
+            return isinstance(node, Mean | Total)
+        return all(self._layers[each] < layer or isinstance(each, Mean | Total) for each in node.inputs)
+
+    def _is_plain_sum(self, node: IRNode) -> bool:
+        """Whether a node is a sum that is too large to tabulate, but is read as a number."""
+        return isinstance(node, Affine) and self._expansions[node].atoms == (node,)
+
+    def _is_copied(self, node: IRNode) -> bool:
+        """Whether a node is read off what attention copies, which the MLP of the same layer can read."""
+        atoms = self._expansions[node].atoms
+        return len(atoms) == 1 and isinstance(atoms[0], Copied)
 
     def _place(self, node: IRNode, layer: int, expansion: Expansion) -> None:
         self._layers[node] = layer
@@ -89,7 +107,8 @@ class Layers:
         """Whether an MLP of this layer can compute the node from the atoms."""
         if expansion.atoms == (node,):  # too large to tabulate: a sum of numbers, read as they are
             return all(self._layers[each] < layer or isinstance(each, Mean | Total) for each in node.inputs)
-        if any(self._layers[atom] >= layer and isinstance(atom, Elementwise | Affine) for atom in expansion.atoms):
+        functions = [atom for atom in expansion.atoms if isinstance(atom, Elementwise | Affine)]
+        if any(self._layers[atom] >= layer and not self._is_left(atom, layer) for atom in functions):
             return False
         analog = self.analog(expansion, layer)
         if not any(analog):

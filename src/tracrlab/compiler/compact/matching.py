@@ -9,7 +9,7 @@ ways to compare:
 - *parabola*: where every query selects at most one class of keys, classes have integer codes c, and
   ``4 q c - 2 c² = 2 q² - 2 (q - c)²`` is 2 q² where the codes are equal and at most 2 q² - 2 elsewhere. This needs two
   features whatever the number of classes; the row's own 2 q² only matters to BOS. Large codes are split into two
-  digits, each with a parabola of its own.
+  digits, each with a parabola of its own, and where even these are too large into bits, with a feature for each.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ _FEW = 3  # classes for which features of their own are no more than those of a 
 class MatchFeatures:
     """One comparison: features of queries and keys, whose product is ``score`` plus that of ``bos`` for a match.
 
-    ``bos`` is a feature of the query, or ``None``.
+    ``bos`` is a feature of the query, or ``None``. ``parabola``: the features are codes, each beside its square or the
+    factor of that.
     """
 
     queries: Feature
     keys: Feature
     score: float
     bos: Feature | None
+    parabola: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class PatternFeatures:
 class Limits:
     """The largest codes that are compared by one parabola, and by a parabola for each of two digits.
 
-    Beyond the second, digits are compared by classes; without codes, so are values.
+    Beyond the second, codes are compared bit by bit; without codes, values are by classes.
     """
 
     whole: float
@@ -69,6 +71,7 @@ class Limits:
 
 
 BY_CLASSES = Limits(0.0, 0.0)
+BY_BITS = Limits(1.0, 1.0)
 
 
 def pattern_features(pattern: Pattern, total: bool, limits: Sequence[Limits]) -> PatternFeatures:
@@ -92,7 +95,7 @@ def _latest_features(positions: IRNode) -> PatternFeatures:
     assert positions.numbers is not None
     numbers = positions.numbers[:, None]
     alike = Feature(positions, np.ones_like(numbers), exact=False)
-    return PatternFeatures((MatchFeatures(alike, Feature(positions, 2 * numbers), 0.0, None),), -2.0, True)
+    return PatternFeatures((MatchFeatures(alike, Feature(positions, 2 * numbers), 0.0, None, parabola=True),), -2.0, True)
 
 
 def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatures:
@@ -100,9 +103,9 @@ def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatur
     if codes is None:
         return _class_features(match)
     largest = max(float(np.abs(code).max()) for code in codes)
-    pairs = [codes] if largest <= limits.whole else _code_digits(*codes)
     if largest > max(limits.whole, limits.digits):
-        return _digit_class_features(match, pairs)
+        return _bit_features(match, measured, *code_bits(*codes))
+    pairs = [codes] if largest <= limits.whole else _code_digits(*codes)
     queries = [column for query, _ in pairs for column in (4 * query, np.full(len(query), -2.0))]
     keys = [column for _, key in pairs for column in (key, key * key)]
     squares = np.sum([2 * query * query for query, _ in pairs], axis=0)
@@ -111,6 +114,7 @@ def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatur
         Feature(match.keys, np.stack(keys, axis=1)),
         0.0,
         Feature(match.queries, squares[:, None]) if measured else None,
+        parabola=True,
     )
 
 
@@ -126,20 +130,30 @@ def _code_digits(
     return [(leading[0], leading[1]), (last[0], last[1])]
 
 
-def _digit_class_features(
-    match: Match, pairs: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]]
+def code_bits(
+    queries: Float[np.ndarray, " query"], keys: Float[np.ndarray, " key"]
+) -> tuple[Int[np.ndarray, "query bit"], Int[np.ndarray, "key bit"]]:
+    """The bits of integer codes, from their lowest on; codes are equal where all bits are."""
+    lowest = min(queries.min(), keys.min())
+    whole = [np.round(codes - lowest).astype(int) for codes in (queries, keys)]
+    places = np.arange(max(int(max(codes.max() for codes in whole)).bit_length(), 1))
+    query_bits, key_bits = (codes[:, None] >> places & 1 for codes in whole)
+    return query_bits, key_bits
+
+
+def _bit_features(
+    match: Match, measured: bool, queries: Int[np.ndarray, "query bit"], keys: Int[np.ndarray, "key bit"]
 ) -> MatchFeatures:
-    """A feature for each value of each digit: 2 for a digit that is the same."""
-    queries, keys = [], []
-    for query, key in pairs:
-        values = np.intersect1d(query, key)
-        queries.append(2.0 * (query[:, None] == values))
-        keys.append((key[:, None] == values).astype(float))
+    """2 for each bit that is the same: ``2 q k + 2 (1 - q) (1 - k)``, of which ``2 (1 - q)`` is the same for all keys.
+
+    So ``(4 q - 2) k`` is read of keys, and the rest only moves the score of BOS.
+    """
+    signs = 4.0 * queries - 2
     return MatchFeatures(
-        Feature(match.queries, np.concatenate(queries, axis=1)),
-        Feature(match.keys, np.concatenate(keys, axis=1)),
-        2.0 * len(pairs),
-        None,
+        Feature(match.queries, signs),
+        Feature(match.keys, keys.astype(float)),
+        0.0,
+        Feature(match.queries, 2.0 * queries.sum(axis=1, keepdims=True)) if measured else None,
     )
 
 

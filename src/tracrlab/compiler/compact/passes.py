@@ -29,6 +29,7 @@ class Passes:
     carries: bool = _on("scalar codes", "positions named by a sum are found digit by digit, with a carry")
     codes: bool = _on("scalar codes", "equality is compared by integer codes, not by a feature for each class")
     bold: bool = _on("scalar codes", "codes with rounding errors are compared even where positions must weigh the same")
+    clean: bool = _on("scalar codes", "codes too noisy for heads that count are made exact by one more MLP")
     schedule: bool = _on(
         "scheduling", "components run side by side in the fewest layers, and in those where the model is smallest"
     )

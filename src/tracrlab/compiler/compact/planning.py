@@ -14,6 +14,7 @@ from tracrlab.compiler.compact.ir import (
     IR,
     Affine,
     Carrier,
+    Cleaned,
     Copied,
     Elementwise,
     Feature,
@@ -25,7 +26,7 @@ from tracrlab.compiler.compact.ir import (
     Total,
 )
 from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.compact.matching import BY_CLASSES, Limits, PatternFeatures, pattern_features
+from tracrlab.compiler.compact.matching import BY_BITS, BY_CLASSES, Limits, PatternFeatures, pattern_features
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.totality import always_selects
 from tracrlab.craft.neurons import Box, box_cover
@@ -37,6 +38,7 @@ _BESIDE = Limits(192.0, 2.0**14)  # clean codes beside computed ones, whose roun
 _MEASURED = Limits(64.0, 2.0**14)  # … where scores are measured against that of BOS, of which squares are a part
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 64.0)  # … to weigh the same
+_CAREFUL = Limits(32.0, 32.0)  # … where larger ones have turned out not to be precise enough
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
 _MOST = 2**25  # entries of the memberships of values in boxes
 _SMALL = 8  # dimensions of a small model
@@ -100,7 +102,20 @@ class LookedUp:
         return self.memberships
 
 
-Plan = Embedded | Attended | Digitised | Stepped | LookedUp
+@dataclass(frozen=True, eq=False)
+class Recoded:
+    """An MLP that computes a code again, without its errors: each box of ``results`` where its membership is 1."""
+
+    memberships: Feature
+    results: Float[np.ndarray, "box column"]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """All that is read."""
+        return (self.memberships,)
+
+
+Plan = Embedded | Attended | Digitised | Stepped | LookedUp | Recoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +135,25 @@ class Plans:
     demands: Demands
 
 
-def plan_carriers(ir: IR, passes: Passes, precision: float, *, causal: bool) -> Plans:
-    """Plan everything that the output needs; ``precision``: how many values a rounded quantity may tell apart."""
+def plan_carriers(
+    ir: IR, passes: Passes, precision: float, *, causal: bool, count_by_classes: bool = False
+) -> Plans:
+    """Plan everything that the output needs.
+
+    Arguments:
+        ir: the program.
+        passes: the passes that are on.
+        precision: how many values a rounded quantity may tell apart.
+        causal: whether positions attend only those up to themselves.
+        count_by_classes: whether heads that count compare no codes with rounding errors.
+    """
     layers = Layers(precision, passes)
     for node in ir.nodes:
         layers.add(node)
     demands = Demands(layers, passes)
     output = _output(ir.output)
     demands.add(output.feature)
-    planner = _Planner(demands, layers, passes, precision, causal)
+    planner = _Planner(demands, layers, passes, precision, causal, count_by_classes)
     plans: dict[Carrier, Plan] = {}
     for node in reversed(ir.nodes):
         for carrier in (Carrier(node), Carrier(node, raw=True)):
@@ -159,6 +184,7 @@ class _Planner:
     passes: Passes
     precision: float
     causal: bool
+    count_by_classes: bool
 
     def plan(self, carrier: Carrier) -> Plan:
         """The plan of a carrier, of which all has been asked that will be."""
@@ -177,6 +203,8 @@ class _Planner:
                 return Attended(self._attention(node.pattern), Feature(node.source, number, exact=False))
             case Mean() | Total():
                 return Digitised(Feature(node, node.raw_table(), exact=False))
+            case Cleaned():
+                return _recoded(node, self.demands.table(carrier))
             case Affine() if self.layers.expansion(node).atoms == (node,):
                 return self._sum(node)
             case Affine() | Elementwise():
@@ -191,12 +219,17 @@ class _Planner:
 
     def _limits(self, pattern: Pattern, match: Match, total: bool) -> Limits:
         """The largest codes to compare, since errors grow with codes."""
-        clean = all(self.layers.layer(node) == 0 for node in pattern.inputs)
-        if not self.passes.codes or not (clean or self.passes.bold or (not pattern.counts and pattern.longest <= 1)):
+        clean = all(self._is_exact(node) for node in pattern.inputs)
+        if not self.passes.codes:
             return BY_CLASSES
-        if self.layers.layer(match.keys) == 0 and (clean or not pattern.counts):
+        if not clean and not self.passes.bold:
+            return BY_CLASSES if pattern.counts and self.count_by_classes else BY_BITS if pattern.counts else _CAREFUL
+        if self._is_exact(match.keys) and (clean or not pattern.counts):
             return _CLEAN if clean else _BESIDE if total else _MEASURED
         return _COUNTED if pattern.counts else _COMPUTED
+
+    def _is_exact(self, node: IRNode) -> bool:
+        return self.layers.layer(node) == 0 or isinstance(node, Cleaned)
 
     def _sum(self, node: Affine) -> Plan:
         """Steps on a sum of numbers, read as attention leaves them in the same layer."""
@@ -230,6 +263,16 @@ class _Planner:
             raise too_large(node, f"its table needs {len(boxes)} neurons")
         restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
         return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
+
+
+def _recoded(node: Cleaned, table: Float[np.ndarray, "value column"]) -> Recoded:
+    """A box for every number other than 0 in every column."""
+    boxes = [(place, number) for place, column in enumerate(table.T) for number in np.unique(column[column != 0])]
+    memberships = np.stack([table[node.slots, place] == number for place, number in boxes], axis=1).astype(float)
+    results = np.zeros((len(boxes), table.shape[1]))
+    for box, (place, number) in enumerate(boxes):
+        results[box, place] = number
+    return Recoded(Feature(node.operand, memberships), results)
 
 
 def _cheaper(form: Form, n_boxes: int, n_columns: int) -> bool:

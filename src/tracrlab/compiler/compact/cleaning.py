@@ -1,0 +1,144 @@
+"""Keys and queries without errors, for heads that count.
+
+An MLP that computes a code from counts leaves rounding errors in it, which grow with the length. A head that copies
+bears them, but one that counts multiplies what they do to each score by how many positions it selects. One more MLP
+takes them away: from a code of noughts and ones, each off by less than an eighth, neurons compute each bit again by
+``relu(2 x - 1/2) - relu(2 x - 3/2)``, which is exactly 0 or 1, because near 1 all of this is exact in floating point.
+
+So a comparison of such a node becomes one of bits: those of integer codes where it is an equality, of which n values
+have about log2 n, else a bit for each class that the predicate tells apart. This takes a layer more, and is only done
+for counts that are not precise enough without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tracrlab.compiler.compact.ir import (
+    IR,
+    Affine,
+    Cleaned,
+    Copied,
+    Elementwise,
+    IRNode,
+    Match,
+    Mean,
+    Pattern,
+    Source,
+    Total,
+)
+from tracrlab.compiler.compact.matching import code_bits, equality_codes
+from tracrlab.craft.neurons import distinct_rows
+from tracrlab.shapes import Bool, Int
+
+
+def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
+    """The same program with clean bits in the place of what attention compares for some counts, told by their names."""
+    noisy: set[IRNode] = set()
+    for node in ir.nodes:
+        if not isinstance(node, Source | Elementwise | Affine) or not noisy.isdisjoint(node.inputs):
+            noisy.add(node)
+    patterns = [node.pattern for node in ir.nodes if isinstance(node, Total) and node.name in counts]
+    compared = {
+        _key(match)
+        for pattern in patterns
+        for match in pattern.matches
+        if not noisy.isdisjoint((match.queries, match.keys))
+    }
+    builder = _Builder(noisy, compared)
+    for node in ir.nodes:
+        builder.add(node)
+    return IR(tuple(builder.nodes), builder.new[ir.output])
+
+
+def _key(match: Match) -> Hashable:
+    return match.queries, match.keys, np.packbits(match.matrix).tobytes()
+
+
+@dataclass(eq=False)
+class _Builder:
+    noisy: set[IRNode]
+    compared: set[Hashable]
+    nodes: list[IRNode] = field(default_factory=list)
+    new: dict[IRNode, IRNode] = field(default_factory=dict)
+    _patterns: dict[Pattern, Pattern] = field(default_factory=dict)
+    _matches: dict[Hashable, tuple[Match, ...]] = field(default_factory=dict)
+    _known: dict[Hashable, IRNode] = field(default_factory=dict)
+
+    def add(self, node: IRNode) -> None:
+        """Add a node whose inputs have been added, in terms of what they have become."""
+        match node:
+            case Elementwise() | Affine():
+                changed: IRNode = replace(node, operands=tuple(self.new[each] for each in node.operands))
+            case Copied() | Mean():
+                changed = replace(node, pattern=self._pattern(node.pattern), source=self.new[node.source])
+            case Total():
+                source = self.new[node.source] if node.source else None
+                changed = replace(node, pattern=self._pattern(node.pattern), source=source)
+            case _:
+                changed = node
+        self.new[node] = changed
+        self.nodes.append(changed)
+
+    def _pattern(self, pattern: Pattern) -> Pattern:
+        if pattern not in self._patterns:
+            matches = tuple(new for match in pattern.matches for new in self._matched(match))
+            latest = self.new[pattern.latest] if pattern.latest else None
+            self._patterns[pattern] = replace(pattern, matches=matches, latest=latest)
+        return self._patterns[pattern]
+
+    def _matched(self, match: Match) -> tuple[Match, ...]:
+        """A comparison of what has become of the nodes, by clean bits where some head counts what it selects."""
+        key = _key(match)
+        if key not in self._matches:
+            compare = self._by_bits if key in self.compared else self._as_it_is
+            self._matches[key] = compare(match)
+        return self._matches[key]
+
+    def _as_it_is(self, match: Match) -> tuple[Match, ...]:
+        return (replace(match, queries=self.new[match.queries], keys=self.new[match.keys]),)
+
+    def _by_bits(self, match: Match) -> tuple[Match, ...]:
+        codes = equality_codes(match)
+        if codes is None:
+            (query_first, query_class), (key_first, key_class) = (
+                distinct_rows(np.ascontiguousarray(rows)) for rows in (match.matrix, match.matrix.T)
+            )
+            matrix = match.matrix[np.ix_(query_first, key_first)]
+            return (self._between(match, query_class, key_class, "class", matrix),)
+        queries, keys = code_bits(*codes)
+        same = np.eye(2, dtype=bool)
+        return tuple(
+            self._between(match, query, key, f"bit{number}", same)
+            for number, (query, key) in enumerate(zip(queries.T, keys.T, strict=True))
+        )
+
+    def _between(
+        self,
+        match: Match,
+        queries: Int[np.ndarray, " query"],
+        keys: Int[np.ndarray, " key"],
+        name: str,
+        matrix: Bool[np.ndarray, "query_class key_class"],
+    ) -> Match:
+        sides = [
+            self._clean(node, places, size, name)
+            for node, places, size in zip((match.queries, match.keys), (queries, keys), matrix.shape, strict=True)
+        ]
+        return Match(sides[0], sides[1], matrix)
+
+    def _clean(self, old: IRNode, places: Int[np.ndarray, " value"], size: int, name: str) -> IRNode:
+        """A function of a node; one that has no errors needs no cleaning."""
+        node, values = self.new[old], tuple(range(size))
+        key = (node, size, places.tobytes())
+        if key not in self._known:
+            title = f"{node.name}.{name}"
+            made: IRNode = Elementwise(node.place, title, values, (node,), places)
+            if old in self.noisy:
+                made = Cleaned(node.place, title, values, node, places)
+            self._known[key] = made
+            self.nodes.append(made)
+        return self._known[key]
