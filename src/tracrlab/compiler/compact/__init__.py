@@ -32,6 +32,7 @@ from tracrlab.rasp.values import Value
 
 __all__ = ["Passes", "lower_compact"]
 
+_MARGIN = 1 / 16  # less is asked of numbers where the usual precision has turned out not to be there
 _FEW = 128  # positions for which a feature for each class of what is counted is no great cost
 
 
@@ -86,7 +87,7 @@ def _lowered_cleanly(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, 
 def _lowered(
     analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes, *, count_by_classes: bool = False
 ) -> Lowered:
-    precision = 1 / (512 * unit_roundoff(dtype))
+    precision = (1.0 if passes.bold else _MARGIN) / (512 * unit_roundoff(dtype))
     plans = plan_carriers(ir, passes, precision, causal=analysis.causal, count_by_classes=count_by_classes)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)

@@ -18,6 +18,7 @@ from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Feature, IRNode
 from tracrlab.shapes import Float, Int
 
 _MAX_ATOMS = 4
+_PLAIN = 1 / 16  # how much of the precision asked for such sums must have
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def _form(
     # each step adds its rounding; for a sum too large for a table, read as it is, there is no other way
     sums = [isinstance(atom, Affine) and raw for atom, raw in zip(table.atoms, analog, strict=True)]
     plain = [np.ptp(code) <= np.ptp(node_numbers(atom)) for atom, code in compress(zip(table.atoms, codes), sums)]
-    adding = 1.0 if plain and all(plain) else max(1.0, len(changes) / 4)
+    adding = _PLAIN if plain and all(plain) else max(1.0, len(changes) / 4)
     if float(np.abs(numbers).max(initial=0)) * adding > spread * gap:
         return None
     features = tuple(
