@@ -14,7 +14,8 @@ from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.model.labels import ModelVariable
 from tracrlab.verify.neurons import hidden_of, written_errors
-from tracrlab.verify.residual import Contents, Held, linear_parts, table_deviation
+from tracrlab.verify.reads import linear_parts
+from tracrlab.verify.residual import Contents, Held, table_deviation
 from tracrlab.verify.scores import ScoreWeights, logit_bounds
 
 FLOAT32 = FORMATS["float32"]

@@ -17,6 +17,7 @@ from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.reads import linear_parts
 from tracrlab.verify.residual import (
     Contents,
     Deviation,
@@ -24,7 +25,6 @@ from tracrlab.verify.residual import (
     Violated,
     contents_at_bos,
     contents_read,
-    linear_parts,
     table_deviation,
     without_repeats,
 )

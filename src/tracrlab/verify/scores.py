@@ -21,14 +21,13 @@ from tracrlab.craft.claims import HeadClaim, PredicateClaim
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.reads import Part, linear_parts
 from tracrlab.verify.residual import (
-    Part,
     Stream,
     Unproven,
     Violated,
     contents_at_bos,
     contents_read,
-    linear_parts,
     without_repeats,
 )
 
