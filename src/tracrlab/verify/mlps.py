@@ -100,7 +100,7 @@ def _as_number(
 ) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
     """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
     rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
-    if len(rows) < 2:
+    if len(rows) < 2 or not len(index):
         return None
     active = np.flatnonzero(rows.any(axis=0))
     if not len(active):
@@ -126,12 +126,12 @@ def _as_number(
             strict=True,
         )
     )
-    keys = np.stack([numbers, results.astype(float)])
-    distinct, first, which = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    largest, error = np.zeros(distinct.shape[1]), np.zeros((distinct.shape[1], 1))
-    np.maximum.at(largest, which.reshape(-1), sizes)
-    np.maximum.at(error[:, 0], which.reshape(-1), errors)
-    number = distinct[0][:, None]
+    _, order = np.unique(numbers, return_inverse=True)
+    _, first, which = np.unique(order * (results.max() + 1) + results, return_index=True, return_inverse=True)
+    largest, error = np.zeros(len(first)), np.zeros((len(first), 1))
+    np.maximum.at(largest, which, sizes)
+    np.maximum.at(error[:, 0], which, errors)
+    number = numbers[first][:, None]
     absolute = np.abs(scales)
     reach = largest[:, None] * absolute
     factors, grains = _rounding_of(hidden)

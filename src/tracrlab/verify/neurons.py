@@ -76,7 +76,8 @@ def written_errors(
     errors, roundings = [], []
     for start in range(0, len(index), rows):
         own, goal = index[start : start + rows], ideal[start : start + rows]
-        error, rounding = _chunk_errors(parts, own, goal, outputs, classes, number_format)
+        reached = _reached(parts, own, number_format)
+        error, rounding = _chunk_errors(reached, own, goal, outputs, classes, number_format)
         errors.append(error)
         roundings.append(rounding)
     error = np.concatenate(errors) if errors else np.zeros_like(ideal)
@@ -159,7 +160,7 @@ def _single_inputs(hidden: Hidden, uncertain: Sequence[np.ndarray]) -> list[_Err
 
 
 def _chunk_errors(
-    parts: Sequence[Part | Read],
+    reached: _Reached,
     index: Int[np.ndarray, "combination part"],
     ideal: Float[np.ndarray, "combination width"],
     outputs: Float[np.ndarray, "neuron width"],
@@ -167,11 +168,11 @@ def _chunk_errors(
     number_format: NumberFormat,
 ) -> tuple[Float[np.ndarray, "combination width"], Float[np.ndarray, "combination width"]]:
     """The errors apart from rounding, and a bound on what rounding adds."""
-    reached, gap = _reached(parts, index, number_format), np.zeros_like(ideal)
+    gap = np.zeros_like(ideal)
     if number_format.gap:
         gap = number_format.gap * (~_saturated(reached) @ np.abs(outputs))
-    # neurons that are never active have no part in anything else
-    live: np.ndarray = np.asarray(reached.live.any(axis=0))
+    # neurons that are active for none of the combinations have no part in anything else
+    live = np.any(reached.live, axis=0)
     reached, outputs = reached.only(live), outputs[live]
     active, uncertain, absolute = reached.active, reached.uncertain, np.abs(outputs)
     after = np.maximum(reached.before, 0)
@@ -377,14 +378,14 @@ def _measured_rounding(
         for kind in (0, 1)
     )
     worst = np.zeros((len(index), outputs.shape[1]))
-    native = [each.astype(number_format.accumulator) for each in (weights, outputs)]
+    accumulator = number_format.accumulator
+    native_weights, native_outputs = weights.astype(accumulator), outputs.astype(accumulator)
+    native, exact = (np.empty((len(index), len(outputs)), dtype) for dtype in (accumulator, float))
     for part in (0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random))):
         inputs = number_format.rounded(ideal + part * error)
-        computed, precise = inputs.astype(number_format.accumulator), inputs
         with np.errstate(over="ignore"):
-            computed = number_format.stored(computed @ native[0])
-            computed = number_format.stored(np.maximum(computed, 0, out=computed) @ native[1])
-        precise = precise @ weights
-        precise = np.maximum(precise, 0, out=precise) @ outputs
+            after = number_format.stored(np.matmul(inputs.astype(accumulator), native_weights, out=native))
+            computed = number_format.stored(np.maximum(after, 0, out=after) @ native_outputs)
+        precise = np.maximum(np.matmul(inputs, weights, out=exact), 0, out=exact) @ outputs
         worst = np.maximum(worst, np.abs(computed - precise))
     return worst
