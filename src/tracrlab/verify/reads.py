@@ -42,6 +42,23 @@ class Part:
         slack: np.ndarray = self.error + self.rounding + self.storing
         return slack
 
+    @property
+    def used(self) -> Bool[np.ndarray, " feature"]:
+        """The features to which anything is added."""
+        used: np.ndarray = np.any(self.values, axis=0) | np.any(self.slack, axis=0)
+        return used
+
+    def of(self, features: Bool[np.ndarray, " feature"]) -> Part:
+        """The part for some of the features."""
+        return Part(
+            self.values[:, features],
+            self.error[:, features],
+            self.size[:, features],
+            self.rounding[:, features],
+            self.storing[:, features],
+            self.grain[:, features],
+        )
+
     def at(self, values: slice | Int[np.ndarray, " row"]) -> Part:
         """The part for some of the values."""
         return Part(
