@@ -289,20 +289,27 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and at both ends of its error.
+    """What the neurons give beyond the ideal results, at each value and both ends of its error, where it is anything.
 
     Steps are often exact there; at other errors they may round, so some units in the last place are added.
     """
     wide = dtype.wide.name
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
-    output = dtype.rounded(output).astype(wide)
+    slopes, offsets, output = (
+        slopes.astype(wide),
+        dtype.rounded(offsets).astype(wide),
+        dtype.rounded(output).astype(wide),
+    )
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
     for start in range(0, len(x), rows):
-        part = x[start : start + rows, None]
-        hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
-        written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
+        hidden = x[start : start + rows, None] * slopes
+        hidden += offsets
+        with np.errstate(over="ignore"):
+            product = dtype.stored(np.maximum(hidden, 0, out=hidden)) @ output
+        written[start : start + rows] = dtype.rounded(product)
     errors: np.ndarray = written - np.concatenate([results] * 3)
+    errors = errors[errors.any(axis=1)]
     units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
     return np.concatenate([errors, units])
 
