@@ -39,6 +39,22 @@ def changed(model: CompiledModel, array: str, place: tuple[int, ...], number: fl
 # What is certified ---------------------------------------------------------------------------------------------------
 
 
+def test_claims_about_values_that_vary_together_list_no_value_twice() -> None:
+    program = PROGRAMS["dyck"]
+    model = tracrlab.compile(program.build(), program.example_vocab, 12, mode="compact")
+    assert model.claims is not None
+    joint = [
+        claim
+        for claim in model.claims.components
+        if isinstance(claim, MLPClaim) and len(claim.quantities) == 1 and len(claim.quantities[0].contents) > 1
+    ]
+    assert joint
+    for claim in joint:
+        tables = [*claim.quantities[0].contents.values(), claim.view.places[:, None]]
+        rows = np.concatenate(tables, axis=1)
+        assert len(np.unique(rows, axis=0)) == len(rows)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", NAMES)
 def test_library_programs_are_certified(name: str, mode: Literal["faithful", "compact"]) -> None:
