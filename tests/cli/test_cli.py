@@ -346,7 +346,7 @@ class TestVerify:
         assert "own number format, float32" in error_of(*run, files=files)
         assert "leave out --causal" in error_of("verify", "./model", "--causal", files=files)
         config = json.loads((folder / "model" / "config.json").read_text())
-        for name in ("claims_sha256", "claim_arrays_sha256"):
+        for name in ("claims_sha256", "claim_arrays_sha256", "config_sha256"):
             del config[name]
         (folder / "model" / "config.json").write_text(json.dumps(config))
         assert "compile its program again" in error_of("verify", "model", files=files)

@@ -11,6 +11,8 @@ import io
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -36,6 +38,7 @@ _DIGESTS = {
     CLAIM_ARRAYS_FILE: "claim_arrays_sha256",
     CLAIMS_FILE: "claims_sha256",
 }  # in the order in which files are replaced, before the configuration
+_OWN_DIGEST = "config_sha256"
 
 
 def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
@@ -43,22 +46,25 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
 
     Everything is written beside the goal first, so a failure leaves the folder as it was. Several files cannot be
     replaced at one stroke, so the configuration holds digests of the others: a crash in between leaves a mixture of
-    two models, which is noticed when it is loaded.
+    two models, which is noticed when it is loaded. It holds a digest of itself, too, since the claims are true of no
+    other vocabulary or kind of attention.
 
     Raises:
-        ModelFileError: the folder cannot be written, or a value has no JSON form.
+        ModelFileError: the folder cannot be written, a weight is not finite, or a value has no JSON form.
     """
     from safetensors.numpy import save
 
     folder = Path(path)
+    if stray := _not_finite(model.weights.as_dict()):
+        raise ModelFileError(f"{stray} of the model has entries that are not finite, so it cannot be saved")
     data = _model_to_json(model)
     contents = {WEIGHTS_FILE: save(model.weights.as_dict(), metadata={"format": "np"})}
     if model.claims is not None:
         claims, arrays = claims_to_json(model.claims)
         contents[CLAIM_ARRAYS_FILE] = save(arrays, metadata={"format": "np"})
         contents[CLAIMS_FILE] = json.dumps(claims, allow_nan=False).encode()
-    digests = {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
-    text = json.dumps(data | digests, indent=1, allow_nan=False)
+    data |= {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
+    text = json.dumps(data | {_OWN_DIGEST: _own_digest(data)}, indent=1, allow_nan=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -84,39 +90,88 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     folder = Path(path)
-    try:
-        data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        if "format" not in data:
-            raise ValueError(f"its {CONFIG_FILE} is another program's")
-        if data["format"] != FORMAT:
-            raise ValueError(f"its format is {data['format']!r}, this version reads {FORMAT}")
-        with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
-        for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
-            with (folder / name).open("rb") as file:
-                if data[_DIGESTS[name]] != _digest(file):
-                    raise ValueError(f"{name} is not the one saved with {CONFIG_FILE}; save the model again")
-        model = _model_from_json(data, load_file(folder / WEIGHTS_FILE))
-        if not with_claims:
-            return model
+    if folder.is_file():
+        raise ModelFileError(f"{folder} is a file; give the folder that the model was saved in")
+    with _reading(folder, CONFIG_FILE):
+        data = _checked_config(folder, json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+    with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
+    for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
+        with _reading(folder, name), (folder / name).open("rb") as file:
+            if data.get(_DIGESTS[name]) != _digest(file):
+                raise ValueError(f"it is not the one saved with {CONFIG_FILE}")
+    with _reading(folder, WEIGHTS_FILE):
+        arrays = load_file(folder / WEIGHTS_FILE)
+        if stray := _not_finite(arrays):
+            raise ValueError(f"{stray} has entries that are not finite")
+    with _reading(folder, CONFIG_FILE):
+        model = _model_from_json(data, arrays)
+    if not with_claims:
+        return model
+    with _reading(folder, CLAIM_ARRAYS_FILE):
+        claim_arrays = load_file(folder / CLAIM_ARRAYS_FILE)
+    with _reading(folder, CLAIMS_FILE):
         claims = json.loads((folder / CLAIMS_FILE).read_text(encoding="utf-8"))
-        return replace(model, claims=claims_from_json(claims, load_file(folder / CLAIM_ARRAYS_FILE), model.labels))
+        return replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
+
+
+@contextmanager
+def _reading(folder: Path, name: str) -> Iterator[None]:
+    """While a file of a model is read: whatever is wrong with it is a ModelFileError that says which one it is."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+        return
     except OSError as error:
-        name = Path(error.filename).name if error.filename else CONFIG_FILE
         raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-        SafetensorError,
-    ) as error:
-        raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {error}") from error
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SafetensorError) as error:
+        reason = _complaint(error)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {name}: {reason}; save the model again")
+
+
+def _complaint(error: Exception) -> str:
+    """What an error says about a file, to a person who did not write the code that reads it."""
+    match error:
+        case json.JSONDecodeError():
+            return f"it is no JSON from line {error.lineno}, column {error.colno} on"
+        case UnicodeDecodeError():
+            return "it is no text"
+        case KeyError(args=(str(key),)):
+            return f"it has no {key!r}"
+        case LookupError() | TypeError() | AttributeError():
+            return "something in it is not of the kind that should stand there"
+        case _:
+            return str(error)
+
+
+def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
+    """A configuration of this format that is as it was saved.
+
+    Raises:
+        ModelFileError, ValueError: it is another one.
+    """
+    if not isinstance(data, dict) or "format" not in data:
+        raise ModelFileError(f"{folder} does not hold a Tracr Lab model: its {CONFIG_FILE} is another program's")
+    if data["format"] != FORMAT:
+        raise ValueError(f"its format is {data['format']!r:.20}, this version reads {FORMAT}")
+    own = data.pop(_OWN_DIGEST, None)  # older models have none
+    if own not in (None, _own_digest(data)):
+        raise ValueError("it was changed after it was saved")
+    return data
+
+
+def _not_finite(arrays: dict[str, np.ndarray]) -> str | None:
+    """The name of an array that holds more than finite numbers, if there is one."""
+    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+
+
+def _own_digest(data: dict[str, Any]) -> str:
+    return _digest(io.BytesIO(json.dumps(data, sort_keys=True).encode()))
 
 
 def _digest(file: io.BufferedIOBase) -> str:
