@@ -92,7 +92,7 @@ def compile_program(
         VocabularyError: the vocabulary, special tokens or length are unusable.
         ExportError: the target cannot be causal, or has no such activation; tokens or answers print alike.
         MissingDependencyError: a target needs Transformers and PyTorch.
-        TypeError: ``program`` is not an s-op.
+        TypeError: ``program`` is not an s-op, ``passes`` a text, or ``fit`` not an :class:`Architecture`.
         ValueError: there is no such ``target``, ``mode``, pass or ``dtype``, or passes are named in faithful mode.
     """
     if target is None:
