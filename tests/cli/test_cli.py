@@ -240,6 +240,11 @@ class TestInfo:
         output_of("compile", *arguments, "--max-len", "5", "-o", "model")
         assert printed == output_of("info", "model")
 
+    def test_values_that_a_code_does_not_tell_apart_stand_side_by_side(self) -> None:
+        printed = output_of("info", "dyck", "--max-len", "6", "--mode", "compact")
+        assert re.search(r"^\d+ +selector_width_1 +mlp 4 +code +1\|2\|3\|4\|5\|6 0", printed, re.MULTILINE)
+        assert re.search(r"^\d+ +partner +attn 3 +code +.*'\)'\|'}'\|''", printed, re.MULTILINE)
+
     def test_program_in_a_file_without_a_vocabulary(self, folder: Path) -> None:
         (folder / "mine.rasp").write_text(
             'previous = aggregate(select(indices, indices - 1, ==), tokens, "-");\n'
