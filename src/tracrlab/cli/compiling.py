@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracrlab.cli.models import compiled, in_file, program_to_compile, saved_model, vocabulary_of
+from tracrlab.cli.models import compiled, in_file, pass_names, program_to_compile, saved_model, vocabulary_of
 from tracrlab.cli.options import (
     COMPILE_OPTIONS,
     DEFAULT_MAX_LEN,
@@ -66,7 +66,7 @@ def compile_(
     vocabulary = vocabulary_of(found, compile_options, kind)
     if explain:
         stages = _compiled_pass_by_pass(found, vocabulary, compile_options)
-        show.console().print(show.pass_table(stages))
+        show.console().print(show.pass_tables(stages))
     if folder is not None:
         model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
         if target is None:
@@ -126,17 +126,21 @@ def print_(program: str, name: str | None, text: str | None) -> None:
 def _compiled_pass_by_pass(
     found: NamedProgram, vocabulary: list[Value], options: CompileOptions
 ) -> list[tuple[str, str, str, CompiledModel]]:
-    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, models."""
+    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, models.
+
+    Where options choose passes, these are the ones.
+    """
     from tracrlab.compiler.compact.passes import Passes
 
     descriptions, families = Passes.descriptions(), Passes.families()
+    chosen = Passes() if options.passes is None else Passes.named(pass_names(options))
+    names = [name for name in descriptions if getattr(chosen, name)]
     faithful = replace(options, mode="faithful", passes=None)
     stages = [("faithful", "", "a component for each s-op", compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
-    for count in range(len(descriptions) + 1):
-        names = list(descriptions)[:count]
-        compact = replace(options, mode="compact", passes=",".join(names))
+    for count in range(len(names) + 1):
+        compact = replace(options, mode="compact", passes=",".join(names[:count]))
         model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compact)
-        last = names[-1] if names else "compact"
+        last = names[count - 1] if count else "compact"
         stages.append((last, families.get(last, ""), descriptions.get(last, "no pass yet"), model))
     return stages
 

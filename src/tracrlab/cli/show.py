@@ -211,16 +211,18 @@ def program_description(program: SOp) -> Group:
     return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
-def pass_table(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Table:
-    """How large the model is after each pass, by name, family and description; passes add up."""
-    table = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
+def pass_tables(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Group:
+    """What each pass does, by name, family and description, and how large the model is after it; passes add up."""
+    meanings = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
+    sizes = Table("pass", box=None, header_style="bold", pad_edge=False)
     for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters"):
-        table.add_column(title, justify="right")
+        sizes.add_column(title, justify="right")
     for name, family, description, model in stages:
-        config = model.config
-        sizes = (config.n_layers, config.d_model, config.n_heads, config.d_head, config.d_mlp, config.n_parameters)
-        table.add_row(name, family, description, *(f"{size:,}" for size in sizes))
-    return table
+        meanings.add_row(name, family, description)
+        c = model.config
+        numbers = (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters)
+        sizes.add_row(name, *(f"{number:,}" for number in numbers))
+    return Group(meanings, "", sizes)
 
 
 def _titled(title: str, table: Table) -> tuple[Text, Table]:

@@ -190,7 +190,9 @@ def verify_target(
         MissingDependencyError, ExportError, PrecisionError, ValueError: as for :func:`stock_export`.
     """
     if runs:
-        raise VerificationError("inputs are run in the model itself: verify without a target, or without a program")
+        raise VerificationError(
+            "inputs are run in the model itself, not in a target: leave out the target, or the program and exhaustive"
+        )
     if dtype not in (None, *FORMATS):
         raise VerificationError(f"there is no number format {dtype!r} to verify in; there are {', '.join(FORMATS)}")
     torch = require("torch", extra="huggingface", purpose="a stock architecture")
