@@ -11,8 +11,6 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -27,6 +25,7 @@ from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.reading import not_finite, reading
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.values import is_finite_number, value_key
 
@@ -55,7 +54,7 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
     from safetensors.numpy import save
 
     folder = Path(path)
-    if stray := _not_finite(model.weights.as_dict()):
+    if stray := not_finite(model.weights.as_dict()):
         raise ModelFileError(f"{stray} of the model has entries that are not finite, so it cannot be saved")
     data = _model_to_json(model)
     contents = {WEIGHTS_FILE: save(model.weights.as_dict(), metadata={"format": "np"})}
@@ -95,58 +94,26 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     folder = Path(path)
     if folder.is_file():
         raise ModelFileError(f"{folder} is a file; give the folder that the model was saved in")
-    with _reading(folder, CONFIG_FILE):
+    with reading(folder, CONFIG_FILE):
         data = _checked_config(folder, json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
     with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
     for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
-        with _reading(folder, name), (folder / name).open("rb") as file:
+        with reading(folder, name), (folder / name).open("rb") as file:
             if data.get(_DIGESTS[name]) != _digest(file):
                 raise ValueError(f"it is not the one saved with {CONFIG_FILE}")
-    with _reading(folder, WEIGHTS_FILE):
+    with reading(folder, WEIGHTS_FILE):
         arrays = load_file(folder / WEIGHTS_FILE)
-        if stray := _not_finite(arrays):
+        if stray := not_finite(arrays):
             raise ValueError(f"{stray} has entries that are not finite")
-    with _reading(folder, CONFIG_FILE):
+    with reading(folder, CONFIG_FILE):
         model = _model_from_json(data, arrays)
     if not with_claims:
         return model
-    with _reading(folder, CLAIM_ARRAYS_FILE):
+    with reading(folder, CLAIM_ARRAYS_FILE):
         claim_arrays = load_file(folder / CLAIM_ARRAYS_FILE)
-    with _reading(folder, CLAIMS_FILE):
+    with reading(folder, CLAIMS_FILE):
         claims = json.loads((folder / CLAIMS_FILE).read_text(encoding="utf-8"))
         return replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
-
-
-@contextmanager
-def _reading(folder: Path, name: str) -> Iterator[None]:
-    """While a file of a model is read: whatever is wrong with it is a ModelFileError that says which one it is."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-        return
-    except OSError as error:
-        raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SafetensorError) as error:
-        reason = _complaint(error)
-    except RecursionError:
-        reason = "it is nested too deeply"
-    raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {name}: {reason}; save the model again")
-
-
-def _complaint(error: Exception) -> str:
-    """What an error says about a file, to a person who did not write the code that reads it."""
-    match error:
-        case json.JSONDecodeError():
-            return f"it is no JSON from line {error.lineno}, column {error.colno} on"
-        case UnicodeDecodeError():
-            return "it is no text"
-        case KeyError(args=(str(key),)):
-            return f"it has no {key!r}"
-        case LookupError() | TypeError() | AttributeError():
-            return "something in it is not of the kind that should stand there"
-        case _:
-            return str(error)
 
 
 def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
@@ -163,11 +130,6 @@ def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
     if own not in (None, _own_digest(data)):
         raise ValueError("it was changed after it was saved")
     return data
-
-
-def _not_finite(arrays: dict[str, np.ndarray]) -> str | None:
-    """The name of an array that holds more than finite numbers, if there is one."""
-    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
 
 def _own_digest(data: dict[str, Any]) -> str:
