@@ -226,6 +226,13 @@ class TestCompact:
         ]
         assert "belongs to --mode compact" in error_of("compile", "hist", "--explain", "--passes=-codes")
 
+    def test_explains_a_program_that_is_refused_but_with_some_passes(self) -> None:
+        printed = output_of("compile", "reverse", "--vocab", "abc", "--max-len", "5", "--fit", "d_model=7", "--explain")
+        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[-16:]}
+        assert rows["faithful"] == rows["compact"] == ["refused"]
+        assert rows["reuse"][1] == "7"
+        assert "no mean" in error_of("compile", "mine.py:mixed", "--vocab", "abc", "--explain")
+
     def test_fits_a_shape(self) -> None:
         assert "saved" in output_of("compile", "hist", "--fit", "n_layers=3, d_model=40", "-o", "model")
         config = tracrlab.load("model").config

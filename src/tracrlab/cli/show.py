@@ -22,6 +22,7 @@ from rich.text import Text
 
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.config import ModelConfig
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.rasp.display import printable, value_text
 from tracrlab.rasp.expressions import SOp
@@ -211,17 +212,19 @@ def program_description(program: SOp) -> Group:
     return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
-def pass_tables(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Group:
-    """What each pass does, by name, family and description, and how large the model is after it; passes add up."""
+def pass_tables(stages: Sequence[tuple[str, str, str, ModelConfig | None]]) -> Group:
+    """What each pass does, by name, family and description, and how large the model is after it; passes add up.
+
+    A model without a shape was refused.
+    """
     meanings = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
     sizes = Table("pass", box=None, header_style="bold", pad_edge=False)
     for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters"):
         sizes.add_column(title, justify="right")
-    for name, family, description, model in stages:
+    for name, family, description, c in stages:
         meanings.add_row(name, family, description)
-        c = model.config
-        numbers = (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters)
-        sizes.add_row(name, *(f"{number:,}" for number in numbers))
+        numbers = () if c is None else (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters)
+        sizes.add_row(name, *(f"{number:,}" for number in numbers), *["refused"] * (c is None))
     return Group(meanings, "", sizes)
 
 
