@@ -147,6 +147,25 @@ def test_a_wrong_weight_is_blamed_on_its_component_and_an_input_shows_it(mode: L
     assert certificate.n_inputs > 0
 
 
+def test_an_error_that_changes_no_answer_is_said_to_be_harmless_and_inputs_to_be_right() -> None:
+    """Whether a token is x does not depend on what is claimed of other tokens."""
+    program = PROGRAMS["frac_prevs"]
+    model = tracrlab.compile(program.build(), program.example_vocab, 4)
+    broken = changed(model, "W_pos", (2, model.config.vocab.index("y")), 1.0)
+    certificate = broken.verify()
+    assert certificate.holds
+    said = {each.writes: each.reason for each in certificate.components if each.reason}
+    assert said == {"tokens": "it is off, which changes no answer"}
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    tried = broken.verify(program.build())
+    assert not tried.holds
+    assert tried.counterexample is None
+    assert tried.summary().splitlines()[0].endswith("; on the 340 inputs that were run, the model is right")
+    wrong = changed(model, "W_pos", (2, model.config.vocab.index("x")), 1.0).verify(program.build())
+    assert wrong.counterexample is not None
+    assert wrong.summary().splitlines()[0].endswith(wrong.counterexample)
+
+
 def test_writing_into_the_variable_of_another_component_is_noticed() -> None:
     model = small_model("reverse", "faithful")
     length = model.labels.variable("length")
@@ -306,3 +325,6 @@ def test_the_summary_names_every_part_and_the_verdict() -> None:
         "Certificate: hist in float32, on all inputs of up to 4 of 3 tokens: equal to the program"
     )
     assert all(any(entry.name in line for line in lines[2:]) for entry in model.labels.variables)
+    few = small_model("frac_prevs", "faithful")
+    count = few.labels.neurons[0][0].count
+    assert f"layer 1, neuron{'s 1–' * (count > 1) or ' '}{count} (is_x) " in few.verify().summary()

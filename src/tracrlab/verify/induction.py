@@ -118,10 +118,12 @@ def _check_labels(model: CompiledModel) -> None:
 
 
 def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
-    """Where something fails, so has what writes so wrongly that its values are confused."""
+    """Where something fails, so has what writes so wrongly that its values are confused; elsewhere that is harmless."""
     broken = any(proof.status != "proven" for proof in proofs)
     for proof in proofs:
-        if broken and proof.status == "proven" and not proof.error < proof.tolerance:
+        if not broken and not proof.error < proof.tolerance:
+            yield replace(proof, reason="it is off, which changes no answer")
+        elif broken and proof.status == "proven" and not proof.error < proof.tolerance:
             off = f"what it writes can be off by {proof.error:.2g}, and its values are {2 * proof.tolerance:.2g} apart"
             yield replace(proof, status="failed", reason=off)
         else:
@@ -303,7 +305,7 @@ class _Induction:
         return head_attention(claim, stream, weights, config.max_seq_len, causal=config.causal)
 
     def _mlp(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
-        place = f"neurons {own.start + 1}–{own.stop}"
+        place = _neurons(own)
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         reads, measure = self._reads(stream, inputs), entry.name in self.measured
         try:
@@ -348,7 +350,7 @@ class _Induction:
         self, layer: int, own: slice, entry: ModelVariable, stream: Stream
     ) -> tuple[ComponentProof, Bool[np.ndarray, " width"]]:
         """Neurons that clear dimensions of a variable; which ones."""
-        place = f"neurons {own.start + 1}–{own.stop}, clearing"
+        place = f"{_neurons(own)}, clearing"
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         try:
             if self.network.norm is not None:
@@ -448,3 +450,10 @@ def _unproven(kind: Kind, layer: int | None, place: str, writes: str, why: Unpro
 def _replacing(proof: ComponentProof) -> ComponentProof:
     """The proof of a component that writes where something else has not been cleared."""
     return replace(proof, status="failed", reason="it writes to dimensions that are not zero before")
+
+
+def _neurons(own: slice) -> str:
+    """Which neurons of a layer these are, counted from 1."""
+    if own.stop - own.start < 2:
+        return f"neuron {own.stop}" if own.stop > own.start else "no neurons"
+    return f"neurons {own.start + 1}–{own.stop}"
