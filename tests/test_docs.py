@@ -89,3 +89,26 @@ def test_docstrings(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
     for line, text in docstrings(path):
         run_examples(text, dict(vars(module)), path, line)
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors of a page, as code hosts make them."""
+    lines = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *ROOT.glob("C*.md")], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(((?!https?:)[^)\s]+)\)", text):
+        file, _, anchor = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link
+
+
+def test_the_index_lists_every_page_and_so_does_the_readme() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    for page, folder in ((ROOT / "docs" / "index.md", ""), (ROOT / "README.md", "docs/")):
+        listed = re.findall(rf"\]\({folder}(\w+\.md)[)#]", page.read_text(encoding="utf-8"))
+        assert pages <= set(listed), page.name

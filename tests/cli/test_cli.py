@@ -208,7 +208,35 @@ class TestCompact:
     def test_explains_every_pass(self) -> None:
         printed = output_of("compile", "hist", "--vocab", "abc", "--explain")
         for name in ("faithful", *Passes.descriptions()):
-            assert re.search(rf"^{name} ", printed, re.MULTILINE)
+            assert len(re.findall(rf"^{name} ", printed, re.MULTILINE)) == 2
+        assert "…" not in printed
+        assert max(map(len, printed.splitlines())) <= 80
+        model = tracrlab.compile(PROGRAMS["hist"].build(), "abc", 8, mode="compact")
+        last = printed.splitlines()[-1].split()
+        assert (last[0], last[2], last[-1]) == ("reuse", str(model.config.d_model), f"{model.config.n_parameters:,}")
+
+    def test_explains_the_passes_that_are_on(self) -> None:
+        printed = output_of("compile", "hist", "--explain", "--mode", "compact", "--passes=codes,cse")
+        assert [line.split()[0] for line in printed.splitlines()[-5:]] == [
+            "pass",
+            "faithful",
+            "compact",
+            "cse",
+            "codes",
+        ]
+        assert "belongs to --mode compact" in error_of("compile", "hist", "--explain", "--passes=-codes")
+
+    def test_explains_a_program_that_is_refused_but_with_some_passes(self) -> None:
+        printed = output_of("compile", "reverse", "--vocab", "abc", "--max-len", "5", "--fit", "d_model=7", "--explain")
+        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[-16:]}
+        assert rows["faithful"] == rows["compact"] == ["refused"]
+        assert rows["reuse"][1] == "7"
+        assert "no mean" in error_of("compile", "mine.py:mixed", "--vocab", "abc", "--explain")
+
+    def test_fits_a_shape(self) -> None:
+        assert "saved" in output_of("compile", "hist", "--fit", "n_layers=3, d_model=40", "-o", "model")
+        config = tracrlab.load("model").config
+        assert (config.n_layers, config.d_model) == (3, 40)
 
     def test_passes_can_be_named(self) -> None:
         output_of("compile", "hist", "--vocab", "abc", "--mode", "compact", "--passes=-codes,-bends", "-o", "model")
@@ -239,6 +267,11 @@ class TestInfo:
         printed = output_of("info", *arguments, "--max-len", "5")
         output_of("compile", *arguments, "--max-len", "5", "-o", "model")
         assert printed == output_of("info", "model")
+
+    def test_values_that_a_code_does_not_tell_apart_stand_side_by_side(self) -> None:
+        printed = output_of("info", "dyck", "--max-len", "6", "--mode", "compact")
+        assert re.search(r"^\d+ +selector_width_1 +mlp 4 +code +1\|2\|3\|4\|5\|6 0", printed, re.MULTILINE)
+        assert re.search(r"^\d+ +partner +attn 3 +code +.*'\)'\|'}'\|''", printed, re.MULTILINE)
 
     def test_program_in_a_file_without_a_vocabulary(self, folder: Path) -> None:
         (folder / "mine.rasp").write_text(
@@ -346,7 +379,7 @@ class TestVerify:
         assert "own number format, float32" in error_of(*run, files=files)
         assert "leave out --causal" in error_of("verify", "./model", "--causal", files=files)
         config = json.loads((folder / "model" / "config.json").read_text())
-        for name in ("claims_sha256", "claim_arrays_sha256"):
+        for name in ("claims_sha256", "claim_arrays_sha256", "config_sha256"):
             del config[name]
         (folder / "model" / "config.json").write_text(json.dumps(config))
         assert "compile its program again" in error_of("verify", "model", files=files)
@@ -457,6 +490,14 @@ BAD = {
     "no such pass": (("run", "sort", "--mode", "compact", "--passes=speed"), "there is no pass 'speed'"),
     "passes without compact mode": (("run", "sort", "--passes=codes"), "--passes belongs to --mode compact"),
     "no folder to write": (("compile", "sort"), "say with -o where"),
+    "no size": (("run", "sort", "--fit", "layers=3"), r"--fit: 'layers=3' is no size; .* \(there are n_layers, "),
+    "no whole size": (("run", "sort", "--fit", "n_layers=2.5"), "--fit: 'n_layers=2.5' is no size"),
+    "size given twice": (("run", "sort", "--fit", "d_mlp=1,d_mlp=2"), "--fit: d_mlp is given twice"),
+    "size of zero": (("run", "sort", "--fit", "d_mlp=0"), "--fit: d_mlp must be a positive integer, not 0"),
+    "size that is huge": (("compile", "sort", "--fit", "d_head=999999999999", "-o", "out"), "a smaller shape"),
+    "size too small": (("compile", "reverse", "--fit", "n_layers=1", "-o", "out"), "4 layers are needed for length"),
+    "length that is huge": (("compile", "sort", "--max-len", "999999999", "-o", "out"), "at most 2,097,152"),
+    "file of a model": (("verify", "mine.py/config.json"), r"mine\.py/config\.json"),
     "program without a text": (("print", "mine.py:first"), r"first = aggregate.*mine\.py:2.*Use rasp"),
     "example without a text": (("print", "mine.py:hist", "--input", '"'), "running example"),
     "empty example": (("print", "mine.py:hist", "--input", ""), "running example is empty"),

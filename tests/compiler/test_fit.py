@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 import tracrlab
 from benchmarks.random_programs import random_program
 from tracrlab import Architecture, rasp
-from tracrlab.errors import ArchitectureError, CompileError
+from tracrlab.errors import ArchitectureError, CompileError, DomainTooLargeError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, select, selector_width, tokens
 from tracrlab.rasp.library import PROGRAMS
 
@@ -89,6 +91,25 @@ def test_random_programs_fit_with_one_head_a_layer(seed: int) -> None:
     assert model.run_batch(inputs) == rasp.evaluate_batch(case.program, inputs, causal=case.causal)
 
 
-def test_sizes_are_positive_integers() -> None:
+def test_sizes_are_positive_integers_and_layers_are_few_enough_to_lay_out() -> None:
     with pytest.raises(ValueError, match="n_heads must be a positive integer"):
         Architecture(n_heads=0)
+    with pytest.raises(ValueError, match=r"n_layers must be at most 65,536, not 1,000,000,000"):
+        Architecture(n_layers=10**9)
+
+
+@pytest.mark.parametrize("architecture", [Architecture(n_layers=1), Architecture(d_head=1), Architecture(d_model=3)])
+def test_compact_mode_is_a_remedy_where_it_is_not_asked_for_already(architecture: Architecture) -> None:
+    def remedy(mode: Literal["faithful", "compact"]) -> str:
+        with pytest.raises(ArchitectureError) as refusal:
+            tracrlab.compile(PROGRAMS["reverse"].build(), "abc", 5, mode=mode, fit=architecture)
+        return refusal.value.remedy
+
+    assert remedy("faithful").endswith(", leave the size open, or use mode='compact'")
+    assert remedy("compact").endswith(", or leave the size open")
+
+
+@pytest.mark.parametrize("size", ["d_model", "n_heads", "d_head", "d_mlp"])
+def test_a_shape_with_too_many_parameters_is_refused_before_it_is_laid_out(size: str) -> None:
+    with pytest.raises(DomainTooLargeError, match="a smaller shape"):
+        tracrlab.compile(PROGRAMS["reverse"].build(), "abc", 5, fit=Architecture(**{size: 10**12}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,39 @@ def test_a_selector_is_no_program() -> None:
         tracrlab.compile(prevs, "ab", 3)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("length", [0, -1, True])
+_WRONG_KINDS = """
+import tracrlab
+from tracrlab import rasp
+calls = {
+    "vocab": lambda: tracrlab.compile(rasp.tokens, 5, 5),
+    "fit": lambda: tracrlab.compile(rasp.tokens, "ab", 5, fit={"n_layers": 3}),
+    "passes": lambda: tracrlab.compile(rasp.tokens, "ab", 5, mode="compact", passes="codes"),
+    "pass": lambda: tracrlab.compile(rasp.tokens, "ab", 5, mode="compact", passes=[3]),
+    "verify": lambda: tracrlab.compile(rasp.tokens, "ab", 5).verify("reverse"),
+}
+for name, call in calls.items():
+    try:
+        call()
+    except Exception as error:
+        print(name, type(error).__name__, error)
+"""
+
+
+def test_arguments_of_the_wrong_kind_are_named() -> None:
+    """In a process of its own: the run-time type checks of the tests would refuse them first."""
+    run = subprocess.run([sys.executable, "-c", _WRONG_KINDS], capture_output=True, text=True, check=True)
+    said = [
+        "vocab VocabularyError the vocabulary is a list of tokens, or a text of characters, not 5",
+        "fit TypeError fit is a tracrlab.Architecture, not {'n_layers': 3}",
+        "passes TypeError passes are a list of names, such as ['-codes'], not the text 'codes'",
+        "pass ValueError there is no pass '3'; the passes are cse, ",
+        "verify TypeError a program is an s-op, not str",
+    ]
+    lines = run.stdout.splitlines()
+    assert [line[: len(wanted)] for line, wanted in zip(lines, said, strict=True)] == said
+
+
+@pytest.mark.parametrize("length", [0, -1, True, 10**9])
 def test_lengths_that_are_none(length: Any) -> None:
     with pytest.raises(VocabularyError, match="max_seq_len"):
         tracrlab.compile(tokens, "ab", length)

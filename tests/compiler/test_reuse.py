@@ -19,6 +19,7 @@ from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.fit import Fitting
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.reuse import lifetimes, most_in_use, reuse_dimensions
 from tracrlab.compiler.schedule import latest_schedule, layer_schedule, sequential_schedule
@@ -58,9 +59,9 @@ def forced(case: RandomProgram, passes: Passes, *, sequential: bool = False) -> 
     check_allocation(lowered, schedule, allocation)
     assert allocation.d_model >= most_in_use(lifetimes(lowered, schedule, schedule.n_layers), 2 * schedule.n_layers)
     config = ModelConfig(vocabulary, case.max_length, case.causal, mode="compact")
+    fitting = Fitting(analysis, "compact", Architecture())
     models = [
-        assemble_model(analysis, lowered, schedule, each, config, Architecture())
-        for each in (allocation, allocate_dimensions(lowered))
+        assemble_model(fitting, lowered, schedule, each, config) for each in (allocation, allocate_dimensions(lowered))
     ]
     return models[0], models[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,27 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
             tracrlab.load(tmp_path)
         (tmp_path / name).write_bytes(content)
     tracrlab.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("compression.json", "", "compression.json: it is no JSON from line 1, column 1 on; save the model again"),
+        ("compression.json", "[]", "compression.json: something in it is not of the kind that should stand there"),
+        ("compression.json", "{}", "compression.json: it has no 'format'"),
+        ("compression.json", '{"format": 9}', "compression.json: its format is 9, this version reads 1"),
+        ("compression.safetensors", "", "compression.safetensors: it is not the one saved with compression.json"),
+        ("original/config.json", "{}", "its config.json is another program's"),
+    ],
+)
+def test_the_refusal_of_a_damaged_folder_says_which_file_is_wrong(
+    name: str, text: str, reason: str, tmp_path: Path
+) -> None:
+    random_compression(frac_prevs(), 4, 0).save_pretrained(tmp_path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ModelFileError, match=re.escape(reason)) as refusal:
+        tracrlab.load(tmp_path)
+    assert "\n" not in str(refusal.value)
 
 
 def test_what_is_not_known_is_not_said() -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracrlab.craft.precision import Noise
-from tracrlab.craft.spaces import Dimension, Mark, Variable, nearest, one_hot_variable, scalar_variable
+from tracrlab.craft.spaces import Dimension, Mark, OneOf, Variable, nearest, one_hot_variable, scalar_variable
 from tracrlab.rasp import Ratio
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -152,3 +152,8 @@ def test_variables_keep_their_noise() -> None:
     assert one_hot_variable("x", "ab", nullable=False, noise=noise).noise is noise
     assert scalar_variable("x", [1], nullable=False, noise=noise).noise is noise
     assert one_hot_variable("x", "ab", nullable=False).noise.is_exact
+
+
+def test_values_that_a_code_does_not_tell_apart_are_listed_shortly() -> None:
+    assert repr(OneOf(("a", 1, None))) == "'a'|1|None"
+    assert repr(OneOf(tuple(range(20)))) == "0|1|2|3|4|5|6|7|… (20)"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,10 +21,11 @@ import tracrlab
 from benchmarks.random_programs import random_program
 from tests.library_models import library_inputs, library_model
 from tests.oracles import ORACLES, agree
+from tracrlab.compiler import driver
 from tracrlab.errors import CompileError, ExportError, PrecisionError, VerificationError
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.stock import to_bert
-from tracrlab.export.targets import Activation, Target, stock_certificate, stock_export
+from tracrlab.export.targets import Activation, CompileOptions, Target, stock_certificate, stock_export
 from tracrlab.model.readout import class_readout
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import value_key
@@ -285,3 +287,15 @@ def test_answers_that_need_float64_are_certified_in_it(dtype: torch.dtype) -> No
         certificate = stock_certificate(stock_export(model, target, dtype=dtype))
         assert certificate.holds
         assert certificate.dtype == str(dtype).removeprefix("torch.")
+
+
+def test_the_signature_of_compile_lists_all_options_with_types_and_defaults() -> None:
+    def by_keyword(function: Callable[..., object]) -> dict[str, tuple[object, object]]:
+        parameters = inspect.signature(function, eval_str=True).parameters.values()
+        return {each.name: (each.annotation, each.default) for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+    listed, options = by_keyword(tracrlab.compile), by_keyword(driver.compile_program)
+    assert {**listed, **options} == listed
+    assert listed.keys() - options.keys() == {"target", "activation"}
+    assert get_type_hints(CompileOptions) == {name: annotation for name, (annotation, _) in options.items()}
+    assert all(each.kind is not each.VAR_KEYWORD for each in inspect.signature(tracrlab.compile).parameters.values())

@@ -152,6 +152,9 @@ def loader() -> Iterator[Loader]:
 
 
 def with_config(path: Path, config: Any) -> Path:
+    """The folder with another configuration, which says that it was saved so."""
+    if isinstance(config, dict):
+        config = {key: value for key, value in config.items() if key != "config_sha256"}
     (path / CONFIG).write_text(json.dumps(config))
     return path
 
@@ -295,7 +298,7 @@ def test_a_crash_while_a_model_is_replaced_leaves_the_old_one_the_new_one_or_a_r
     run = subprocess.run([sys.executable, "-c", _CRASHING_SAVE, str(path), str(renames)], check=False)
     assert run.returncode == (0 if renames == 4 else 3)
     if 0 < renames < 4:
-        assert "model.safetensors is not the one saved with config.json" in loader.refusal(path)
+        assert "model.safetensors: it is not the one saved with config.json" in loader.refusal(path)
         model_of("hist").save_pretrained(path)
     expected = old if renames == 0 else model_of("hist")
     assert np.array_equal(tracrlab.load(path).weights.W_U, expected.weights.W_U)
@@ -573,12 +576,71 @@ def test_models_without_claims_are_saved_and_loaded(tmp_path: Path) -> None:
         tracrlab.load(tmp_path / "new").verify()
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(("config", "causal"), True), (("config", "vocab"), ["x", "y", "other"]), (("config", "bos"), "begin")],
+)
+def test_a_configuration_edited_by_hand_is_refused_since_the_claims_are_about_the_other_one(
+    path: tuple[str | int, ...], value: Any, loader: Loader, folder: Path, good: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each of these fits the weights, and the claims would certify what the program does not do."""
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "model" / CONFIG).write_text(json.dumps(replaced(good, path, value)))
+    assert "config.json: it was changed after it was saved; save the model again" in loader.refusal(tmp_path / "model")
+    (tmp_path / "model" / CONFIG).write_text(json.dumps(good, indent=4))  # the same in other words
+    assert loader.outcome(tmp_path / "model")[0] == "loaded"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(
+    number: float, loader: Loader, folder: Path, good: dict[str, Any], tmp_path: Path
+) -> None:
+    model = model_of("hist")
+    odd = model.weights.W_U.copy()
+    odd[0, 0] = number
+    with pytest.raises(ModelFileError, match="W_U of the model has entries that are not finite"):
+        replace(model, weights=replace(model.weights, W_U=odd)).save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    shutil.copytree(folder, tmp_path / "model")
+    arrays = load_file(folder / WEIGHTS)
+    arrays["W_U"][0, 0] = number
+    save_file(arrays, tmp_path / "model" / WEIGHTS)
+    digest = hashlib.sha256((tmp_path / "model" / WEIGHTS).read_bytes()).hexdigest()
+    refusal = loader.refusal(with_config(tmp_path / "model", good | {"weights_sha256": digest}))
+    assert "model.safetensors: W_U has entries that are not finite" in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        (CONFIG, "{", "config.json: it is no JSON from line 1, column 2 on"),
+        (CONFIG, "\xff", "config.json: it is no text"),
+        (CONFIG, "3", "its config.json is another program's"),
+        (CONFIG, '{"format": 2}', "model.safetensors: it is not the one saved with config.json"),
+        (CLAIMS, "", "claims.json: it is no JSON from line 1, column 1 on"),
+        (CLAIMS, "{}", "claims.json: it has no 'embeddings'"),
+        (CLAIMS, "[]", "claims.json: something in it is not of the kind that should stand there"),
+        (CLAIMS, "[" * 100_000, "claims.json: it is nested too deeply"),
+    ],
+)
+def test_refusals_say_which_file_is_wrong_and_how_in_words(
+    name: str, text: str, reason: str, loader: Loader, folder: Path, good: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    shutil.copytree(folder, path)
+    (path / name).write_bytes(text.encode("latin-1"))
+    if name != CONFIG:
+        with_config(path, good | {"claims_sha256": hashlib.sha256((path / name).read_bytes()).hexdigest()})
+    assert reason in loader.refusal(path)
+    assert "is a file; give the folder" in loader.refusal(path / CONFIG)
+
+
 @pytest.mark.parametrize("file", [CLAIMS, ARRAYS])
 def test_claims_of_another_model_are_refused(file: str, loader: Loader, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "model")
     model_of("hist").save_pretrained(tmp_path / "other")
     shutil.copy(tmp_path / "other" / file, tmp_path / "model" / file)
-    assert f"{file} is not the one saved with config.json" in loader.refusal(tmp_path / "model")
+    assert f"{file}: it is not the one saved with config.json" in loader.refusal(tmp_path / "model")
 
 
 def damages(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,8 +14,10 @@ from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.model.labels import ModelVariable
 from tracrlab.verify.neurons import hidden_of, written_errors
-from tracrlab.verify.residual import Contents, Held, linear_parts, table_deviation
+from tracrlab.verify.reads import linear_parts, linear_reads
+from tracrlab.verify.residual import Contents, Held, table_deviation
 from tracrlab.verify.scores import ScoreWeights, logit_bounds
+from tracrlab.verify.written import tightest
 
 FLOAT32 = FORMATS["float32"]
 
@@ -102,6 +104,28 @@ def test_linear_reads_are_within_their_slack(case: Case) -> None:
     read = (stored.astype(np.float32) @ matrix.astype(np.float32)).astype(float)
     storing = 2.0**-24 * np.abs(stored) @ np.abs(matrix) * (case.error > 0)
     assert (np.abs(read - part.values) <= part.slack * (1 + 1e-9) + storing).all()
+
+
+@settings(max_examples=100)
+@given(cases, st.sampled_from(sorted(FORMATS)))
+def test_reads_of_some_values_are_those_rows_of_all(case: Case, name: str) -> None:
+    size, dims, features = case.rng.integers(1, 6, 3)
+    contents = Contents(np.arange(dims), case.numbers(size, dims), case.errors(size, dims))
+    matrix, some = case.numbers(dims, features), case.rng.integers(0, size, 4)
+    (read,), (whole,) = (make([contents], matrix, FORMATS[name]) for make in (linear_reads, linear_parts))
+    part = read.at(some)
+    assert np.allclose(part.values, whole.values[some], rtol=1e-12)
+    assert np.allclose(part.slack, whole.slack[some], rtol=1e-12)
+    assert (np.broadcast_to(part.grain, part.values.shape) == whole.at(some).grain).all()
+
+
+@settings(max_examples=100)
+@given(cases)
+def test_the_tolerance_is_half_the_distance_to_the_nearest_other_row(case: Case) -> None:
+    rows = np.unique(case.numbers(*case.rng.integers(2, 12, 2)), axis=0)
+    _, tolerance = tightest(table_deviation(rows, np.ones_like(rows)), rows)
+    apart = [max(abs(one - other)) for place, one in enumerate(rows) for other in rows[:place]]
+    assert tolerance == min(apart, default=np.inf) / 2
 
 
 def variable(name: str, table: np.ndarray, errors: np.ndarray, at_bos: np.ndarray, start: int) -> Held:

@@ -39,6 +39,22 @@ def changed(model: CompiledModel, array: str, place: tuple[int, ...], number: fl
 # What is certified ---------------------------------------------------------------------------------------------------
 
 
+def test_claims_about_values_that_vary_together_list_no_value_twice() -> None:
+    program = PROGRAMS["dyck"]
+    model = tracrlab.compile(program.build(), program.example_vocab, 12, mode="compact")
+    assert model.claims is not None
+    joint = [
+        claim
+        for claim in model.claims.components
+        if isinstance(claim, MLPClaim) and len(claim.quantities) == 1 and len(claim.quantities[0].contents) > 1
+    ]
+    assert joint
+    for claim in joint:
+        tables = [*claim.quantities[0].contents.values(), claim.view.places[:, None]]
+        rows = np.concatenate(tables, axis=1)
+        assert len(np.unique(rows, axis=0)) == len(rows)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", NAMES)
 def test_library_programs_are_certified(name: str, mode: Literal["faithful", "compact"]) -> None:
@@ -129,6 +145,25 @@ def test_a_wrong_weight_is_blamed_on_its_component_and_an_input_shows_it(mode: L
     really_wrong = broken.run_batch(inputs) != model.run_batch(inputs)
     assert really_wrong == (certificate.counterexample is not None)
     assert certificate.n_inputs > 0
+
+
+def test_an_error_that_changes_no_answer_is_said_to_be_harmless_and_inputs_to_be_right() -> None:
+    """Whether a token is x does not depend on what is claimed of other tokens."""
+    program = PROGRAMS["frac_prevs"]
+    model = tracrlab.compile(program.build(), program.example_vocab, 4)
+    broken = changed(model, "W_pos", (2, model.config.vocab.index("y")), 1.0)
+    certificate = broken.verify()
+    assert certificate.holds
+    said = {each.writes: each.reason for each in certificate.components if each.reason}
+    assert said == {"tokens": "it is off, which changes no answer"}
+    assert Certificate.from_json(certificate.to_json()) == certificate
+    tried = broken.verify(program.build())
+    assert not tried.holds
+    assert tried.counterexample is None
+    assert tried.summary().splitlines()[0].endswith("; on the 340 inputs that were run, the model is right")
+    wrong = changed(model, "W_pos", (2, model.config.vocab.index("x")), 1.0).verify(program.build())
+    assert wrong.counterexample is not None
+    assert wrong.summary().splitlines()[0].endswith(wrong.counterexample)
 
 
 def test_writing_into_the_variable_of_another_component_is_noticed() -> None:
@@ -290,3 +325,6 @@ def test_the_summary_names_every_part_and_the_verdict() -> None:
         "Certificate: hist in float32, on all inputs of up to 4 of 3 tokens: equal to the program"
     )
     assert all(any(entry.name in line for line in lines[2:]) for entry in model.labels.variables)
+    few = small_model("frac_prevs", "faithful")
+    count = few.labels.neurons[0][0].count
+    assert f"layer 1, neuron{'s 1–' * (count > 1) or ' '}{count} (is_x) " in few.verify().summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tracrlab.errors import DrawingError, InputError
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.rasp.library import PROGRAMS, frac_prevs, hist, reverse, sort
 from tracrlab.viz.canvas import write_figure
+from tracrlab.viz.figures import matrices
 from tracrlab.viz.figures.plot import KINDS
 from tracrlab.viz.figures.residual import changes
 
@@ -85,6 +87,27 @@ def test_figures_are_legible_and_no_wider_than_asked(
         return
     assert figure.get_size_inches()[0] <= {1: 3.3, 2: 6.9}[columns] + 1e-6
     assert_legible(figure)
+
+
+def test_weights_of_a_large_model_are_cut_to_a_page_that_says_what_is_left_out(
+    models: dict[str, CompiledModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def titles(figure: Figure) -> list[str]:
+        return [word for word in words_of(figure) if re.search(r"\bW_(E|pos|Q|V|in|out|U)\b", word)]
+
+    model = models["many layers"]
+    whole = model.plot(kind="weights")
+    assert not any("left out" in word for word in words_of(whole))
+    monkeypatch.setattr(matrices, "_LONGEST", 10 * 72.0)
+    cut = model.plot(kind="weights")
+    assert_legible(cut)
+    assert cut.get_size_inches()[1] <= 10.5 < whole.get_size_inches()[1]
+    (note,) = [word for word in words_of(cut) if "left out" in word]
+    number, first, last = re.findall(r"^(\d+) more, of (.*) to (.*), are left out; sublayer='\2'", note)[0]
+    assert titles(cut) == titles(whole)[: len(titles(cut))]
+    assert len(titles(whole)) - len(titles(cut)) == int(number)
+    assert last == "unembed"
+    assert "left out" not in "".join(words_of(model.plot(kind="weights", sublayer=first)))
 
 
 def test_what_a_sublayer_changes_is_marked(models: dict[str, CompiledModel]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracrlab.cli.models import compiled, in_file, program_to_compile, saved_model, vocabulary_of
+from tracrlab.cli.models import compiled, in_file, pass_names, program_to_compile, saved_model, vocabulary_of
 from tracrlab.cli.options import (
     COMPILE_OPTIONS,
     DEFAULT_MAX_LEN,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
     from tracrlab.export.targets import Activation, Target
     from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.config import ModelConfig
     from tracrlab.rasp.values import Value
 
 
@@ -66,7 +67,7 @@ def compile_(
     vocabulary = vocabulary_of(found, compile_options, kind)
     if explain:
         stages = _compiled_pass_by_pass(found, vocabulary, compile_options)
-        show.console().print(show.pass_table(stages))
+        show.console().print(show.pass_tables(stages))
     if folder is not None:
         model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
         if target is None:
@@ -125,20 +126,34 @@ def print_(program: str, name: str | None, text: str | None) -> None:
 
 def _compiled_pass_by_pass(
     found: NamedProgram, vocabulary: list[Value], options: CompileOptions
-) -> list[tuple[str, str, str, CompiledModel]]:
-    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, models."""
+) -> list[tuple[str, str, str, ModelConfig | None]]:
+    """The faithful model, and the compact one with pass after pass on: names, families, descriptions, shapes.
+
+    Where options choose passes, these are the ones. What is refused has no shape.
+
+    Raises:
+        CompileError: the program is refused with all of them on.
+    """
     from tracrlab.compiler.compact.passes import Passes
+    from tracrlab.errors import CompileError
+
+    def shape(own: CompileOptions, *, needed: bool = False) -> ModelConfig | None:
+        try:
+            return compiled(found, vocabulary, DEFAULT_MAX_LEN, own).config
+        except CompileError:
+            if needed:
+                raise
+            return None
 
     descriptions, families = Passes.descriptions(), Passes.families()
-    faithful = replace(options, mode="faithful", passes=None)
-    stages = [("faithful", "", "a component for each s-op", compiled(found, vocabulary, DEFAULT_MAX_LEN, faithful))]
-    for count in range(len(descriptions) + 1):
-        names = list(descriptions)[:count]
-        compact = replace(options, mode="compact", passes=",".join(names))
-        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compact)
-        last = names[-1] if names else "compact"
-        stages.append((last, families.get(last, ""), descriptions.get(last, "no pass yet"), model))
-    return stages
+    chosen = Passes() if options.passes is None else Passes.named(pass_names(options))
+    names = [name for name in descriptions if getattr(chosen, name)]
+    ways = [replace(options, mode="compact", passes=",".join(names[:count])) for count in range(len(names) + 1)]
+    last = shape(ways.pop(), needed=True)
+    shapes = [shape(replace(options, mode="faithful", passes=None)), *map(shape, ways), last]
+    own = [("faithful", "", "a component for each s-op"), ("compact", "", "no pass yet")]
+    own += [(name, families[name], descriptions[name]) for name in names]
+    return [(*texts, config) for texts, config in zip(own, shapes, strict=True)]
 
 
 def _save_certified(model: CompiledModel, target: Target, activation: Activation | None, folder: str) -> None:

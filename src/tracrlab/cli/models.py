@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -14,12 +15,13 @@ from tracrlab.errors import InputError, ProgramError, VocabularyError
 
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
+    from tracrlab.compiler.fit import Architecture
     from tracrlab.craft.formats import Dtype
     from tracrlab.model.compiled import CompiledModel
     from tracrlab.rasp.values import Value
 
 
-def _pass_names(options: CompileOptions) -> list[str]:
+def pass_names(options: CompileOptions) -> list[str]:
     """The passes that are named, if they can be."""
     from tracrlab.compiler.compact.passes import Passes
 
@@ -27,10 +29,31 @@ def _pass_names(options: CompileOptions) -> list[str]:
     try:
         Passes.named(names)
     except ValueError as error:
-        raise click.UsageError(f"--passes: {error}") from error
+        raise click.UsageError(f"--passes: {error}.") from error
     if options.mode != "compact":
         raise click.UsageError("--passes belongs to --mode compact.")
     return names
+
+
+def _architecture(text: str) -> Architecture:
+    """The shape that ``--fit`` asks for, as in ``n_layers=4,d_model=32``."""
+    from tracrlab.compiler.fit import Architecture
+
+    known = [each.name for each in fields(Architecture)]
+    sizes: dict[str, int] = {}
+    for part in filter(None, re.split(r"[\s,]+", text)):
+        name, _, size = part.partition("=")
+        if name not in known or not re.fullmatch(r"[+-]?[0-9]{1,18}", size):
+            raise click.UsageError(
+                f"--fit: {part!r} is no size; write it as n_layers=4,d_model=32 (there are {', '.join(known)})."
+            )
+        if name in sizes:
+            raise click.UsageError(f"--fit: {name} is given twice.")
+        sizes[name] = int(size)
+    try:
+        return Architecture(**sizes)
+    except ValueError as error:
+        raise click.UsageError(f"--fit: {error}.") from error
 
 
 def in_file(program: str, name: str | None) -> str:
@@ -118,7 +141,8 @@ def compiled(
             pad="pad" if options.pad is None else options.pad,
             dtype=cast("Dtype", options.dtype or "float32"),
             mode="compact" if options.mode == "compact" else "faithful",
-            passes=None if options.passes is None else _pass_names(options),
+            passes=None if options.passes is None else pass_names(options),
+            fit=None if options.fit is None else _architecture(options.fit),
         )
 
 

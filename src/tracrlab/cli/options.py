@@ -35,6 +35,7 @@ class CompileOptions:
     causal: bool | None
     mode: str | None
     passes: str | None
+    fit: str | None
     dtype: str | None
     bos: str | None
     pad: str | None
@@ -58,7 +59,11 @@ COMPILE_OPTIONS = (
         "--mode", type=click.Choice(["faithful", "compact"]),
         help="A component for each s-op, or the smallest model. [default: faithful]",
     ),
-    click.option("--passes", metavar="NAMES", help="For compact mode: the passes to do, or, each with a -, not to do."),
+    click.option(
+        "--passes", metavar="NAMES",
+        help="For compact mode: the passes to do, or, each with a -, not to do; 'compile --explain' lists them.",
+    ),
+    click.option("--fit", metavar="SIZES", help="The shape of the model, as in n_layers=4,d_model=32."),
     DTYPE_OPTION,
     click.option("--bos", metavar="TOKEN", help="The token that the model puts in front. [default: bos]"),
     click.option("--pad", metavar="TOKEN", help="The token that fills up. [default: pad]"),

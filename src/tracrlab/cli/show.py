@@ -22,6 +22,7 @@ from rich.text import Text
 
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.config import ModelConfig
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.rasp.display import printable, value_text
 from tracrlab.rasp.expressions import SOp
@@ -211,16 +212,20 @@ def program_description(program: SOp) -> Group:
     return Group(_facts(facts), "", *_titled("program", _expressions(expressions)), "", note)
 
 
-def pass_table(stages: Sequence[tuple[str, str, str, CompiledModel]]) -> Table:
-    """How large the model is after each pass, by name, family and description; passes add up."""
-    table = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
+def pass_tables(stages: Sequence[tuple[str, str, str, ModelConfig | None]]) -> Group:
+    """What each pass does, by name, family and description, and how large the model is after it; passes add up.
+
+    A model without a shape was refused.
+    """
+    meanings = Table("pass", "family", "what it does", box=None, header_style="bold", pad_edge=False)
+    sizes = Table("pass", box=None, header_style="bold", pad_edge=False)
     for title in ("layers", "d_model", "heads", "d_head", "d_mlp", "parameters"):
-        table.add_column(title, justify="right")
-    for name, family, description, model in stages:
-        config = model.config
-        sizes = (config.n_layers, config.d_model, config.n_heads, config.d_head, config.d_mlp, config.n_parameters)
-        table.add_row(name, family, description, *(f"{size:,}" for size in sizes))
-    return table
+        sizes.add_column(title, justify="right")
+    for name, family, description, c in stages:
+        meanings.add_row(name, family, description)
+        numbers = () if c is None else (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters)
+        sizes.add_row(name, *(f"{number:,}" for number in numbers), *["refused"] * (c is None))
+    return Group(meanings, "", sizes)
 
 
 def _titled(title: str, table: Table) -> tuple[Text, Table]:

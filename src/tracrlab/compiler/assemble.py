@@ -11,7 +11,7 @@ import numpy as np
 
 from tracrlab.compiler.allocate import Allocation, Clearing
 from tracrlab.compiler.domains import Analysis
-from tracrlab.compiler.fit import Architecture, check_widths
+from tracrlab.compiler.fit import Fitting, check_widths
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
@@ -39,32 +39,32 @@ class _Layers:
 
 
 def assemble_model(
-    analysis: Analysis,
+    fitting: Fitting,
     lowered: Lowered,
     schedule: Schedule,
     allocation: Allocation,
     config: ModelConfig,
-    architecture: Architecture,
 ) -> CompiledModel:
     """Place every component's matrices into the weights of a transformer and label what is where.
 
     ``config`` gives everything but the shape, which follows from the components, and is enlarged with zeros to the
-    ``architecture``.
+    architecture that they are fitted to.
 
     Raises:
         ArchitectureError: the residual stream or the heads do not fit.
         DomainTooLargeError: the model would have more than ``MAX_PARAMETERS`` parameters.
         PrecisionError: weights are beyond the range of the number format.
     """
-    config = model_shape(config, lowered, schedule, allocation, architecture)
+    analysis = fitting.analysis
+    config = model_shape(config, lowered, schedule, allocation, fitting.architecture)
     layers = _layers(analysis, lowered, schedule, allocation, config.n_layers)
-    check_widths(analysis, allocation.d_model, config.d_head, architecture)
+    check_widths(fitting, allocation.d_model, config.d_head)
     if config.n_parameters > MAX_PARAMETERS:
         raise DomainTooLargeError(
             analysis.graph.output.title,
             analysis.graph.output.expression.location,
             f"the model would have {config.n_parameters:,} parameters, more than {MAX_PARAMETERS:,}",
-            "Use a smaller vocabulary or length",
+            "Use a smaller vocabulary or length, and a smaller shape where one is asked for",
         )
     weights = zero_weights(config)
     _fill_embeddings(weights, lowered, allocation)

@@ -10,7 +10,7 @@ from typing import Literal
 from tracrlab.compiler.assemble import assemble_model
 from tracrlab.compiler.compact import Passes, lower_compact
 from tracrlab.compiler.domains import Analysis, infer_domains
-from tracrlab.compiler.fit import Architecture, fit_schedule
+from tracrlab.compiler.fit import Architecture, Fitting, fit_schedule
 from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import Lowered, lower_graph
@@ -65,7 +65,7 @@ def compile_program(
     Raises:
         CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy.
         VocabularyError: the vocabulary, special tokens or length are unusable.
-        TypeError: ``program`` is not an s-op.
+        TypeError: ``program`` is not an s-op, ``passes`` a text, or ``fit`` not an :class:`Architecture`.
         ValueError: there is no such ``mode``, pass or ``dtype``, or passes are named in faithful mode.
     """
     if isinstance(program, Selector) or not isinstance(program, SOp):
@@ -74,11 +74,17 @@ def compile_program(
         raise ValueError(f'mode must be "faithful" or "compact", not {mode!r}')
     if passes is not None and mode != "compact":
         raise ValueError("there are passes to choose in compact mode only")
+    if isinstance(passes, str):
+        raise TypeError(f"passes are a list of names, such as ['-codes'], not the text {passes!r}")
     switched = Passes() if passes is None else Passes.named(passes)
+    if not isinstance(fit, Architecture | None):
+        raise TypeError(f"fit is a tracrlab.Architecture, not {fit!r}")
     if dtype not in FORMATS:
         raise ValueError(f"dtype must be {', '.join(FORMATS)}, not {dtype!r}")
     if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
         raise VocabularyError(f"max_seq_len must be a positive integer, not {max_seq_len!r}")
+    if max_seq_len > MAX_TABLE_ENTRIES:
+        raise VocabularyError(f"max_seq_len must be at most {MAX_TABLE_ENTRIES:,}, not {max_seq_len:,}")
     vocabulary = checked_vocabulary(vocab, bos, pad)
 
     graph = trace_graph(program)
@@ -92,10 +98,11 @@ def compile_program(
         analysis, lowered = _compactly(
             analysed, partial(lower_compact, bos=bos, pad=pad, dtype=FORMATS[dtype]), switched
         )
-    config, architecture = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype), fit or Architecture()
-    sizes = Sizes(lowered, config, architecture, reuse=mode == "compact" and switched.reuse)
+    config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
+    fitting = Fitting(analysis, mode, fit or Architecture())
+    sizes = Sizes(lowered, config, fitting.architecture, reuse=mode == "compact" and switched.reuse)
     if fit:
-        schedule = fit_schedule(analysis, lowered.components, fit)
+        schedule = fit_schedule(fitting, lowered.components)
     elif mode == "faithful":
         schedule = layer_schedule(lowered.components)
     elif switched.schedule:
@@ -104,8 +111,8 @@ def compile_program(
         schedule = sequential_schedule(lowered.components)
     allocation = sizes.allocation(schedule)
     if sizes.reuse:
-        allocation = fit_allocation(analysis, lowered, schedule, allocation, architecture)
-    return assemble_model(analysis, lowered, schedule, allocation, config, architecture)
+        allocation = fit_allocation(fitting, lowered, schedule, allocation)
+    return assemble_model(fitting, lowered, schedule, allocation, config)
 
 
 def _compactly(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from tracrlab.compiler.construction import Placed
 from tracrlab.compiler.domains import Analysis
@@ -14,6 +15,7 @@ from tracrlab.errors import ArchitectureError
 from tracrlab.extras import require
 
 SOLVER_SECONDS = 60.0  # the solver gives up after that
+MOST_LAYERS = 2**16
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Architecture:
     """The shape of a transformer; what is ``None`` may be as large as it needs to be.
 
     Raises:
-        ValueError: a size is not a positive integer.
+        ValueError: a size is not a positive integer, or there are more than ``MOST_LAYERS`` layers.
     """
 
     n_layers: int | None = None
@@ -35,9 +37,32 @@ class Architecture:
             size = getattr(self, each.name)
             if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
                 raise ValueError(f"{each.name} must be a positive integer, not {size!r}")
+        if self.n_layers is not None and self.n_layers > MOST_LAYERS:
+            raise ValueError(f"n_layers must be at most {MOST_LAYERS:,}, not {self.n_layers:,}")
 
 
-def fit_schedule(analysis: Analysis, components: Sequence[Placed], architecture: Architecture) -> Schedule:
+@dataclass(frozen=True)
+class Fitting:
+    """What is to be fitted: a program, analysed, compiled in a ``mode`` for an ``architecture``."""
+
+    analysis: Analysis
+    mode: Literal["faithful", "compact"]
+    architecture: Architecture
+
+    def impossible(self, reason: str, needed: str) -> ArchitectureError:
+        """The error that says why the program does not fit, what would have to be larger, and what else may help."""
+        output = self.analysis.graph.output
+        return ArchitectureError(
+            output.title,
+            output.expression.location,
+            f"impossible in this architecture, because {reason}",
+            f"Allow {needed}, leave the size open, or use mode='compact'"
+            if self.mode == "faithful"
+            else f"Allow {needed}, or leave the size open",
+        )
+
+
+def fit_schedule(fitting: Fitting, components: Sequence[Placed]) -> Schedule:
     """Sublayers for the components such that every layer holds what the architecture says.
 
     The order is that of :func:`layer_schedule`, which needs the fewest layers when each may hold any number of heads
@@ -48,41 +73,41 @@ def fit_schedule(analysis: Analysis, components: Sequence[Placed], architecture:
         MissingDependencyError: the solver is needed and not installed.
     """
     earliest = layer_schedule(components)
-    n_layers = architecture.n_layers or earliest.n_layers
+    n_layers = fitting.architecture.n_layers or earliest.n_layers
     if earliest.n_layers > n_layers:
         chain = " -> ".join(_longest_chain(components, earliest))
-        raise impossible(
-            analysis, f"{earliest.n_layers} layers are needed for {chain}", f"n_layers={earliest.n_layers}"
-        )
-    _check_sizes(analysis, components, n_layers, architecture)
-    if _holds(components, earliest, architecture):
+        raise fitting.impossible(f"{earliest.n_layers} layers are needed for {chain}", f"n_layers={earliest.n_layers}")
+    _check_sizes(fitting, components, n_layers)
+    if _holds(components, earliest, fitting.architecture):
         return earliest
-    return _solved(analysis, components, n_layers, architecture)
+    return _solved(fitting, components, n_layers)
 
 
-def check_widths(analysis: Analysis, d_model: int, d_head: int, architecture: Architecture) -> None:
+def check_widths(fitting: Fitting, d_model: int, d_head: int) -> None:
     """Refuse an architecture whose residual stream or heads are too narrow.
 
     Raises:
         ArchitectureError: says how wide they must be.
     """
+    architecture = fitting.architecture
     if architecture.d_model is not None and d_model > architecture.d_model:
-        raise impossible(analysis, f"the variables take {d_model} dimensions", f"d_model={d_model}")
+        raise fitting.impossible(f"the variables take {d_model} dimensions", f"d_model={d_model}")
     if architecture.d_head is not None and d_head > architecture.d_head:
-        raise impossible(analysis, f"a head takes {d_head} dimensions", f"d_head={d_head}")
+        raise fitting.impossible(f"a head takes {d_head} dimensions", f"d_head={d_head}")
 
 
-def _check_sizes(analysis: Analysis, components: Sequence[Placed], n_layers: int, architecture: Architecture) -> None:
+def _check_sizes(fitting: Fitting, components: Sequence[Placed], n_layers: int) -> None:
     """What can be said without searching: every component must fit, and all of them together."""
+    architecture = fitting.architecture
     heads = sum(isinstance(placed.component, AttentionHead) for placed in components)
     neurons = [placed.component.n_neurons for placed in components if isinstance(placed.component, MLP)]
     if architecture.n_heads is not None and heads > architecture.n_heads * n_layers:
-        raise impossible(analysis, f"it has {heads} heads, for {n_layers} layers", f"n_heads={-(-heads // n_layers)}")
+        raise fitting.impossible(f"it has {heads} heads, for {n_layers} layers", f"n_heads={-(-heads // n_layers)}")
     if architecture.d_mlp is not None and max(neurons, default=0) > architecture.d_mlp:
-        raise impossible(analysis, f"an MLP has {max(neurons)} neurons", f"d_mlp={max(neurons)}")
+        raise fitting.impossible(f"an MLP has {max(neurons)} neurons", f"d_mlp={max(neurons)}")
     if architecture.d_mlp is not None and sum(neurons) > architecture.d_mlp * n_layers:
         least = -(-sum(neurons) // n_layers)
-        raise impossible(analysis, f"it has {sum(neurons)} neurons, for {n_layers} layers", f"d_mlp={least}")
+        raise fitting.impossible(f"it has {sum(neurons)} neurons, for {n_layers} layers", f"d_mlp={least}")
 
 
 def _holds(components: Sequence[Placed], schedule: Schedule, architecture: Architecture) -> bool:
@@ -99,7 +124,7 @@ def _size(placed: Placed) -> int:
     return component.n_neurons if isinstance(component, MLP) else 1
 
 
-def _solved(analysis: Analysis, components: Sequence[Placed], n_layers: int, architecture: Architecture) -> Schedule:
+def _solved(fitting: Fitting, components: Sequence[Placed], n_layers: int) -> Schedule:
     """A schedule by CP-SAT: a layer for each component, after those of what it reads; sizes add up in each layer."""
     cp_model = require("ortools.sat.python.cp_model", extra="fit", purpose="placing components in layers")
     model = cp_model.CpModel()
@@ -113,7 +138,7 @@ def _solved(analysis: Analysis, components: Sequence[Placed], n_layers: int, arc
                 same_layer = reads_head and isinstance(placed.component, MLP)
                 model.add(layers[number] >= layers[before] + (not same_layer))
         written[placed.component.writes] = number
-    for kind, limit in ((AttentionHead, architecture.n_heads), (MLP, architecture.d_mlp)):
+    for kind, limit in ((AttentionHead, fitting.architecture.n_heads), (MLP, fitting.architecture.d_mlp)):
         own = [number for number, placed in enumerate(components) if isinstance(placed.component, kind)]
         if limit is not None and own:
             tasks = [model.new_fixed_size_interval_var(layers[number], 1, f"task {number}") for number in own]
@@ -123,11 +148,9 @@ def _solved(analysis: Analysis, components: Sequence[Placed], n_layers: int, arc
     solver.parameters.random_seed = 0
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
-        raise impossible(
-            analysis, f"it is proved that no order of its components fits {n_layers} layers", "more layers"
-        )
+        raise fitting.impossible(f"it is proved that no order of its components fits {n_layers} layers", "more layers")
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        raise impossible(analysis, f"no order of its components was found in {SOLVER_SECONDS:.0f} s", "more layers")
+        raise fitting.impossible(f"no order of its components was found in {SOLVER_SECONDS:.0f} s", "more layers")
     sublayers = [
         2 * solver.value(layer) + isinstance(placed.component, MLP)
         for layer, placed in zip(layers, components, strict=True)
@@ -146,12 +169,3 @@ def _longest_chain(components: Sequence[Placed], schedule: Schedule) -> list[str
             return chain[::-1]
         number = max(before, key=lambda each: schedule.sublayers[each])
         chain.append(components[number].component.writes.name)
-
-
-def impossible(analysis: Analysis, reason: str, needed: str) -> ArchitectureError:
-    """The error that says why a program does not fit, and what would have to be larger."""
-    output = analysis.graph.output
-    remedy = f"Allow {needed}, leave the size open, or use mode='compact'"
-    return ArchitectureError(
-        output.title, output.expression.location, f"impossible in this architecture, because {reason}", remedy
-    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tracrlab.compiler.allocate import Allocation
-from tracrlab.compiler.domains import Analysis
-from tracrlab.compiler.fit import SOLVER_SECONDS, Architecture, impossible
+from tracrlab.compiler.fit import SOLVER_SECONDS, Fitting
 from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.reuse import Lifetime, clearings_between, lifetimes, most_in_use, widest_mlp
 from tracrlab.compiler.schedule import Schedule
@@ -15,9 +14,7 @@ from tracrlab.craft.spaces import Variable
 from tracrlab.extras import require
 
 
-def fit_allocation(
-    analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation: Allocation, architecture: Architecture
-) -> Allocation:
+def fit_allocation(fitting: Fitting, lowered: Lowered, schedule: Schedule, allocation: Allocation) -> Allocation:
     """The allocation, or, where it has too many dimensions for the architecture, one that a constraint solver finds.
 
     Each variable is a rectangle, as wide as its dimensions and as long as it is in use; none may overlap.
@@ -27,6 +24,7 @@ def fit_allocation(
             takes.
         MissingDependencyError: the solver is needed and not installed.
     """
+    architecture = fitting.architecture
     d_model = architecture.d_model
     if d_model is None or allocation.d_model <= d_model:
         return allocation
@@ -35,18 +33,18 @@ def fit_allocation(
     least = most_in_use(lives, end)
     if least > d_model:
         reason = f"{least} dimensions are in use at once, of the {allocation.d_model} that the variables take"
-        raise impossible(analysis, reason, f"d_model={least} or more")
-    starts = _solved(analysis, lives, end, d_model)
+        raise fitting.impossible(reason, f"d_model={least} or more")
+    starts = _solved(fitting, lives, end, d_model)
     neurons = neurons_by_layer(lowered.components, schedule, n_layers)
     clearings = clearings_between(lives, starts, neurons)
     d_mlp = widest_mlp(neurons, clearings)
     if architecture.d_mlp is not None and d_mlp > architecture.d_mlp:
         reason = f"clearing dimensions to use them again takes an MLP of {d_mlp} neurons"
-        raise impossible(analysis, reason, f"d_model={allocation.d_model} or d_mlp={d_mlp}")
+        raise fitting.impossible(reason, f"d_model={allocation.d_model} or d_mlp={d_mlp}")
     return Allocation(starts, max(start + variable.width for variable, start in starts.items()), clearings)
 
 
-def _solved(analysis: Analysis, lives: Sequence[Lifetime], end: int, d_model: int) -> Mapping[Variable, int]:
+def _solved(fitting: Fitting, lives: Sequence[Lifetime], end: int, d_model: int) -> Mapping[Variable, int]:
     """The first dimension of each variable, such that no two in use at once overlap and nothing is left between."""
     cp_model = require("ortools.sat.python.cp_model", extra="fit", purpose="placing variables in dimensions")
     model = cp_model.CpModel()
@@ -64,12 +62,12 @@ def _solved(analysis: Analysis, lives: Sequence[Lifetime], end: int, d_model: in
     solver.parameters.random_seed = 0
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
-        raise impossible(
-            analysis, f"it is proved that its variables do not fit in {d_model} dimensions", "a greater d_model"
+        raise fitting.impossible(
+            f"it is proved that its variables do not fit in {d_model} dimensions", "a greater d_model"
         )
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         reason = f"no place for its variables in {d_model} dimensions was found in {SOLVER_SECONDS:.0f} s"
-        raise impossible(analysis, reason, "a greater d_model")
+        raise fitting.impossible(reason, "a greater d_model")
     found = {variable: int(solver.value(start)) for variable, start in starts.items()}
     held = sorted({start + place for variable, start in found.items() for place in range(variable.width)})
     closed_up = {dimension: place for place, dimension in enumerate(held)}

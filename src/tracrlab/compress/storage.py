@@ -12,13 +12,15 @@ from pathlib import Path
 
 from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.sharing import Sharing
-from tracrlab.errors import CompressionError, ModelFileError
+from tracrlab.errors import ModelFileError
 from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.reading import reading
 from tracrlab.model.storage import load_model, save_model
 from tracrlab.model.weights import weight_shapes
 
 FORMAT = 1
 COMPRESSION_FILE, MATRICES_FILE, ORIGINAL_FOLDER = "compression.json", "compression.safetensors", "original"
+_KIND = "compressed model"
 
 
 def save_compressed(model: CompressedModel, path: str | PathLike[str]) -> None:
@@ -62,24 +64,21 @@ def load_compressed(path: str | PathLike[str]) -> CompressedModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     folder = Path(path)
-    try:
+    with reading(folder, COMPRESSION_FILE, _KIND):
         description = json.loads((folder / COMPRESSION_FILE).read_text(encoding="utf-8"))
-        content = (folder / MATRICES_FILE).read_bytes()
         if description["format"] != FORMAT:
-            raise ValueError(f"its format is {description['format']!r}, this version reads {FORMAT}")
-        if description["sha256"] != hashlib.sha256(content).hexdigest():
-            raise ValueError(f"{MATRICES_FILE} is not the one saved with {COMPRESSION_FILE}; save the model again")
-        original, arrays = load_model(folder / ORIGINAL_FOLDER), from_bytes(content)
+            raise ValueError(f"its format is {description['format']!r:.20}, this version reads {FORMAT}")
+        digest, sharing = description["sha256"], Sharing(description["sharing"])
+    with reading(folder, MATRICES_FILE, _KIND):
+        content = (folder / MATRICES_FILE).read_bytes()
+        if digest != hashlib.sha256(content).hexdigest():
+            raise ValueError(f"it is not the one saved with {COMPRESSION_FILE}")
+        arrays = from_bytes(content)
+        original = load_model(folder / ORIGINAL_FOLDER)
         shapes = weight_shapes(original.config)
         if any(array.shape != shapes.get(name) for name, array in arrays.items() if name != "matrices"):
-            raise ValueError(f"{MATRICES_FILE} does not fit the model in {ORIGINAL_FOLDER}")
-        return compressed_model(original, Sharing(description["sharing"]), arrays)
-    except OSError as error:
-        name = Path(error.filename).name if error.filename else COMPRESSION_FILE
-        raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
-    except (ValueError, LookupError, TypeError, SafetensorError, CompressionError) as error:
-        raise ModelFileError(f"{folder} does not hold a compressed model: {error}") from error
+            raise ValueError(f"it does not fit the model in {ORIGINAL_FOLDER}")
+        return compressed_model(original, sharing, arrays)

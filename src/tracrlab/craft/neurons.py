@@ -291,19 +291,25 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and at both ends of its error.
+    """What the neurons give beyond the ideal results, at each value and both ends of its error, where it is anything.
 
     Steps are often exact there; at other errors they may round, so some units in the last place are added.
     """
     wide = dtype.wide.name
     x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
-    output = dtype.rounded(output).astype(wide)
+    slopes, offsets, output = (
+        slopes.astype(wide),
+        dtype.rounded(offsets).astype(wide),
+        dtype.rounded(output).astype(wide),
+    )
     written = np.empty((len(x), output.shape[1]))
     rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
     for start in range(0, len(x), rows):
-        part = x[start : start + rows, None]
-        hidden = np.maximum(part * slopes.astype(wide) + dtype.rounded(offsets).astype(wide), 0)
-        written[start : start + rows] = dtype.product(dtype.rounded(hidden), output)
+        hidden = x[start : start + rows, None] * slopes
+        hidden += offsets
+        with np.errstate(over="ignore"):
+            product = dtype.stored(np.maximum(hidden, 0, out=hidden)) @ output
+        written[start : start + rows] = dtype.rounded(product)
     errors: np.ndarray = written - np.concatenate([results] * 3)
     in_sums = _errors_of_sums(number, slopes, offsets, output, results, dtype)
     units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
@@ -330,7 +336,7 @@ def _errors_of_sums(
     size = max(1, min(_SUMS, _HIDDEN_ENTRIES // max(1, len(slopes))))
     present = {variable: column[0] > 0 for variable, column in number.constant}
     total = np.zeros(size)
-    hidden = np.broadcast_to(dtype.rounded(offsets).astype(wide), (size, len(slopes)))
+    hidden = np.tile(offsets, (size, 1))
     for read in number.reads:
         table = read.variable.table
         rows = table[rng.integers(0, len(table), size)] if len(table) else np.zeros((size, read.variable.width))
@@ -340,14 +346,13 @@ def _errors_of_sums(
         for place in np.flatnonzero(read.matrix[:, 0]).tolist():
             unit = np.zeros((read.variable.width, 1))
             unit[place] = 1
-            stored = dtype.rounded(rows[:, place] + rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit))
-            hidden = hidden + stored.astype(wide)[:, None] * (read.matrix[place] * slopes).astype(wide)
+            stored = rows[:, place] + rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit)
+            hidden += stored.astype(wide)[:, None] * (read.matrix[place] * slopes).astype(wide)
     above = np.searchsorted(number.values, total).clip(0, len(number.values) - 1)
     below = np.maximum(above - 1, 0)
     which = np.where(total - number.values[below] < number.values[above] - total, below, above)
     real = np.abs(number.values[which] - total) <= _SAME * np.maximum(1.0, np.abs(total))
-    written = dtype.product(np.maximum(hidden[real], 0), output)
-    errors: np.ndarray = written - results[which[real]]
+    errors: np.ndarray = np.maximum(hidden[real], 0) @ output - results[which[real]]
     return errors
 
 

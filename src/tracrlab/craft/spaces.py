@@ -18,6 +18,8 @@ from tracrlab.craft.precision import Noise, NotSeparable
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Float, Int
 
+_SHOWN = 8  # of the values that a code does not tell apart
+
 
 class Layout(enum.Enum):
     """How a variable occupies dimensions."""
@@ -44,14 +46,15 @@ class Feature:
         return self.text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OneOf:
-    """One of several values that a code does not tell apart, because nobody asks which."""
+    """One of several values that a code does not tell apart, because nobody asks which; prints as ``1|2|3``."""
 
     values: tuple[Value, ...]
 
-    def __str__(self) -> str:
-        return "|".join(map(str, self.values))
+    def __repr__(self) -> str:
+        shown = [repr(value) for value in self.values[:_SHOWN]]
+        return "|".join(shown if len(self.values) <= _SHOWN else [*shown, f"… ({len(self.values)})"])
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
 from tracrlab.compiler import driver
 from tracrlab.compiler.fit import Architecture
@@ -29,6 +30,9 @@ _ACTIVATIONS = {"gpt2": ("relu", "gelu"), "bert": ("relu", "gelu"), "llama": ("s
 _CAUSAL = {"gpt2": "GPT-2", "llama": "Llama"}
 
 
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
 class CompileOptions(TypedDict, total=False):
     """The options of :func:`tracrlab.compiler.driver.compile_program`."""
 
@@ -40,6 +44,24 @@ class CompileOptions(TypedDict, total=False):
     pad: str
     dtype: Dtype
     most_combinations: int
+
+
+def _with_the_options_of(compiler: Callable[..., object]) -> Callable[[_Function], _Function]:
+    """A decorator for a function that hands ``**options`` on: its signature lists them, as ``help`` shows it."""
+
+    def decorate(function: _Function) -> _Function:
+        own = signature(function, eval_str=True)
+        options = [
+            each
+            for each in signature(compiler, eval_str=True).parameters.values()
+            if each.kind is Parameter.KEYWORD_ONLY
+        ]
+        kept = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+        first = sum(each.kind is not Parameter.KEYWORD_ONLY for each in kept)
+        vars(function)["__signature__"] = own.replace(parameters=[*kept[:first], *options, *kept[first:]])
+        return function
+
+    return decorate
 
 
 @overload
@@ -60,6 +82,7 @@ def compile_program(
 ) -> Pretrained: ...
 
 
+@_with_the_options_of(driver.compile_program)
 def compile_program(
     program: SOp,
     vocab: Iterable[Value],
@@ -92,7 +115,7 @@ def compile_program(
         VocabularyError: the vocabulary, special tokens or length are unusable.
         ExportError: the target cannot be causal, or has no such activation; tokens or answers print alike.
         MissingDependencyError: a target needs Transformers and PyTorch.
-        TypeError: ``program`` is not an s-op.
+        TypeError: ``program`` is not an s-op, ``passes`` a text, or ``fit`` not an :class:`Architecture`.
         ValueError: there is no such ``target``, ``mode``, pass or ``dtype``, or passes are named in faithful mode.
     """
     if target is None:
@@ -167,7 +190,9 @@ def verify_target(
         MissingDependencyError, ExportError, PrecisionError, ValueError: as for :func:`stock_export`.
     """
     if runs:
-        raise VerificationError("inputs are run in the model itself: verify without a target, or without a program")
+        raise VerificationError(
+            "inputs are run in the model itself, not in a target: leave out the target, or the program and exhaustive"
+        )
     if dtype not in (None, *FORMATS):
         raise VerificationError(f"there is no number format {dtype!r} to verify in; there are {', '.join(FORMATS)}")
     torch = require("torch", extra="huggingface", purpose="a stock architecture")

@@ -63,5 +63,5 @@ def typed(value: Any, *kinds: type) -> Any:
         ValueError: it is not.
     """
     if type(value) not in kinds:
-        raise ValueError(f"{value!r} stands where a {kinds[0].__name__} should")
+        raise ValueError(f"{value!r:.40} is no {kinds[0].__name__}")
     return value

@@ -25,6 +25,7 @@ from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.reading import not_finite, reading
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.values import is_finite_number, value_key
 
@@ -36,6 +37,7 @@ _DIGESTS = {
     CLAIM_ARRAYS_FILE: "claim_arrays_sha256",
     CLAIMS_FILE: "claims_sha256",
 }  # in the order in which files are replaced, before the configuration
+_OWN_DIGEST = "config_sha256"
 
 
 def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
@@ -43,22 +45,25 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
 
     Everything is written beside the goal first, so a failure leaves the folder as it was. Several files cannot be
     replaced at one stroke, so the configuration holds digests of the others: a crash in between leaves a mixture of
-    two models, which is noticed when it is loaded.
+    two models, which is noticed when it is loaded. It holds a digest of itself, too, since the claims are true of no
+    other vocabulary or kind of attention.
 
     Raises:
-        ModelFileError: the folder cannot be written, or a value has no JSON form.
+        ModelFileError: the folder cannot be written, a weight is not finite, or a value has no JSON form.
     """
     from safetensors.numpy import save
 
     folder = Path(path)
+    if stray := not_finite(model.weights.as_dict()):
+        raise ModelFileError(f"{stray} of the model has entries that are not finite, so it cannot be saved")
     data = _model_to_json(model)
     contents = {WEIGHTS_FILE: save(model.weights.as_dict(), metadata={"format": "np"})}
     if model.claims is not None:
         claims, arrays = claims_to_json(model.claims)
         contents[CLAIM_ARRAYS_FILE] = save(arrays, metadata={"format": "np"})
         contents[CLAIMS_FILE] = json.dumps(claims, allow_nan=False).encode()
-    digests = {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
-    text = json.dumps(data | digests, indent=1, allow_nan=False)
+    data |= {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
+    text = json.dumps(data | {_OWN_DIGEST: _own_digest(data)}, indent=1, allow_nan=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -84,39 +89,51 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     folder = Path(path)
-    try:
-        data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        if "format" not in data:
-            raise ValueError(f"its {CONFIG_FILE} is another program's")
-        if data["format"] != FORMAT:
-            raise ValueError(f"its format is {data['format']!r}, this version reads {FORMAT}")
-        with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
-        for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
-            with (folder / name).open("rb") as file:
-                if data[_DIGESTS[name]] != _digest(file):
-                    raise ValueError(f"{name} is not the one saved with {CONFIG_FILE}; save the model again")
-        model = _model_from_json(data, load_file(folder / WEIGHTS_FILE))
-        if not with_claims:
-            return model
+    if folder.is_file():
+        raise ModelFileError(f"{folder} is a file; give the folder that the model was saved in")
+    with reading(folder, CONFIG_FILE):
+        data = _checked_config(folder, json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+    with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
+    for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
+        with reading(folder, name), (folder / name).open("rb") as file:
+            if data.get(_DIGESTS[name]) != _digest(file):
+                raise ValueError(f"it is not the one saved with {CONFIG_FILE}")
+    with reading(folder, WEIGHTS_FILE):
+        arrays = load_file(folder / WEIGHTS_FILE)
+        if stray := not_finite(arrays):
+            raise ValueError(f"{stray} has entries that are not finite")
+    with reading(folder, CONFIG_FILE):
+        model = _model_from_json(data, arrays)
+    if not with_claims:
+        return model
+    with reading(folder, CLAIM_ARRAYS_FILE):
+        claim_arrays = load_file(folder / CLAIM_ARRAYS_FILE)
+    with reading(folder, CLAIMS_FILE):
         claims = json.loads((folder / CLAIMS_FILE).read_text(encoding="utf-8"))
-        return replace(model, claims=claims_from_json(claims, load_file(folder / CLAIM_ARRAYS_FILE), model.labels))
-    except OSError as error:
-        name = Path(error.filename).name if error.filename else CONFIG_FILE
-        raise ModelFileError(f"cannot read {name} in {folder}: {error.strerror or error}") from error
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-        SafetensorError,
-    ) as error:
-        raise ModelFileError(f"{folder} does not hold a Tracr Lab model: {error}") from error
+        return replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
+
+
+def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
+    """A configuration of this format that is as it was saved.
+
+    Raises:
+        ModelFileError, ValueError: it is another one.
+    """
+    if not isinstance(data, dict) or "format" not in data:
+        raise ModelFileError(f"{folder} does not hold a Tracr Lab model: its {CONFIG_FILE} is another program's")
+    if data["format"] != FORMAT:
+        raise ValueError(f"its format is {data['format']!r:.20}, this version reads {FORMAT}")
+    own = data.pop(_OWN_DIGEST, None)  # older models have none
+    if own not in (None, _own_digest(data)):
+        raise ValueError("it was changed after it was saved")
+    return data
+
+
+def _own_digest(data: dict[str, Any]) -> str:
+    return _digest(io.BytesIO(json.dumps(data, sort_keys=True).encode()))
 
 
 def _digest(file: io.BufferedIOBase) -> str:

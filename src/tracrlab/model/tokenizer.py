@@ -23,6 +23,8 @@ def checked_vocabulary(vocab: Iterable[object], bos: str, pad: str) -> tuple[Val
         raise VocabularyError(f"the BOS and PAD tokens must be strings, not {bos!r} and {pad!r}")
     if bos == pad:
         raise VocabularyError(f"the BOS and PAD tokens must differ, but both are {bos!r}")
+    if not isinstance(vocab, Iterable):
+        raise VocabularyError(f"the vocabulary is a list of tokens, or a text of characters, not {vocab!r}")
     tokens: dict[Hashable, Value] = {}
     for token in map(plain_value, vocab):
         try:

@@ -12,7 +12,8 @@ from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.residual import Contents, Part, Stream, Violated, contents_read, linear_parts, without_repeats
+from tracrlab.verify.reads import Part, linear_parts
+from tracrlab.verify.residual import Contents, Stream, Violated, contents_read, without_repeats
 
 _CHUNK = 2**21
 

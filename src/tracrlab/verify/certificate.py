@@ -38,7 +38,7 @@ class ComponentProof:
     Attributes: ``kind``; ``layer`` from 1, if it is in one; ``place`` which head or neurons it is; ``writes`` the
     variable; ``n_combinations`` of values that were checked; ``error`` how far what it writes can be off, in any
     dimension; ``tolerance`` the error at which values would be confused; ``status``, and the ``reason`` if it is not
-    proven; ``rounding`` whether rounding errors were bounded or measured.
+    proven, or is so in spite of its error; ``rounding`` whether rounding errors were bounded or measured.
     """
 
     kind: Kind
@@ -128,7 +128,10 @@ class Certificate:
             checked = f"{self.n_combinations:,} combinations checked{ran}{tried}"
             return f"Certificate: {what}: equal to the program ({checked})"
         found = [] if self.failure is None else [f"{self.failure.title}: {self.failure.reason}"]
-        found += [self.counterexample] if self.counterexample else []
+        if self.counterexample:
+            found.append(self.counterexample)
+        elif self.n_inputs:
+            found.append(f"on the {self.n_inputs:,} inputs that were run, the model is right")
         return f"No certificate: {what}: {'; '.join(found)}"
 
     def to_json(self) -> str:

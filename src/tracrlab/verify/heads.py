@@ -17,6 +17,7 @@ from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.reads import linear_parts
 from tracrlab.verify.residual import (
     Contents,
     Deviation,
@@ -24,7 +25,6 @@ from tracrlab.verify.residual import (
     Violated,
     contents_at_bos,
     contents_read,
-    linear_parts,
     table_deviation,
     without_repeats,
 )
@@ -99,31 +99,29 @@ class _Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class _Attention:
-    """What is known of a head: its claim, the values, bounds on logits, and how sums round.
+class Attention:
+    """What is known of a head: its claim, the values, bounds on logits, over how many positions it sums at most.
 
-    ``absent`` is the most attention that positions that are not selected get in proportion to BOS, ``bos_error`` how
-    far what is written at BOS can be off.
+    ``alone`` is the most attention that BOS gives others in proportion to itself, ``present`` what positions that are
+    not selected get in proportion to those that are, and ``absent`` in proportion to BOS.
     """
 
     claim: HeadClaim
     values: _Values
     logits: LogitBounds
-    sums: _Sums
+    longest: int
+    alone: float
+    present: float
     absent: float
-    bos_error: Float[np.ndarray, " width"]
 
 
-def prove_head(
-    claim: HeadClaim, stream: Stream, weights: HeadWeights, n_positions: int, *, causal: bool, measure: bool
-) -> WrittenVariable:
-    """Show that a head writes what is claimed, in inputs of up to ``n_positions`` tokens.
-
-    ``measure``: whether the rounding of sums over positions may be measured instead of bounded.
+def head_attention(
+    claim: HeadClaim, stream: Stream, weights: HeadWeights, n_positions: int, *, causal: bool
+) -> Attention:
+    """Find what a head attends to and reads there, in inputs of up to ``n_positions`` tokens.
 
     Raises:
-        Unproven: it does not attend as claimed, reads something that its claim does not speak of, or there is too much
-            to check.
+        Unproven: it reads something that its claim does not speak of, or there is too much to check.
     """
     fmt = weights.number_format
     _require(not claim.latest or (claim.kind == "copy" and claim.never_empty), "the last position is not all it reads")
@@ -133,16 +131,29 @@ def prove_head(
         raise Violated(f"its attention logits overflow {fmt.name}")
     alone = _leak(n_positions, logits.over_bos_at_bos)
     _require(alone < 1, "BOS does not attend itself alone")
-    sums = _sums(min(claim.longest, n_positions), fmt, measure)
-    bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + sums.strayed(alone) * values.largest
+    present = _leak(n_positions, -logits.lead) + _leak(1, -logits.least_over_bos)
     absent = _leak(n_positions, logits.others_over_bos)
-    attention = _Attention(claim, values, logits, sums, absent, bos_error)
+    return Attention(claim, values, logits, min(claim.longest, n_positions), alone, present, absent)
+
+
+def prove_head(attention: Attention, number_format: NumberFormat, *, measure: bool) -> WrittenVariable:
+    """Show that a head that attends like this writes what is claimed.
+
+    ``measure``: whether the rounding of sums over positions may be measured instead of bounded.
+
+    Raises:
+        Unproven: it does not attend as claimed.
+    """
+    claim, values, logits = attention.claim, attention.values, attention.logits
+    sums = _sums(attention.longest, number_format, measure)
+    strayed = sums.strayed(attention.alone) * values.largest
+    bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + strayed
     if claim.kind == "total":
-        deviation = _of_total(attention)
+        deviation = _of_total(attention, sums, bos_error)
     elif claim.kind == "share":
-        deviation = _of_share(attention)
+        deviation = _of_share(attention, sums)
     else:
-        deviation = _of_selected(attention, n_positions)
+        deviation = _of_selected(attention, sums, bos_error)
     rounded = sums.longest > 1
     return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured, rounded)
 
@@ -155,19 +166,18 @@ def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:
     return _Sums(longest, min(bounded, measured), measured < bounded, weights, storing, fmt)
 
 
-def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
+def _of_selected(attention: Attention, sums: _Sums, bos_error: Float[np.ndarray, " width"]) -> Deviation:
     """What is selected gets all attention, or BOS where nothing is: the row that is copied, or a mean of rows."""
-    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
-    present = _leak(n_positions, -logits.lead) + _leak(1, -logits.least_over_bos)
-    _require(present < 1, "what is selected does not get all attention")
-    alone = attention.bos_error
+    claim, values, logits = attention.claim, attention.values, attention.logits
+    _require(attention.present < 1, "what is selected does not get all attention")
+    alone = bos_error
     if not claim.never_empty:
         _require(attention.absent < 1, "BOS does not get all attention where nothing is selected")
         strayed = sums.strayed(attention.absent) * values.largest
         alone = np.abs(values.at_bos - claim.default) + values.bos_error + strayed
     averaging = 0.0 if sums.longest <= 1 else sums.weights + 2 * sums.rounding + sums.storing
     exact = np.abs(values.read - values.wanted) + values.error
-    shared = (averaging + sums.strayed(present)) * values.largest
+    shared = (averaging + sums.strayed(attention.present)) * values.largest
     if claim.kind == "copy":
         rows = np.concatenate([values.wanted, claim.default[None, :]])
         errors = np.concatenate([exact + shared, alone[None, :]])
@@ -180,12 +190,12 @@ def _of_selected(attention: _Attention, n_positions: int) -> Deviation:
     return Deviation(base if claim.never_empty else np.maximum(base, alone), np.zeros_like(base))
 
 
-def _of_total(attention: _Attention) -> Deviation:
+def _of_total(attention: Attention, sums: _Sums, bos_error: Float[np.ndarray, " width"]) -> Deviation:
     """Each selected position gets ``exp(-excess)`` of the attention, and holds its value times ``exp(excess)``.
 
     What is written is then the sum of the values over 1 plus all their weights.
     """
-    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
+    claim, values, logits = attention.claim, attention.values, attention.logits
     _require(attention.absent < 1, "what is not selected gets as much attention as BOS")
     _require(logits.most_over_bos < 0, "what is selected gets more attention than BOS")
     levels = [level for level in (logits.least_over_bos, logits.most_over_bos) if math.isfinite(level)]
@@ -198,16 +208,16 @@ def _of_total(attention: _Attention) -> Deviation:
     rounding = sums.rounding + sums.storing + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
     per_position = each + (shares + rounding) * (size + each)
     bos_size = np.abs(claim.default) + values.bos_error
-    base = attention.bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
+    base = bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
     # a sum of equal rows tells how many there are, and with that how large the error can be
     if len(np.unique(values.wanted, axis=0)) == 1 and (size > 0).all():
         return Deviation(base, per_position / size)
     return Deviation(base + sums.longest * per_position, np.zeros_like(base))
 
 
-def _of_share(attention: _Attention) -> Deviation:
+def _of_share(attention: Attention, sums: _Sums) -> Deviation:
     """BOS and each selected position get the same weight, so what is read at BOS comes over how many they are."""
-    claim, values, logits, sums = attention.claim, attention.values, attention.logits, attention.sums
+    claim, values, logits = attention.claim, attention.values, attention.logits
     _require(attention.absent < 1, "what is not selected gets as much attention as BOS")
     levels = [abs(level) for level in (logits.least_over_bos, logits.most_over_bos) if math.isfinite(level)]
     uneven = math.expm1(min(max(levels, default=0.0), 700.0))

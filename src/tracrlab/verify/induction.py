@@ -31,7 +31,7 @@ from tracrlab.verify.certificate import (
 )
 from tracrlab.verify.clearing import prove_clearing
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
-from tracrlab.verify.heads import HeadWeights, prove_head
+from tracrlab.verify.heads import Attention, HeadWeights, head_attention, prove_head
 from tracrlab.verify.mlps import NeuronWeights, prove_mlp
 from tracrlab.verify.network import Network, own_network
 from tracrlab.verify.norms import (
@@ -83,17 +83,24 @@ def certify_network(model: CompiledModel, network: Network) -> Certificate:
         )
     _check_labels(model)
     with np.errstate(over="ignore", under="ignore"):
-        induction = _Induction(model, model.claims, network)
-        proofs = list(induction.proofs())
-        # what reads something unproven says what is worth measuring only when that is proven
-        while not (measured := induction.worth_measuring()) <= induction.measured:
-            measured |= induction.measured
-            induction = replace(induction, measured=measured, earlier=induction.known, known={})
-            proofs = list(induction.proofs())
+        proofs = _proofs(model, model.claims, network)
     config, name = model.config, network.number_format.name
     size = len(config.vocab), config.max_seq_len
     assumptions = ASSUMPTIONS + STOCK_ASSUMPTIONS * bool(network.target)
     return Certificate(model.output_name, name, *size, tuple(_blamed(proofs)), assumptions, network.target)
+
+
+def _proofs(model: CompiledModel, claims: Claims, network: Network) -> list[ComponentProof]:
+    """The proofs of all parts, with rounding measured where bounds on it are too coarse."""
+    if not all(np.isfinite(array).all() for array in network.weights.values()):
+        return [_unproven("unused", None, "weights", "", f"some are not finite in {network.number_format.name}")]
+    induction = _Induction(model, claims, network, _embedded(model, claims, network))
+    proofs = list(induction.proofs())
+    # what reads something unproven says what is worth measuring only when that is proven
+    while not (measured := induction.worth_measuring()) <= induction.measured:
+        induction = replace(induction, measured=measured | induction.measured, earlier=induction.known, known={})
+        proofs = list(induction.proofs())
+    return proofs
 
 
 def _check_labels(model: CompiledModel) -> None:
@@ -113,10 +120,12 @@ def _check_labels(model: CompiledModel) -> None:
 
 
 def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
-    """Where something fails, so has what writes so wrongly that its values are confused."""
+    """Where something fails, so has what writes so wrongly that its values are confused; elsewhere that is harmless."""
     broken = any(proof.status != "proven" for proof in proofs)
     for proof in proofs:
-        if broken and proof.status == "proven" and not proof.error < proof.tolerance:
+        if not broken and not proof.error < proof.tolerance:
+            yield replace(proof, reason="it is off, which changes no answer")
+        elif broken and proof.status == "proven" and not proof.error < proof.tolerance:
             off = f"what it writes can be off by {proof.error:.2g}, and its values are {2 * proof.tolerance:.2g} apart"
             yield replace(proof, status="failed", reason=off)
         else:
@@ -124,29 +133,42 @@ def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
 
 
 @dataclass(frozen=True, eq=False)
+class _Embedded:
+    """The stream after the embedding, the proofs of that, and the dimensions of variables that nothing else writes."""
+
+    stream: Stream
+    proofs: tuple[ComponentProof, ...]
+    dimensions: Bool[np.ndarray, " d_model"]
+
+
+@dataclass(frozen=True, eq=False)
 class _Known:
     """What was found about a head, MLP or the unembedding: the proof, what it wrote, and the variables that it reads.
 
-    ``rounded``: its rounding was bounded, and measuring could show it to be less.
+    ``rounded``: its rounding was bounded, and measuring could show it to be less. ``attention``, of a head: what it
+    attends to and reads there, however its sums round.
     """
 
     proof: ComponentProof
     held: Held | None
     reads: frozenset[str]
     rounded: bool
+    attention: Attention | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class _Induction:
     """A model, its claims and what it computes with, and the proofs of its parts in the order in which they are run.
 
-    Rounding is bounded, but for variables that are ``measured``. What was found ``earlier`` is taken over wherever
-    nothing it rests on is measured. ``known`` is filled in by the way, the unembedding under the name ``""``.
+    It starts with what is ``embedded``. Rounding is bounded, but for variables that are ``measured``. What was found
+    ``earlier`` is taken over wherever nothing it rests on is measured. ``known`` is filled in by the way, the
+    unembedding under the name ``""``.
     """
 
     model: CompiledModel
     claims: Claims
     network: Network
+    embedded: _Embedded
     measured: frozenset[str] = frozenset()
     earlier: Mapping[str, _Known] = field(default_factory=dict)
     known: dict[str, _Known] = field(default_factory=dict)
@@ -175,18 +197,11 @@ class _Induction:
 
     def proofs(self) -> Iterator[ComponentProof]:
         """Prove one part after another; nothing is known of what one writes that is not proven."""
-        labels, stream, drift = self.model.labels, dict[str, Held](), 0.0
+        labels, stream, drift = self.model.labels, dict(self.embedded.stream), 0.0
         claims = {claim.writes: claim for claim in self.claims.components}
-        if not all(np.isfinite(array).all() for array in self.weights.values()):
-            yield _unproven("unused", None, "weights", "", f"some are not finite in {self.number_format.name}")
-            return
         yield from (_unproven("architecture", None, "architecture", "", fault) for fault in self.network.faults)
-        embedded = np.zeros(self.model.config.d_model, bool)
-        for entry in labels.variables:
-            embedded[entry.dimensions] |= entry.sublayer < 0
-        for entry in labels.variables:
-            yield from self._embed(entry, stream, embedded)
-        zero = ~embedded
+        yield from self.embedded.proofs
+        zero = ~self.embedded.dimensions
         for layer in range(self.model.config.n_layers):
             for write, groups in ((self._head, labels.heads[layer]), (self._mlp, labels.neurons[layer])):
                 norm, stream, before, drift = self._normed(layer, stream, drift)
@@ -219,9 +234,13 @@ class _Induction:
         yield readout.proof
 
     def _earlier(self, name: str) -> _Known | None:
-        """What was found earlier, if it still holds: nothing that it rests on was found anew."""
+        """What was found earlier, if it still holds: it is not measured now, and reads the same."""
+        return None if name in self.measured else self._same_reads(name)
+
+    def _same_reads(self, name: str) -> _Known | None:
+        """What was found earlier, if nothing that it reads was found anew."""
         known = self.earlier.get(name)
-        if known is None or name in self.measured:
+        if known is None:
             return None
         fresh = any(read in self.known and self.known[read] is not self.earlier.get(read) for read in known.reads)
         return None if fresh else known
@@ -257,52 +276,38 @@ class _Induction:
         proof = ComponentProof("norm", number, "norm", "", 0, blur.largest(stream), np.inf, "proven")
         return [proof], stream, blur.of(stream), drift
 
-    def _embed(
-        self, entry: ModelVariable, stream: dict[str, Held], embedded: Bool[np.ndarray, " d_model"]
-    ) -> Iterator[ComponentProof]:
-        """A variable of the embedding; it must leave others alone, but where they follow on ``embedded`` ones."""
-        by_token, by_position = (self.weights[name][:, entry.dimensions] for name in ("W_E", "W_pos"))
-        weights = EmbeddingWeights(by_token, by_position, self.number_format)
-        claim = next((each for each in self.claims.embeddings if each.writes == entry.name), None)
-        if entry.sublayer >= 0 and claim is None:
-            alone = ~embedded[entry.dimensions]
-            if by_token[:, alone].any() or by_position[:, alone].any():
-                yield _unproven("embedding", None, "embedding", entry.name, "it writes to what a later sublayer writes")
-            return
-        try:
-            held = embedded_variable(entry, claim or EmbeddingClaim(entry.name, None, None), weights, self.model.config)
-        except Violated as violated:
-            stream[entry.name] = _unknown(entry)
-            yield _unproven("embedding", None, "embedding", entry.name, violated)
-            return
-        stream[entry.name] = held
-        count = len(weights.by_token) + len(weights.by_position)
-        error, tolerance = tightest(held.deviation, _rows(entry))
-        yield ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven")
-
     def _head(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
-        place, config = f"head {own.start + 1}", self.model.config
-        W_Q, W_K, W_V, W_O = (self.weights[name][layer, own.start] for name in ("W_Q", "W_K", "W_V", "W_O"))
-        reads, measure = self._reads(stream, W_Q, W_K, W_V), entry.name in self.measured
+        place, number = f"head {own.start + 1}", own.start
+        reads = self._reads(stream, *(self.weights[name][layer, number] for name in ("W_Q", "W_K", "W_V")))
+        same = self._same_reads(entry.name)
         try:
-            _require_own(W_V.any(axis=0), W_O, entry)
-            if not isinstance(claim, HeadClaim):
-                raise Unproven(_UNCLAIMED)
-            if not np.array_equal(entry.variable.at_bos, claim.default):
-                raise Unproven("what its variable holds at BOS is not what its claim says")
-            outputs, silent = W_O[:, entry.dimensions], np.zeros(W_V.shape[1], bool)
-            if isinstance(norm := self.network.norm, LayerNorm):
-                outputs = np.column_stack([outputs, norm.balance["W_O"][layer, own.start]])
-                claim = replace(claim, results=balanced(claim.results), default=balanced(claim.default))
-                silent = silent_at_bos(stream, W_V, norm.zero[layer, own.start])
-            weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format, silent)
-            written = prove_head(claim, stream, weights, config.max_seq_len, causal=config.causal, measure=measure)
+            attention = None if same is None else same.attention
+            attention = attention or self._attention(layer, number, entry, claim, stream)
+            written = prove_head(attention, self.number_format, measure=entry.name in self.measured)
         except Unproven as error:
             return _Known(_unproven("head", layer, place, entry.name, error), _unknown(entry), reads, False)
-        return _Known(*self._proven("head", layer, place, entry, written), reads, written.rounded)
+        proof, held = self._proven("head", layer, place, entry, written)
+        return _Known(proof, held, reads, written.rounded, attention)
+
+    def _attention(self, layer: int, number: int, entry: ModelVariable, claim: object, stream: Stream) -> Attention:
+        """What a head attends to and reads there; it must write to its own variable only."""
+        config = self.model.config
+        W_Q, W_K, W_V, W_O = (self.weights[name][layer, number] for name in ("W_Q", "W_K", "W_V", "W_O"))
+        _require_own(W_V.any(axis=0), W_O, entry)
+        if not isinstance(claim, HeadClaim):
+            raise Unproven(_UNCLAIMED)
+        if not np.array_equal(entry.variable.at_bos, claim.default):
+            raise Unproven("what its variable holds at BOS is not what its claim says")
+        outputs, silent = W_O[:, entry.dimensions], np.zeros(W_V.shape[1], bool)
+        if isinstance(norm := self.network.norm, LayerNorm):
+            outputs = np.column_stack([outputs, norm.balance["W_O"][layer, number]])
+            claim = replace(claim, results=balanced(claim.results), default=balanced(claim.default))
+            silent = silent_at_bos(stream, W_V, norm.zero[layer, number])
+        weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format, silent)
+        return head_attention(claim, stream, weights, config.max_seq_len, causal=config.causal)
 
     def _mlp(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
-        place = f"neurons {own.start + 1}–{own.stop}"
+        place = _neurons(own)
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         reads, measure = self._reads(stream, inputs), entry.name in self.measured
         try:
@@ -347,7 +352,7 @@ class _Induction:
         self, layer: int, own: slice, entry: ModelVariable, stream: Stream
     ) -> tuple[ComponentProof, Bool[np.ndarray, " width"]]:
         """Neurons that clear dimensions of a variable; which ones."""
-        place = f"neurons {own.start + 1}–{own.stop}, clearing"
+        place = f"{_neurons(own)}, clearing"
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         try:
             if self.network.norm is not None:
@@ -385,6 +390,35 @@ class _Induction:
         return _Known(proof, None, reads, False)
 
 
+def _embedded(model: CompiledModel, claims: Claims, network: Network) -> _Embedded:
+    """What the embedding writes; it must leave others alone, but where they follow on what it writes."""
+    stream, proofs = dict[str, Held](), []
+    embedded = np.zeros(model.config.d_model, bool)
+    for entry in model.labels.variables:
+        embedded[entry.dimensions] |= entry.sublayer < 0
+    for entry in model.labels.variables:
+        by_token, by_position = (network.weights[name][:, entry.dimensions] for name in ("W_E", "W_pos"))
+        claim = next((each for each in claims.embeddings if each.writes == entry.name), None)
+        if entry.sublayer >= 0 and claim is None:
+            alone = ~embedded[entry.dimensions]
+            if by_token[:, alone].any() or by_position[:, alone].any():
+                why = "it writes to what a later sublayer writes"
+                proofs.append(_unproven("embedding", None, "embedding", entry.name, why))
+            continue
+        weights = EmbeddingWeights(by_token, by_position, network.number_format)
+        try:
+            held = embedded_variable(entry, claim or EmbeddingClaim(entry.name, None, None), weights, model.config)
+        except Violated as violated:
+            stream[entry.name] = _unknown(entry)
+            proofs.append(_unproven("embedding", None, "embedding", entry.name, violated))
+            continue
+        stream[entry.name] = held
+        count = len(by_token) + len(by_position)
+        error, tolerance = tightest(held.deviation, _rows(entry))
+        proofs.append(ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven"))
+    return _Embedded(stream, tuple(proofs), embedded)
+
+
 def _require_own(
     live: Bool[np.ndarray, " row"], output: Float[np.ndarray, "row d_model"], entry: ModelVariable
 ) -> None:
@@ -418,3 +452,10 @@ def _unproven(kind: Kind, layer: int | None, place: str, writes: str, why: Unpro
 def _replacing(proof: ComponentProof) -> ComponentProof:
     """The proof of a component that writes where something else has not been cleared."""
     return replace(proof, status="failed", reason="it writes to dimensions that are not zero before")
+
+
+def _neurons(own: slice) -> str:
+    """Which neurons of a layer these are, counted from 1."""
+    if own.stop - own.start < 2:
+        return f"neuron {own.stop}" if own.stop > own.start else "no neurons"
+    return f"neurons {own.start + 1}–{own.stop}"

@@ -12,10 +12,9 @@ from tracrlab.craft.formats import COARSEST, NumberFormat
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
 from tracrlab.verify.neurons import Hidden, Written, hidden_of, written_errors
+from tracrlab.verify.reads import Part
 from tracrlab.verify.residual import (
-    UNKNOWN,
     Contents,
-    Part,
     Stream,
     Unproven,
     Violated,
@@ -27,6 +26,7 @@ from tracrlab.verify.residual import (
 from tracrlab.verify.written import WrittenVariable
 
 MAX_WORK = 2**34  # combinations times neurons
+_CHUNK = 2**18  # entries of an intermediate array: few enough to stay in a cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def _as_number(
 ) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
     """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
     rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
-    if len(rows) < 2:
+    if len(rows) < 2 or not len(index):
         return None
     active = np.flatnonzero(rows.any(axis=0))
     if not len(active):
@@ -126,16 +126,18 @@ def _as_number(
             strict=True,
         )
     )
-    keys = np.stack([numbers, results.astype(float)])
-    distinct, first, which = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    largest, error = np.zeros(distinct.shape[1]), np.zeros((distinct.shape[1], 1))
-    np.maximum.at(largest, which.reshape(-1), sizes)
-    np.maximum.at(error[:, 0], which.reshape(-1), errors)
-    number = distinct[0][:, None]
+    _, order = np.unique(numbers, return_inverse=True)
+    _, first, which = np.unique(order * (results.max() + 1) + results, return_index=True, return_inverse=True)
+    largest, error = np.zeros(len(first)), np.zeros((len(first), 1))
+    np.maximum.at(largest, which, sizes)
+    np.maximum.at(error[:, 0], which, errors)
+    number = numbers[first][:, None]
     absolute = np.abs(scales)
     reach = largest[:, None] * absolute
-    grains = np.min([part.grain.min(axis=0, initial=COARSEST) for part in hidden.parts], axis=0)
-    part = _collapsed(number * scales, error * absolute, reach, reach * _rounding_factors(hidden), weights, grains)
+    factors, grains = _rounding_of(hidden)
+    # what rounding to a half format does to the sum is found when all is added up
+    storing = np.broadcast_to(np.inf if weights.number_format.is_half else 0.0, reach.shape)
+    part = Part(number * scales, error * absolute, reach, reach * factors, storing, grains[None, :])
     places = np.stack([np.arange(len(largest)), np.zeros(len(largest), int)], axis=1)
     examples = [
         np.concatenate([table[index[first, place]] for place, table in enumerate(tables)], axis=1)
@@ -146,27 +148,18 @@ def _as_number(
     return Hidden((part, hidden.parts[-1]), sources), places, results[first]
 
 
-def _collapsed(
-    values: Float[np.ndarray, "value neuron"],
-    error: Float[np.ndarray, "value neuron"],
-    size: Float[np.ndarray, "value neuron"],
-    rounding: Float[np.ndarray, "value neuron"],
-    weights: NeuronWeights,
-    grains: Int[np.ndarray, " neuron"] | int,
-) -> Part:
-    """A part that stands for several; what rounding their sum does is found when all is added up."""
-    storing = np.full_like(values, np.inf if weights.number_format.is_half else 0.0)
-    return Part(values, error, size, rounding, storing, np.broadcast_to(grains, values.shape))
-
-
-def _rounding_factors(hidden: Hidden) -> Float[np.ndarray, " neuron"]:
-    """How much the format's rounding makes of the size of the terms, neuron by neuron."""
-    factors = np.zeros(hidden.parts[0].size.shape[1])
-    for part in hidden.parts:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            own = np.where(part.size > 0, part.rounding / part.size, 0.0)
-        factors = np.maximum(factors, own.max(axis=0, initial=0.0))
-    return factors
+def _rounding_of(hidden: Hidden) -> tuple[Float[np.ndarray, " neuron"], Int[np.ndarray, " neuron"]]:
+    """How much rounding makes of the size of the terms, neuron by neuron, and the grain of what all parts add."""
+    n_neurons = hidden.sources[0][2].shape[1]
+    factors, grains = np.zeros(n_neurons), np.full(n_neurons, COARSEST)
+    step = max(1, _CHUNK // max(1, n_neurons))
+    for part, (ideal, _, _) in zip(hidden.parts, hidden.sources, strict=True):
+        for start in range(0, len(ideal), step):
+            own = part.at(slice(start, start + step))
+            shares = np.divide(own.rounding, own.size, out=np.zeros_like(own.size), where=own.size > 0)
+            factors = np.maximum(factors, shares.max(axis=0, initial=0.0))
+            grains = np.minimum(grains, own.grain.min(axis=0, initial=COARSEST))
+    return factors, grains
 
 
 def _of_number(
@@ -201,7 +194,7 @@ def _of_number(
     (constant,) = contents_read(stream, (), rest)
     # virtual dimensions: the number, whether it is present, and what never changes
     virtual = [
-        Contents(np.array([0]), number, error, stored=False),
+        Contents(np.array([0]), number, error, summing=_sum_rounding(claim, size, weights.number_format)),
         Contents(np.arange(1, 1 + marks.shape[1]), marks, np.full(marks.shape, mark_error)),
         Contents(np.arange(2, 2 + len(constant.dimensions)), constant.ideal, constant.error),
     ]
@@ -209,12 +202,9 @@ def _of_number(
         [scales[None, :], inputs[[dimension or 0]] * (dimension is not None), inputs[constant.dimensions]]
     )
     hidden = hidden_of(virtual, matrix, weights.number_format)
-    nothing, rounding = np.zeros((len(number), len(scales))), _sum_rounding(claim, size, scales, weights)
-    spread = _collapsed(nothing, nothing, nothing, rounding, weights, UNKNOWN if rounding.any() else COARSEST)
-    hidden = Hidden((*hidden.parts, spread), (*hidden.sources, (np.zeros((len(number), 0)),) * 2 + (matrix[:0],)))
     count = len(claim.numbers)
-    index = np.zeros((len(number), 4), int)
-    index[:, 0] = index[:, 3] = np.arange(len(number))
+    index = np.zeros((len(number), 3), int)
+    index[:, 0] = np.arange(len(number))
     index[count:, 1] = 1
     rows = np.concatenate([claim.results, np.zeros((len(number) - count, claim.results.shape[1]))])
     return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
@@ -244,12 +234,10 @@ def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.nd
 
 
 def _sum_rounding(
-    claim: NumberClaim, size: Float[np.ndarray, " number"], scales: Float[np.ndarray, " neuron"], weights: NeuronWeights
-) -> Float[np.ndarray, "number neuron"]:
+    claim: NumberClaim, size: Float[np.ndarray, " number"], number_format: NumberFormat
+) -> Float[np.ndarray, "number 1"]:
     """What adding up the number's terms can round, where there are several."""
     count = sum(int((factors != 0).sum()) for _, factors in claim.reads)
-    if count == 1:
-        return np.zeros((len(size), len(scales)))
-    factor = (count + 1) * weights.number_format.wide.roundoff
-    rounding: np.ndarray = factor * size[:, None] * np.abs(scales)
+    factor = (count + 1) * number_format.wide.roundoff if count > 1 else 0.0
+    rounding: np.ndarray = factor * size[:, None]
     return rounding

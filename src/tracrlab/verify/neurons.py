@@ -8,14 +8,16 @@ and nothing passes where the step is flat. A neuron that may or may not be activ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import reduce
 
 import numpy as np
 
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Bool, Float, Int
-from tracrlab.verify.residual import UNKNOWN, Contents, Part, Violated, linear_parts
+from tracrlab.verify.reads import UNKNOWN, Part, Read, linear_reads
+from tracrlab.verify.residual import Contents, Violated
 
 SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
 _CHUNK = 2**18  # entries of an intermediate array: few enough to stay in a cache
@@ -31,7 +33,7 @@ class Hidden:
     ``sources`` are for each part the ideal contents, their errors, and the weights on them.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Read, ...]
     sources: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
 
 
@@ -47,7 +49,7 @@ class Written:
 def hidden_of(contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model neuron"], fmt: NumberFormat) -> Hidden:
     """What reaches neurons from these contents."""
     sources = tuple((each.ideal, each.error, matrix[each.dimensions]) for each in contents)
-    return Hidden(linear_parts(contents, matrix, fmt), sources)
+    return Hidden(linear_reads(contents, matrix, fmt), sources)
 
 
 def written_errors(
@@ -69,12 +71,13 @@ def written_errors(
         number_format: the format they compute in.
         measure: whether to measure rounding where that gives less than the bound.
     """
-    classes = _error_classes(hidden)
+    classes, parts = _error_classes(hidden), _ready(hidden, index)
     rows = max(1, _CHUNK // max(1, sum(outputs.shape)))
     errors, roundings = [], []
     for start in range(0, len(index), rows):
         own, goal = index[start : start + rows], ideal[start : start + rows]
-        error, rounding = _chunk_errors(hidden, own, goal, outputs, classes, number_format)
+        reached = _reached(parts, own, number_format)
+        error, rounding = _chunk_errors(reached, own, goal, outputs, classes, number_format)
         errors.append(error)
         roundings.append(rounding)
     error = np.concatenate(errors) if errors else np.zeros_like(ideal)
@@ -90,6 +93,15 @@ def written_errors(
         ]
     )
     return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()), True)
+
+
+def _ready(hidden: Hidden, index: Int[np.ndarray, "combination part"]) -> tuple[Part | Read, ...]:
+    """The parts, computed but for those whose values come in ascending order: they are needed once, and made then."""
+    in_order = [bool((np.diff(places) >= 0).all()) for places in index.T]
+    return tuple(
+        part.at(slice(None)) if isinstance(part, Read) and not later else part
+        for part, later in zip(hidden.parts, in_order, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +160,7 @@ def _single_inputs(hidden: Hidden, uncertain: Sequence[np.ndarray]) -> list[_Err
 
 
 def _chunk_errors(
-    hidden: Hidden,
+    reached: _Reached,
     index: Int[np.ndarray, "combination part"],
     ideal: Float[np.ndarray, "combination width"],
     outputs: Float[np.ndarray, "neuron width"],
@@ -156,50 +168,102 @@ def _chunk_errors(
     number_format: NumberFormat,
 ) -> tuple[Float[np.ndarray, "combination width"], Float[np.ndarray, "combination width"]]:
     """The errors apart from rounding, and a bound on what rounding adds."""
-    before, noise, rounding, grains = _summed(hidden, index, number_format)
-    reach = noise + rounding
-    active, uncertain = before > reach, (np.abs(before) <= reach) & (reach > 0)
-    after, absolute = np.maximum(before, 0), np.abs(outputs)
-    errors = np.abs(after @ outputs - ideal)
+    gap = np.zeros_like(ideal)
     if number_format.gap:
-        saturated = (before - reach > SATURATED) | (before + reach < -SATURATED) | ((before == 0) & (reach == 0))
-        errors += number_format.gap * (~saturated @ absolute)
+        gap = number_format.gap * (~_saturated(reached) @ np.abs(outputs))
+    # neurons that are active for none of the combinations have no part in anything else
+    live = np.any(reached.live, axis=0)
+    reached, outputs = reached.only(live), outputs[live]
+    active, uncertain, absolute = reached.active, reached.uncertain, np.abs(outputs)
+    after = np.maximum(reached.before, 0)
+    errors = np.abs(after @ outputs - ideal) + gap
     # a neuron that several errors move is followed where it is linear; where it may bend, all of them count in full
-    count = np.bincount(np.concatenate([each.neurons for each in classes]), minlength=len(outputs)) if classes else 0
-    bending = uncertain & (np.asarray(count) > 1)
-    errors += np.where(bending, noise, 0.0) @ absolute
+    moving = np.concatenate([np.zeros(0, int), *(each.neurons for each in classes)])
+    several = np.bincount(moving, minlength=len(live))[live] > 1
+    if several.any():
+        errors += np.where(uncertain & several, reached.noise, 0.0) @ absolute
+        uncertain = uncertain & ~several
+    place = np.cumsum(live) - 1
     for each in classes:
-        moved = np.asarray(sum(error[index[:, place]] for place, error in enumerate(each.errors)))
-        alone = (uncertain & ~bending)[:, each.neurons]
-        own = _Moved(before[:, each.neurons], active[:, each.neurons], alone, moved)
-        errors += _class_errors(own, each.scales, outputs[each.neurons])
-    terms = ((active | uncertain) & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
-    largest = np.where(active | uncertain, np.maximum(before, 0) + reach, 0) @ absolute
+        inside = live[each.neurons]
+        neurons = place[each.neurons[inside]]
+        columns = slice(None) if len(neurons) == len(outputs) else neurons
+        moved = np.asarray(sum(error[index[:, number]] for number, error in enumerate(each.errors)))
+        own = _Moved(reached.before[:, columns], active[:, columns], uncertain[:, columns], moved, len(inside))
+        errors += _class_errors(own, each.scales[inside], outputs[columns])
+    return errors, _output_rounding(reached, after, outputs, ideal, errors, number_format)
+
+
+def _output_rounding(
+    reached: _Reached,
+    after: Float[np.ndarray, "combination neuron"],
+    outputs: Float[np.ndarray, "neuron width"],
+    ideal: Float[np.ndarray, "combination width"],
+    errors: Float[np.ndarray, "combination width"],
+    number_format: NumberFormat,
+) -> Float[np.ndarray, "combination width"]:
+    """A bound on what rounding adds to ``errors``, before the neurons and after them."""
+    live, absolute, wide = reached.live, np.abs(outputs), number_format.wide
+    terms = (live & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
+    largest = np.where(live, after + reached.reach, 0) @ absolute
     if not largest.max(initial=0) < number_format.largest / 4:
         raise Violated(f"what it computes overflows {number_format.name}")
-    wide = number_format.wide
-    grains = np.where(reach == 0, grain(after), np.where(rounding == 0, grains, UNKNOWN))
-    grains = np.where(active | uncertain, grains, COARSEST)
-    exact, finest = _exact_outputs(grains, outputs, largest, wide)
-    rounded = np.where(active | uncertain, rounding, 0) @ absolute
+    exact, finest = _exact_outputs(reached, after, outputs, largest, wide)
+    rounded: np.ndarray = np.where(live, reached.rounding, 0) @ absolute
     rounded += np.where(exact, 0.0, (terms + 1) * wide.roundoff * largest + terms * wide.smallest)
     if number_format.is_half:
         kept = exact & _fits(np.abs(ideal) + errors, finest, number_format)
         rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
-    return errors, rounded
+    return rounded
+
+
+@dataclass(frozen=True, eq=False)
+class _Reached:
+    """What reaches neurons for some combinations: how far off it can be before rounding, and with it.
+
+    Attributes: ``before`` the nonlinearity; ``noise`` bounds its error apart from ``rounding``, ``reach`` all of it;
+    ``grain`` as that of parts; which neurons are sure to be ``active``, and of which that is ``uncertain``.
+    """
+
+    before: Float[np.ndarray, "combination neuron"]
+    noise: Float[np.ndarray, "combination neuron"]
+    rounding: Float[np.ndarray, "combination neuron"]
+    reach: Float[np.ndarray, "combination neuron"]
+    grain: Int[np.ndarray, "row neuron"]
+    active: Bool[np.ndarray, "combination neuron"]
+    uncertain: Bool[np.ndarray, "combination neuron"]
+
+    @property
+    def live(self) -> Bool[np.ndarray, "combination neuron"]:
+        """Which neurons may be active."""
+        live: np.ndarray = self.active | self.uncertain
+        return live
+
+    def only(self, neurons: Bool[np.ndarray, " _"]) -> _Reached:
+        """The same for some of the neurons."""
+        return self if neurons.all() else _Reached(*(getattr(self, each.name)[:, neurons] for each in fields(self)))
+
+
+def _saturated(reached: _Reached) -> Bool[np.ndarray, "combination neuron"]:
+    """Where an activation takes its input for infinite, or it is exactly 0."""
+    before, reach = reached.before, reached.reach
+    saturated: np.ndarray = (np.abs(before) - reach > SATURATED) | ((before == 0) & (reach == 0))
+    return saturated
 
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
     """The neurons of an error class before their nonlinearity, which can be off by their scales times ``moved``.
 
-    Those that are ``uncertain``, whether they are active or not, are moved by nothing else.
+    Those that are ``uncertain``, whether they are active or not, are moved by nothing else. ``size`` of the class,
+    with neurons that are never active.
     """
 
     before: Float[np.ndarray, "combination neuron"]
     active: Bool[np.ndarray, "combination neuron"]
     uncertain: Bool[np.ndarray, "combination neuron"]
     moved: Float[np.ndarray, " combination"]
+    size: int
 
 
 def _class_errors(
@@ -213,7 +277,7 @@ def _class_errors(
     """
     errors: np.ndarray = own.moved[:, None] * np.abs((own.active * scales) @ outputs)
     unsure = np.flatnonzero(own.uncertain.any(axis=1))
-    if len(unsure) * len(scales) ** 2 > _MOST_TURNS:
+    if len(unsure) * own.size**2 > _MOST_TURNS:
         errors += own.moved[:, None] * (own.uncertain @ (np.abs(scales)[:, None] * np.abs(outputs)))
     elif len(unsure):
         before, moved = own.before[unsure], own.moved[unsure, None]
@@ -225,22 +289,37 @@ def _class_errors(
     return errors
 
 
-def _summed(
-    hidden: Hidden, index: Int[np.ndarray, "combination part"], number_format: NumberFormat
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What reaches the neurons for each combination, bounds on its error and on rounding, and its grain."""
-    before, noise, size, rounding, storing = (
-        sum(getattr(part, name)[index[:, place]] for place, part in enumerate(hidden.parts))
-        for name in ("values", "error", "size", "rounding", "storing")
-    )
-    grains = np.min([part.grain[index[:, place]] for place, part in enumerate(hidden.parts)], axis=0)
-    grains = np.where((grains > UNKNOWN) & _fits(size, grains, number_format.wide), grains, UNKNOWN)
-    rounding = np.where(grains > UNKNOWN, 0.0, rounding)
+def _reached(
+    parts: Sequence[Part | Read], index: Int[np.ndarray, "combination part"], number_format: NumberFormat
+) -> _Reached:
+    """What reaches the neurons for each combination."""
+    own = [_part_at(part, index[:, place]) for place, part in enumerate(parts)]
+    before, noise, rounding = (sum(getattr(each, name) for each in own) for name in ("values", "error", "rounding"))
+    grains = reduce(np.minimum, [each.grain for each in own])
+    known = grains > UNKNOWN
+    if known.any():
+        known = known & _fits(sum((each.size for each in own), np.zeros(1)), grains, number_format.wide)
+        rounding = np.where(known, 0.0, rounding)
+        grains = np.where(known, grains, UNKNOWN)
     if number_format.is_half:
-        kept = (grains > UNKNOWN) & _fits(np.abs(before) + noise, grains, number_format)
+        storing = sum(each.storing for each in own)
+        kept = known & _fits(np.abs(before) + noise, grains, number_format)
         storing = np.minimum(storing, np.where(kept, 0.0, _storing(before, noise + rounding, number_format)))
         rounding = rounding + storing
-    return before, noise, rounding, grains
+    shape = (len(index), before.shape[1])
+    before, noise, rounding = (np.broadcast_to(each, shape) for each in (before, noise, rounding))
+    reach = noise + rounding
+    active = before > reach
+    return _Reached(before, noise, rounding, reach, grains, active, (np.abs(before) <= reach) & (reach > 0))
+
+
+def _part_at(part: Part | Read, places: Int[np.ndarray, " combination"]) -> Part:
+    """A part for these values; a single row if they are all the same."""
+    if isinstance(part, Part) and (places != places[0]).any():
+        return part.at(places)
+    distinct, which = np.unique(places, return_inverse=True)
+    own = part.at(distinct)
+    return own if len(distinct) in (1, len(places)) else own.at(which.reshape(-1))
 
 
 def _storing(
@@ -261,16 +340,23 @@ def _fits(
 
 
 def _exact_outputs(
-    grains: Int[np.ndarray, "combination neuron"],
+    reached: _Reached,
+    after: Float[np.ndarray, "combination neuron"],
     outputs: Float[np.ndarray, "neuron width"],
     largest: Float[np.ndarray, "combination width"],
     number_format: NumberFormat,
 ) -> tuple[Bool[np.ndarray, "combination width"], Int[np.ndarray, " width"]]:
     """Which sums of the output are exact, being of multiples of a power of two that the format holds, and the power."""
-    unknown = grains == UNKNOWN
-    finest = np.where(unknown, COARSEST, grains).min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
+    live, precise = reached.live, reached.reach == 0
+    unknown = live & ~precise & ((reached.rounding > 0) | (reached.grain == UNKNOWN))
+    known = ~(unknown.astype(np.float32) @ (outputs != 0).astype(np.float32) > 0)
+    if not known.any():
+        return known, np.zeros(outputs.shape[1], int)
+    grains = np.where(live & ~unknown, reached.grain, COARSEST)
+    known_fully = live & precise
+    grains[known_fully] = grain(after[known_fully])
+    finest = grains.min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
     finest = finest.min(axis=0, initial=2 * COARSEST)
-    known = ~(unknown.astype(float) @ (outputs != 0).astype(float) > 0)
     return known & _fits(largest, finest, number_format), finest
 
 
@@ -292,9 +378,14 @@ def _measured_rounding(
         for kind in (0, 1)
     )
     worst = np.zeros((len(index), outputs.shape[1]))
+    accumulator = number_format.accumulator
+    native_weights, native_outputs = weights.astype(accumulator), outputs.astype(accumulator)
+    native, exact = (np.empty((len(index), len(outputs)), dtype) for dtype in (accumulator, float))
     for part in (0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random))):
         inputs = number_format.rounded(ideal + part * error)
-        rounded = number_format.product(np.maximum(number_format.product(inputs, weights), 0), outputs)
-        precise = np.maximum(inputs @ weights, 0) @ outputs
-        worst = np.maximum(worst, np.abs(rounded - precise))
+        with np.errstate(over="ignore"):
+            after = number_format.stored(np.matmul(inputs.astype(accumulator), native_weights, out=native))
+            computed = number_format.stored(np.maximum(after, 0, out=after) @ native_outputs)
+        precise = np.maximum(np.matmul(inputs, weights, out=exact), 0, out=exact) @ outputs
+        worst = np.maximum(worst, np.abs(computed - precise))
     return worst

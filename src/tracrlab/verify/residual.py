@@ -1,7 +1,6 @@
 """What is known of the residual stream: for each variable its ideal contents, and how far the stored ones can be off.
 
-This is the state that the induction over sublayers carries. A *read* is a linear function of the stream, and is known
-as a sum of parts, one for each quantity that the contents depend on.
+This is the state that the induction over sublayers carries.
 """
 
 from __future__ import annotations
@@ -12,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.claims import Quantity
-from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
 from tracrlab.model.labels import ModelVariable
 from tracrlab.shapes import Bool, Float, Int
 
-_MOST_GRAINS = 2**24  # entries of what is added up, for each of which a grain is found
-UNKNOWN = -COARSEST  # the grain of what may be anything
 _SAME = 1e-12  # ideal numbers that differ by less, relatively, are the same number rounded in different ways
 
 
@@ -131,13 +127,14 @@ Stream = Mapping[str, Held]
 class Contents:
     """Some dimensions of the stream, their ideal contents for each value of a quantity, and bounds on the errors.
 
-    What is ``stored`` is a number of the format; sums that stand for what neurons read need not be.
+    They are numbers of the format but where they stand for sums that are only formed as they are read; ``summing``
+    then bounds what forming them rounds.
     """
 
     dimensions: Int[np.ndarray, " dimension"]
     ideal: Float[np.ndarray, "value dimension"]
     error: Float[np.ndarray, "value dimension"]
-    stored: bool = True
+    summing: Float[np.ndarray, "value dimension"] | None = None
 
 
 def contents_read(
@@ -205,113 +202,6 @@ def _joined(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], size: in
         return Contents(np.zeros(0, int), np.zeros((size, 0)), np.zeros((size, 0)))
     dimensions, ideal, error = zip(*parts, strict=True)
     return Contents(np.concatenate(dimensions), np.concatenate(ideal, axis=1), np.concatenate(error, axis=1))
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """What a quantity adds to a read: ideal ``values``, a bound on their ``error``, and on the ``size`` of the terms.
-
-    ``rounding`` bounds what adding up in the number format adds to the error, ``storing`` what rounding the sum does in
-    a half format. ``grain``: what is added is a multiple of two to this power; ``UNKNOWN`` where it may be anything.
-    """
-
-    values: Float[np.ndarray, "value feature"]
-    error: Float[np.ndarray, "value feature"]
-    size: Float[np.ndarray, "value feature"]
-    rounding: Float[np.ndarray, "value feature"]
-    storing: Float[np.ndarray, "value feature"]
-    grain: Int[np.ndarray, "value feature"]
-
-    @property
-    def slack(self) -> Float[np.ndarray, "value feature"]:
-        """The bound on all errors."""
-        slack: np.ndarray = self.error + self.rounding + self.storing
-        return slack
-
-
-def linear_parts(
-    contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model feature"], number_format: NumberFormat
-) -> tuple[Part, ...]:
-    """The parts of ``stream @ matrix``, whatever the order in which the format's sums are computed.
-
-    Sums of exact multiples of a power of two that the format holds are exact, and so are products with powers of two.
-    What is stored is a number of the format, so a multiple of the spacing of its numbers at the least size that it can
-    have, whatever its error. Otherwise k terms are off by at most k - 1 roundings of their total size, and one more if
-    products round; a half format rounds the sum once more, and its products do not.
-
-    Raises:
-        Violated: they overflow the format.
-    """
-    wide = number_format.wide
-    computed = [_part(each, matrix[each.dimensions]) for each in contents]
-    count = sum(terms.max(axis=0, initial=0) for _, _, _, terms in computed)
-    size = sum(sizes.max(axis=0, initial=0) for _, _, sizes, _ in computed)
-    # any partial sum lies between the sum of the negative terms and that of the positive ones
-    above = sum(((sizes + values) / 2).max(axis=0, initial=0) for values, _, sizes, _ in computed)
-    below = sum(((sizes - values) / 2).max(axis=0, initial=0) for values, _, sizes, _ in computed)
-    partial = np.log2(np.maximum(np.maximum(above, below), 1e-300))
-    if not np.max(size, initial=0.0) < number_format.largest / 4:
-        raise Violated(f"what it computes overflows {number_format.name}")
-    finest = np.full(matrix.shape[1], 2 * COARSEST)
-    single = np.full(matrix.shape[1], True)
-    anything, grains = [], []
-    for each in contents:
-        weights = matrix[each.dimensions]
-        stored, known = _stored_grains(each, number_format)
-        grains.append(_grains(stored, weights))
-        finest = np.minimum(finest, grains[-1].min(axis=0, initial=2 * COARSEST))
-        powers = ((is_power_of_two(each.ideal) | (each.ideal == 0)) & (each.error == 0)).all(axis=0)
-        single &= (is_power_of_two(weights) | (weights == 0) | powers[:, None]).all(axis=0)
-        anything.append((~known).astype(float) @ (weights != 0).astype(float) > 0)
-    fits = partial <= finest + wide.precision
-    alone = single & (count <= 1)
-    products = single | number_format.is_half
-    factor = np.maximum(count - products, 0) * wide.roundoff
-    n_unknown = sum(each.any(axis=0).astype(int) for each in anything)
-    parts = []
-    for (values, error, sizes, terms), unknown, finer in zip(computed, anything, grains, strict=True):
-        elsewhere = n_unknown - unknown.any(axis=0) > 0
-        exact = (fits & ~unknown & ~elsewhere) | alone
-        rounding = np.where(exact, 0.0, factor * sizes + terms * wide.smallest)
-        storing = np.zeros_like(values)
-        if number_format.is_half:
-            kept = (exact & (partial <= finest + number_format.precision)) | alone
-            storing = np.where(kept, 0.0, number_format.roundoff * (np.abs(values) + error + rounding))
-            storing += np.where(kept | (terms == 0), 0.0, number_format.smallest)
-        parts.append(Part(values, error, sizes, rounding, storing, np.where(unknown, UNKNOWN, finer)))
-    return tuple(parts)
-
-
-def _grains(
-    stored: Int[np.ndarray, "value dimension"], weights: Float[np.ndarray, "dimension feature"]
-) -> Int[np.ndarray, "value feature"]:
-    """The grain of what each value adds to each feature; where that is too much work, of what all of them add."""
-    n_values, of_weights = len(stored), grain(weights)
-    if stored.size * weights.shape[1] > _MOST_GRAINS:
-        stored = stored.min(axis=0, initial=COARSEST)[None, :]
-    grains = np.full((len(stored), weights.shape[1]), 2 * COARSEST)
-    for own, row in zip(stored.T, of_weights, strict=True):
-        grains = np.minimum(grains, own[:, None] + row)
-    return np.broadcast_to(grains, (n_values, weights.shape[1]))
-
-
-def _stored_grains(
-    contents: Contents, number_format: NumberFormat
-) -> tuple[Int[np.ndarray, "value dimension"], Bool[np.ndarray, "value dimension"]]:
-    """The grain of what can be stored in each dimension for each value, and where it is known at all."""
-    least = np.abs(contents.ideal) - contents.error
-    exact, apart = contents.error == 0, (least > 0) & contents.stored
-    spacing = np.frexp(np.where(apart, least, 1.0))[1].astype(np.int64) - number_format.precision
-    grains = np.where(exact, grain(contents.ideal), np.where(apart, spacing, COARSEST))
-    return grains, exact | apart
-
-
-def _part(contents: Contents, weights: Float[np.ndarray, "dimension feature"]) -> tuple[np.ndarray, ...]:
-    """Values, errors, sizes of the terms and how many there are."""
-    absolute = np.abs(weights)
-    reach = np.abs(contents.ideal) + contents.error
-    terms = (reach > 0).astype(float) @ (weights != 0).astype(float)
-    return contents.ideal @ weights, contents.error @ absolute, reach @ absolute, terms
 
 
 def without_repeats(quantities: Sequence[Quantity]) -> tuple[tuple[Quantity, ...], tuple[int, ...]]:

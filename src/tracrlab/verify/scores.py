@@ -21,14 +21,13 @@ from tracrlab.craft.claims import HeadClaim, PredicateClaim
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
 from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
+from tracrlab.verify.reads import Part, linear_parts
 from tracrlab.verify.residual import (
-    Part,
     Stream,
     Unproven,
     Violated,
     contents_at_bos,
     contents_read,
-    linear_parts,
     without_repeats,
 )
 
@@ -78,6 +77,10 @@ def logit_bounds(claim: HeadClaim, stream: Stream, weights: ScoreWeights, *, cau
     key_parts = linear_parts(contents_read(stream, keys, weights.W_K), weights.W_K, fmt)
     (query_at_bos,) = linear_parts([contents_at_bos(stream, weights.W_Q)], weights.W_Q, fmt)
     (key_at_bos,) = linear_parts([contents_at_bos(stream, weights.W_K)], weights.W_K, fmt)
+    asked, given = ([part.used for part in side] for side in ((*query_parts, query_at_bos), (*key_parts, key_at_bos)))
+    used = np.any(asked, axis=0) & np.any(given, axis=0)  # the others add zeros to every logit
+    query_parts, key_parts = (tuple(part.of(used) for part in side) for side in (query_parts, key_parts))
+    query_at_bos, key_at_bos = query_at_bos.of(used), key_at_bos.of(used)
     rounding, whole = _dot_rounding([*query_parts, query_at_bos], [*key_parts, key_at_bos], fmt)
     constants = _Constants(query_parts[-1], key_parts[-1], key_at_bos, rounding)
     sides = _Sides(claim, query_parts, key_parts, query_places, key_places)
@@ -307,39 +310,31 @@ def _chunk_bounds(
     own = _own_slack(queries, keys, constants)
     from_queries = queries.slack @ np.abs(keys.values + beyond).T + constants.query.slack[0] @ np.abs(keys.values).T
     others = _fixed_slack(queries, constants)
-    over = np.where(selected, scores + own + from_queries + others, -np.inf)
-    under = np.where(selected, scores - own - from_queries - others, np.inf)
-    failing = np.where(selected, -np.inf, scores + own + from_queries + others)
+    most_over = scores + own + from_queries + others
+    over = float(np.where(selected, most_over, -np.inf).max())
+    failing = float(np.where(selected, -np.inf, most_over).max())
+    under = float(np.where(selected, scores - own - from_queries - others, np.inf).min())
+    sizes = (np.abs(queries.values) + queries.slack + np.abs(common)) @ (np.abs(keys.values) + keys.slack).T
+    sizes += (
+        (np.abs(queries.values) + queries.slack) @ (np.abs(constants.key.values[0]) + np.abs(constants.bos.values[0]))
+    )[:, None]
     some = selected.any(axis=1)
     lead = behind = np.inf
     spread = 0.0
     if some.any():
-        rows = np.flatnonzero(some)
-        reference = selected[rows].argmax(axis=1)
-        relative, slack = _relative(queries, keys, constants, scores, own, rows, reference)
-        chosen = selected[rows]
-        least = np.where(chosen, relative - slack, np.inf).min(axis=1)
-        most = np.where(chosen, relative + slack, -np.inf).max(axis=1)
-        failed = np.where(chosen, -np.inf, relative + slack).max(axis=1)
+        if not some.all():
+            queries = _Rows(queries.values[some], queries.slack[some], queries.seen[some])
+            scores, own, selected = scores[some], own[some], selected[some]
+        relative, slack = _relative(queries, keys, constants, scores, own, selected.argmax(axis=1))
+        least = np.where(selected, relative - slack, np.inf).min(axis=1)
+        highest = relative + slack
+        most = np.where(selected, highest, -np.inf).max(axis=1)
+        failed = np.where(selected, -np.inf, highest).max(axis=1)
         lead = float((least - failed).min())
         behind = float((least - np.maximum(most, failed)).min())
         spread = float((most - least).max())
-    sizes = (np.abs(queries.values) + queries.slack + np.abs(common)) @ (np.abs(keys.values) + keys.slack).T
-    fixed = (np.abs(queries.values) + queries.slack) @ (
-        np.abs(constants.key.values[0]) + np.abs(constants.bos.values[0])
-    )
-    return _GroupBounds(
-        lead,
-        behind,
-        spread,
-        float(under.min()),
-        float(over.max()),
-        float(failing.max()),
-        float(max(over.max(), failing.max())),
-        float((sizes + fixed[:, None]).max()),
-        bool(predicates),
-        0,
-    )
+    most_size = float(sizes.max())
+    return _GroupBounds(lead, behind, spread, under, over, failing, max(over, failing), most_size, bool(predicates), 0)
 
 
 def _own_slack(queries: _Rows, keys: _Rows, constants: _Constants) -> Float[np.ndarray, "query key"]:
@@ -369,16 +364,15 @@ def _relative(
     constants: _Constants,
     scores: Float[np.ndarray, "query key"],
     own: Float[np.ndarray, "query key"],
-    rows: Int[np.ndarray, " row"],
-    reference: Int[np.ndarray, " row"],
-) -> tuple[Float[np.ndarray, "row key"], Float[np.ndarray, "row key"]]:
+    reference: Int[np.ndarray, " query"],
+) -> tuple[Float[np.ndarray, "query key"], Float[np.ndarray, "query key"]]:
     """Scores relative to that of a selected key of each query, and bounds on their errors."""
-    at = np.arange(len(rows))
-    relative = scores[rows] - scores[rows, reference][:, None]
-    slack = own[rows] + own[rows][at, reference][:, None]
+    at = np.arange(len(reference))
+    relative = scores - scores[at, reference][:, None]
+    slack = own + own[at, reference][:, None]
     constant = constants.key.slack[0] + constants.rounding * (np.abs(constants.key.values[0]) + constants.key.slack[0])
-    slack = slack + 2 * ((np.abs(queries.values) + queries.slack)[rows] @ constant)[:, None]
-    uncertain = queries.slack[rows] + constants.query.slack[0]
+    slack += 2 * ((np.abs(queries.values) + queries.slack) @ constant)[:, None]
+    uncertain = queries.slack + constants.query.slack[0]
     marks = uncertain.any(axis=0) & np.isin(keys.values, (0, 1)).all(axis=0)
     own_marks, of_marks = keys.values[:, marks], uncertain[:, marks]
     shared = of_marks * own_marks[reference]  # marks x and y are |x - y| = x + y - 2 x y apart

@@ -32,7 +32,10 @@ def verify(
     Raises:
         VerificationError: the model carries no claims; or ``exhaustive`` is asked for without a program, in another
             format, or with too many inputs.
+        TypeError: ``program`` is not an s-op.
     """
+    if not isinstance(program, SOp | None):
+        raise TypeError(f"a program is an s-op, not {type(program).__name__}")
     own_format = dtype in (None, model.config.dtype)
     if exhaustive and program is None:
         raise VerificationError("running every input needs the program that the model was compiled from")

@@ -68,9 +68,16 @@ def _nearest_distances(rows: Float[np.ndarray, "row width"]) -> Float[np.ndarray
     largest = float(rows.max())
     if largest > 0 and np.isin(rows, (0, largest)).all():  # marks, all of them of one size
         return np.full(len(rows), largest)
-    distances = np.full(len(rows), np.inf)
-    for place, row in enumerate(rows[:-1]):
-        apart = np.abs(rows[place + 1 :] - row).max(axis=1)
-        distances[place] = min(distances[place], apart.min())
-        distances[place + 1 :] = np.minimum(distances[place + 1 :], apart)
-    return distances
+    column = int(np.ptp(rows, axis=0).argmax())
+    ascending = np.argsort(rows[:, column], kind="stable")
+    ordered, distances = rows[ascending], np.full(len(rows), np.inf)
+    for step in range(1, len(rows)):
+        gaps = ordered[step:, column] - ordered[:-step, column]
+        if not (gaps < np.maximum(distances[step:], distances[:-step])).any():
+            break  # rows that are farther apart in the order differ by more
+        apart = np.abs(ordered[step:] - ordered[:-step]).max(axis=1)
+        distances[:-step] = np.minimum(distances[:-step], apart)
+        distances[step:] = np.minimum(distances[step:], apart)
+    result = np.empty_like(distances)
+    result[ascending] = distances
+    return result

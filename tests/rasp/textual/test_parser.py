@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tracrlab.errors import ParseError
+from tracrlab.rasp.textual import parser
 from tracrlab.rasp.textual import syntax as s
-from tracrlab.rasp.textual.parser import Dialect, Program, is_complete, parse_program, parse_statement
+from tracrlab.rasp.textual.parser import Dialect, GrowingText, Program, is_complete, parse_program, parse_statement
 from tracrlab.rasp.textual.syntax import Position
 
 
@@ -536,6 +538,19 @@ def check_read_or_explained(text: str) -> None:
             assert is_complete(text)
             assert [*program.warnings] == sorted(program.warnings, key=lambda warning: warning.position)
     is_complete(text)
+    check_growing(text)
+
+
+def check_growing(text: str) -> None:
+    """Line by line, what is said is what is said of the whole, as long as it is incomplete."""
+    growing, lines = GrowingText(), text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        complete = growing.add(line)
+        assert complete == is_complete("\n".join(lines[:number]))
+        assert growing.lines == lines[:number]
+        if complete:
+            growing.clear()
+            return
 
 
 @given(st.text())
@@ -562,6 +577,29 @@ def test_damaged_programs(data: st.DataObject) -> None:
 
 
 # Size
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=30))
+@example(["set", "example", "[", '"s"', "\n", "]", "\n", "x", ";"])
+@example(["def", "f", "(", ")", "{", "\n", "return", "1", ";", "\n", "}", "\n", "x", ";"])
+@example(["x", "=", "9" * 5000, "\n", ";"])
+def test_a_text_that_grows_is_complete_when_it_is_as_a_whole(words: list[str]) -> None:
+    check_growing(" ".join(words))
+
+
+def test_lines_of_a_text_that_grows_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noting(text: str) -> Iterator[Any]:
+        read.append(text)
+        return words_of(text)
+
+    words_of = parser._words
+    monkeypatch.setattr(parser, "_words", noting)
+    lines = ["def f(a) {", *(f" x{number} = a;" for number in range(50)), " return a;", "}"]
+    growing = GrowingText()
+    assert [growing.add(line) for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert read == [lines[0], *lines]
 
 
 def test_long_programs() -> None:

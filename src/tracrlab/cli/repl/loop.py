@@ -20,7 +20,7 @@ from tracrlab.rasp.display import escaped, printable
 from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.textual.display import shown_input
 from tracrlab.rasp.textual.operators import RaspTypeError
-from tracrlab.rasp.textual.parser import is_complete, parse_program
+from tracrlab.rasp.textual.parser import GrowingText, is_complete, parse_program
 from tracrlab.rasp.textual.session import Dialect, Session
 
 PROMPT, CONTINUATION = ">> ", ".. "
@@ -54,7 +54,7 @@ class Repl:
         self._screen, self._errors = screen, errors
         self._commands = Commands(self.session, self._write, screen)
         self._drawings = Drawings()
-        self._pending: list[str] = []  # lines of a statement that goes on
+        self._pending = GrowingText()  # the lines of a statement that goes on
         self._lines_read = 0
 
     def greet(self) -> None:
@@ -79,9 +79,9 @@ class Repl:
         """Go on until the end of what is read, or until told to leave."""
         while not self.session.finished:
             try:
-                text = read(CONTINUATION if self._pending else PROMPT)
+                text = read(CONTINUATION if self._pending.lines else PROMPT)
             except EOFError:
-                if self._pending:
+                if self._pending.lines:
                     self._attempt(self._execute_pending)
                 return
             except KeyboardInterrupt:
@@ -95,16 +95,16 @@ class Repl:
 
     def is_finished(self, text: str) -> bool:
         """Whether a text can be carried out as it is, after the lines read before."""
-        if not self._pending and (not text.strip() or _LEAVING.fullmatch(text) or self._command(text)):
+        if not self._pending.lines and (not text.strip() or _LEAVING.fullmatch(text) or self._command(text)):
             return True
-        return is_complete("\n".join([*self._pending, text]))
+        return is_complete("\n".join([*self._pending.lines, text]))
 
     def _take(self, line: str) -> None:
         """Carry out a line, or keep it until the statement that it belongs to is complete."""
         if self.session.finished:
             return
         self._lines_read += 1
-        if not self._pending:
+        if not self._pending.lines:
             if not line.strip():
                 return
             if _LEAVING.fullmatch(line):
@@ -113,8 +113,7 @@ class Repl:
             if command := self._command(line):
                 self._commands.run(command)
                 return
-        self._pending.append(line)
-        if is_complete("\n".join(self._pending)):
+        if self._pending.add(line):
             self._execute_pending()
         elif self.interactive and not line.strip():
             self._say_what_is_missing()
@@ -123,8 +122,8 @@ class Repl:
         return read_command(line, self.session.environment.names.__contains__)
 
     def _execute_pending(self) -> None:
-        text = "\n".join(self._pending)
-        lines_before = self._lines_read - len(self._pending)
+        text = "\n".join(self._pending.lines)
+        lines_before = self._lines_read - len(self._pending.lines)
         self._pending.clear()
         if self.interactive:
             self.session.run_text(text, "<prompt>", interactive=True)
@@ -133,7 +132,7 @@ class Repl:
 
     def _say_what_is_missing(self) -> None:
         try:
-            parse_program("\n".join(self._pending))
+            parse_program("\n".join(self._pending.lines))
         except ParseError as error:
             self._write(f"     not finished; what can follow: {', '.join(error.expected)}. Ctrl-C cancels.")
 

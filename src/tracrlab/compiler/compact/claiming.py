@@ -67,7 +67,10 @@ def _joint_views(
     layers: Layers,
     contents: Contents,
 ) -> Views:
-    """The views as functions of one quantity, the leaves that ``derived`` functions tie together, and of the others."""
+    """The views as functions of one quantity, the leaves that ``derived`` functions tie together, and of the others.
+
+    Values of the one that neither what is read nor the views tell apart are one value.
+    """
     own = {node: _leaves(node, basic, layers) for node in (*derived, *nodes)}
     joined = {leaf for node in derived for leaf in own[node]}
     size = -1
@@ -76,20 +79,39 @@ def _joint_views(
         joined.update(*(each for each in own.values() if not joined.isdisjoint(each)))
     together = [leaf for leaf in leaves if leaf in joined]
     apart = [leaf for leaf in leaves if leaf not in joined]
-    held: dict[str, Float[np.ndarray, "_ _"]] = {}
-    for node in (*together, *derived):
+    held: list[tuple[str, Float[np.ndarray, "_ _"], Int[np.ndarray, " value"]]] = []
+    for node in (each for each in (*together, *derived) if each in basic or each in derived):
         places = _all_places(node, together, basic, layers).reshape(-1)
-        for name, table in _quantity(node, contents).contents.items():
-            held[name] = table[places]
-    joint = Quantity(prod(len(leaf.values) for leaf in together), held)
+        held += [(name, table, places) for name, table in _quantity(node, contents).contents.items()]
+    seen = {
+        node: _all_places(node, together, basic, layers).reshape(-1)
+        for node in nodes
+        if not joined.isdisjoint(own[node])
+    }
+    kept = _distinct([*(_alike(table)[places] for _, table, places in held), *seen.values()])
+    joint = Quantity(len(kept), {name: table[places[kept]] for name, table, places in held})
     views = []
     for node in nodes:
-        if joined.isdisjoint(own[node]):
+        if node in seen:
+            views.append(View((0,), seen[node][kept]))
+        else:
             of = tuple(apart.index(leaf) + 1 for leaf in own[node])
             views.append(View(of, _all_places(node, own[node], basic, layers)))
-        else:
-            views.append(View((0,), _all_places(node, together, basic, layers).reshape(-1)))
     return Views((joint, *(_quantity(leaf, contents) for leaf in apart)), tuple(views))
+
+
+def _alike(table: Float[np.ndarray, "value width"]) -> Int[np.ndarray, " value"]:
+    """A number for each row of a table, the same for equal rows."""
+    _, which = np.unique(table, axis=0, return_inverse=True)
+    return which.reshape(-1)
+
+
+def _distinct(columns: Sequence[Int[np.ndarray, " value"]]) -> Int[np.ndarray, " kept"]:
+    """The first of the values that look the same in all columns."""
+    classes = np.zeros(1, int)
+    for column in columns:
+        _, first, classes = np.unique(classes * (column.max() + 2) + column + 1, return_index=True, return_inverse=True)
+    return np.sort(first)
 
 
 def _leaves(node: IRNode, basic: frozenset[IRNode], layers: Layers) -> list[IRNode]:

@@ -55,7 +55,7 @@ class Passes:
         Raises:
             ValueError: there is no such pass, or some names begin with ``-`` and some do not.
         """
-        names = list(names)
+        names = [str(name) for name in names]
         off = [name.removeprefix("-") for name in names if name.startswith("-")]
         known = cls.descriptions()
         unknown = [name for name in (off or names) if name not in known]

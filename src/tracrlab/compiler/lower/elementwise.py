@@ -80,7 +80,11 @@ def chosen_layout(work: Workspace, node: Node) -> Layout:
 
 
 def require_numbers(node: Node, domain: Domain) -> None:
-    """Refuse the numerical encoding for values that are not finite numbers."""
+    """Refuse the numerical encoding for values that are not finite numbers.
+
+    Raises:
+        EncodingError: there is one; names it.
+    """
     if not domain.is_numeric:
         odd = next(value for value in domain.values if not Domain((value,)).is_numeric)
         raise EncodingError(

@@ -123,7 +123,11 @@ class Workspace(Construction):
         return self.exact(node, variable) if loud else variable
 
     def check_size(self, node: Node, n_values: int) -> None:
-        """Refuse to lay out more values one-hot than ``MAX_ONE_HOT``."""
+        """Refuse to lay out more values one-hot than ``MAX_ONE_HOT``.
+
+        Raises:
+            DomainTooLargeError: there are more.
+        """
         if n_values > MAX_ONE_HOT:
             raise DomainTooLargeError(
                 node.title,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRECEDENCE",
     "Dialect",
+    "GrowingText",
     "Precedence",
     "Program",
     "ReadingWarning",
@@ -76,6 +77,55 @@ def is_complete(text: str) -> bool:
     except _Unreadable:
         return True
     return True
+
+
+class GrowingText:
+    """A text that comes line by line; after each line it is known whether it is complete (see :func:`is_complete`).
+
+    After the first line, each is read once: its words go to a parser that waits for more of them. Only for a ``set
+    example``, which the end of a line may end, the text is read from its beginning.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a new text."""
+        self.lines: list[str] = []
+        self._reader: Any = None
+        self._lines_matter = False
+
+    def add(self, line: str) -> bool:
+        """Go on with a line, unless the text was complete before; whether it is complete now."""
+        self.lines.append(line)
+        if len(self.lines) == 1 and is_complete(line):  # as most statements are
+            return True
+        if not self._lines_matter:
+            with contextlib.suppress(_LinesMatter):
+                return self._completed_by(line)
+            self._lines_matter = True
+        return is_complete("\n".join(self.lines))
+
+    def _completed_by(self, line: str) -> bool:
+        from lark import UnexpectedToken
+
+        with _LOCK:
+            grammar = _grammar()
+            grammar.builder.begin("original")
+            self._reader = self._reader or grammar.parser.parse_interactive()
+            try:
+                for word in _words(line):
+                    if word.type == "SET":
+                        raise _LinesMatter
+                    if word.type != "$END":
+                        self._reader.feed_token(word)
+            except (UnexpectedToken, _Unreadable):
+                return True
+            return "$END" in self._reader.choices() and "$END" in _accepted_next(self._reader)
+
+
+class _LinesMatter(Exception):
+    """A ``set example`` begins."""
 
 
 def keywords() -> frozenset[str]:
@@ -458,9 +508,16 @@ def _accepted(text: str, position: Position | None = None) -> frozenset[str]:
                 if word.type == "$END" or (word.position == position and word.type != "EXAMPLE_END"):
                     break
                 reader.feed_token(word)
-        values = reader.parser_state.value_stack
-        values[:] = [None] * len(values)  # older versions of lark copy them deeply
-        return frozenset(reader.accepts())
+        return _accepted_next(reader)
+
+
+def _accepted_next(reader: Any) -> frozenset[str]:
+    """The terminals that an interactive parser accepts next."""
+    state = reader.parser_state
+    values, state.value_stack = state.value_stack, [None] * len(state.value_stack)  # old versions of lark copy deeply
+    accepted = frozenset(reader.accepts())
+    state.value_stack = values
+    return accepted
 
 
 def _word_problem(text: str, word: _Word) -> str:

@@ -12,9 +12,10 @@ from tracrlab.craft.spaces import Layout
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.trace import sublayer_name
 from tracrlab.shapes import Float
+from tracrlab.viz.canvas import POINTS_PER_INCH
 from tracrlab.viz.figures.heatmap import Axis, Heatmap, cell_within, grouped
 from tracrlab.viz.figures.page import MARGIN, Columns, page_width, text_width
-from tracrlab.viz.figures.sheet import sheet
+from tracrlab.viz.figures.sheet import number_within, sheet
 from tracrlab.viz.figures.texts import dimension_label, name_label, value_label
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 _LAST = "unembed"
 _HIGHEST = 500.0  # points that the rows of a matrix take at most, while they can be told apart
+_LONGEST = 40 * POINTS_PER_INCH  # what a figure of all sublayers is cut to
 
 
 def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
     """W_E, W_pos, W_Q W_Kᵀ and W_V W_O of each head, W_in, W_out and W_U, each divided by its largest entry.
 
     A head is drawn as these two products, which its scores and what it writes depend on, over residual dimensions. Rows
-    and columns that are all zero are left out.
+    and columns that are all zero are left out. Of a model for which that would take more than 40 inches, the first
+    sublayers are drawn, and a note says what is left out.
 
     Arguments:
         model: the model.
@@ -45,12 +48,18 @@ def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str 
     if sublayer is not None:
         checked_sublayer(names, sublayer)
     room = page_width(columns) - 2 * MARGIN
-    maps = [
-        _heatmap(title, matrix, rows, across, room)
+    named = [
+        (name, _heatmap(title, matrix, rows, across, room))
         for name, title, matrix, rows, across in _matrices(model)
         if sublayer in (None, name) and matrix.any()
     ]
-    return sheet(maps, room, "the weights", ("-most", "most"), empty="no weights but zeros")
+    maps = [each for _, each in named]
+    shown = number_within(maps, room, _LONGEST) if sublayer is None else len(maps)
+    note = ""
+    if shown < len(maps):
+        first, last = named[shown][0], named[-1][0]
+        note = f"{len(maps) - shown} more, of {first} to {last}, are left out; sublayer={first!r} draws one sublayer."
+    return sheet(maps[:shown], room, "the weights", ("-most", "most"), empty="no weights but zeros", note=note)
 
 
 def _matrices(

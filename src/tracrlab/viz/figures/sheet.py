@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,37 @@ if TYPE_CHECKING:
 _GAP = 10.0
 
 
-def sheet(maps: Sequence[Heatmap], room: float, what: str, scale: tuple[str, str], empty: str) -> Figure:
-    """The maps from left to right, in as many lines as it takes, or the words ``empty`` if there are none."""
+def number_within(maps: Sequence[Heatmap], room: float, height: float) -> int:
+    """How many of the maps, from the first on, a sheet of this height holds; those of the first line in any case."""
+    lines, heights = _lines(maps, room)
+    used, count = 0.0, 0
+    for line, own in zip(lines, heights, strict=False):
+        used += own + _GAP
+        if used > height and count:
+            break
+        count += len(line)
+    return count
+
+
+def _lines(maps: Sequence[Heatmap], room: float) -> tuple[list[list[int]], list[float]]:
+    """The places of the maps in each line, and how high the lines are."""
     lines = lines_of([each.width for each in maps], room, _GAP)
-    heights = [max(maps[place].height for place in line) for line in lines] or [LINE]
+    return lines, [max(maps[place].height for place in line) for line in lines] or [LINE]
+
+
+def sheet(
+    maps: Sequence[Heatmap], room: float, what: str, scale: tuple[str, str], empty: str, note: str = ""
+) -> Figure:
+    """The maps from left to right, in as many lines as it takes, or the words ``empty`` if there are none.
+
+    The ``note`` stands below them.
+    """
+    lines, heights = _lines(maps, room)
     used = max((sum(maps[place].width + _GAP for place in line) - _GAP for line in lines), default=text_width(empty))
     legend = SCALE_WIDTH + sum(map(text_width, scale))
-    page = Page(
-        max(used, legend) + 2 * MARGIN, sum(heights) + _GAP * len(heights) + LINE * bool(maps) + 2 * MARGIN, what
-    )
+    notes = textwrap.wrap(note, int(room / text_width("x")))
+    height = sum(heights) + _GAP * len(heights) + LINE * (bool(maps) + len(notes)) + 2 * MARGIN
+    page = Page(max(used, legend, *map(text_width, notes)) + 2 * MARGIN, height, what)
     if not maps:
         page.text(MARGIN, MARGIN + LINE / 2, empty)
         return page.figure
@@ -35,4 +58,6 @@ def sheet(maps: Sequence[Heatmap], room: float, what: str, scale: tuple[str, str
             x += maps[place].width + _GAP
         y += height + _GAP
     draw_scale(page, MARGIN, y + LINE / 2, *scale, signed=maps[0].signed)
+    for number, line_of_note in enumerate(notes, start=1):
+        page.text(MARGIN, y + LINE / 2 + LINE * number, line_of_note)
     return page.figure
