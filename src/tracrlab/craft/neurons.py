@@ -13,7 +13,7 @@ import numpy as np
 
 from tracrlab.craft.formats import NumberFormat, is_power_of_two
 from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings, unit_roundoff
-from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps
+from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps, whole_ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
@@ -259,6 +259,10 @@ def placed_steps(
             signs = np.where(rounding, signs, np.where(middles < 0, -1.0, 1.0))
     else:
         slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, dtype)
+        if (x == np.round(x)).all() and not number.constant_error:
+            whole = whole_ramps(low, high, np.maximum(*errors))
+            kept = np.isnan(slopes) | np.isnan(whole[0])
+            slopes, middles = (np.where(kept, *pair) for pair in zip((slopes, middles), whole, strict=True))
     if np.isnan(slopes).any():
         place = changes[int(np.isnan(slopes).argmax())]
         raise NotSeparable(x[place], x[place + 1])

@@ -12,6 +12,8 @@ from tracrlab.craft.precision import unit_roundoff
 from tracrlab.shapes import Float
 
 _NOISY = 1 / 20  # of a gap
+_WHOLE = 1 / 8
+_LARGEST_WHOLE = 2.0**16
 _STEEPER = (1.0, 1.25, 1.5, 2.0, 4.0)  # than the widest ramp that fits, until rounded thresholds fit as well
 
 Ramps = tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]
@@ -39,6 +41,20 @@ def ramps(
     clear = (moved <= np.where(noisy, 1 / 2, 1 / 4)) & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8)
     slopes = np.where(noisy, 2 * slopes, slopes)
     return np.where(clear, slopes, np.nan), middles
+
+
+def whole_ramps(
+    low: Float[np.ndarray, " step"], high: Float[np.ndarray, " step"], error: Float[np.ndarray, " step"]
+) -> Ramps:
+    """Ramps between whole numbers whose two neurons round alike, so that a step is 1 without any error.
+
+    With a slope of 2 and a half as the middle, whatever sum of terms near whole numbers stands in one neuron is near an
+    odd number plus 1/2, and in the other 1 less: no power of two but 1 lies between, both are rounded to multiples of
+    the same unit, of which 1 is a multiple, and so they stay 1 apart, in whatever order the terms are added up. Not a
+    number where an error is too large for so wide a ramp.
+    """
+    fits = (error <= _WHOLE) & (np.maximum(np.abs(low), np.abs(high)) < _LARGEST_WHOLE)
+    return np.where(fits, 2.0, np.nan), np.floor((low + high) / 2) + 1 / 2
 
 
 def anchored_ramps(

@@ -98,7 +98,9 @@ def _proofs(model: CompiledModel, claims: Claims, network: Network) -> list[Comp
     proofs = list(induction.proofs())
     # what reads something unproven says what is worth measuring only when that is proven
     while not (measured := induction.worth_measuring()) <= induction.measured:
-        induction = replace(induction, measured=measured | induction.measured, earlier=induction.known, known={})
+        both = measured | induction.measured
+        anew = measured - induction.measured
+        induction = replace(induction, measured=both, anew=anew, earlier=induction.known, known={})
         proofs = list(induction.proofs())
     return proofs
 
@@ -170,6 +172,7 @@ class _Induction:
     network: Network
     embedded: _Embedded
     measured: frozenset[str] = frozenset()
+    anew: frozenset[str] = frozenset()
     earlier: Mapping[str, _Known] = field(default_factory=dict)
     known: dict[str, _Known] = field(default_factory=dict)
 
@@ -234,8 +237,8 @@ class _Induction:
         yield readout.proof
 
     def _earlier(self, name: str) -> _Known | None:
-        """What was found earlier, if it still holds: it is not measured now, and reads the same."""
-        return None if name in self.measured else self._same_reads(name)
+        """What was found earlier, if it still holds: it is not measured for the first time, and reads the same."""
+        return None if name in self.anew else self._same_reads(name)
 
     def _same_reads(self, name: str) -> _Known | None:
         """What was found earlier, if nothing that it reads was found anew."""

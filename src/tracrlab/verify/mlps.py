@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from tracrlab.verify.residual import (
     table_deviation,
     without_repeats,
 )
+from tracrlab.verify.terms import Term, example_terms
 from tracrlab.verify.written import WrittenVariable
 
 MAX_WORK = 2**34  # combinations times neurons
@@ -202,12 +203,41 @@ def _of_number(
         [scales[None, :], inputs[[dimension or 0]] * (dimension is not None), inputs[constant.dimensions]]
     )
     hidden = hidden_of(virtual, matrix, weights.number_format)
+    if len(leads) > 1:
+        examples = _term_examples(claim, stream, number[:, 0], error[:, 0], factors)
+        measure = measure and examples is not None
+        if examples is not None:
+            hidden = replace(hidden, sources=((*examples, weights.W_in[leads]), *hidden.sources[1:]))
     count = len(claim.numbers)
     index = np.zeros((len(number), 3), int)
     index[:, 0] = np.arange(len(number))
     index[count:, 1] = 1
     rows = np.concatenate([claim.results, np.zeros((len(number) - count, claim.results.shape[1]))])
     return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
+
+
+def _term_examples(
+    claim: NumberClaim,
+    stream: Stream,
+    numbers: Float[np.ndarray, " number"],
+    errors: Float[np.ndarray, " number"],
+    factors: Float[np.ndarray, " lead"],
+) -> tuple[Float[np.ndarray, "number lead"], Float[np.ndarray, "number lead"]] | None:
+    """Dimensions that add up to each number, with errors that add up to its own, if such are found."""
+    held = [stream[name] for name, _ in claim.reads]
+    terms = [Term(each.entry.variable.table, own) for each, (_, own) in zip(held, claim.reads, strict=True)]
+    places = example_terms(terms, numbers)
+    if places is None:
+        return None
+    ideal, error = [], []
+    for own, term, place in zip(held, terms, places, strict=True):
+        rows, used = term.table[place], term.factors != 0
+        bounds = own.deviation.at(rows) if own.deviation.rows is None else np.broadcast_to(own.deviation.base, rows.shape)
+        ideal.append(rows[:, used])
+        error.append(bounds[:, used])
+    spread = np.concatenate(error, axis=1)
+    spread[:, 0] += np.maximum(errors - spread @ np.abs(factors), 0) / abs(factors[0])
+    return np.concatenate(ideal, axis=1), spread
 
 
 def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -369,7 +369,8 @@ def _measured_rounding(
 ) -> Float[np.ndarray, "combination width"]:
     """The largest difference that computing in the format makes, at the ideal contents and within their errors.
 
-    Beside none and the largest, ``n_random`` errors are drawn at random.
+    Beside none and the largest, ``n_random`` errors are drawn at random. Every other time terms are added up from the
+    last one on, since what the sums round depends on their order.
     """
     rng = np.random.default_rng(0)
     weights = np.concatenate([each for _, _, each in hidden.sources])
@@ -379,12 +380,14 @@ def _measured_rounding(
     )
     worst = np.zeros((len(index), outputs.shape[1]))
     accumulator = number_format.accumulator
-    native_weights, native_outputs = weights.astype(accumulator), outputs.astype(accumulator)
+    native_weights = [np.ascontiguousarray(each, accumulator) for each in (weights, weights[::-1])]
+    native_outputs = outputs.astype(accumulator)
     native, exact = (np.empty((len(index), len(outputs)), dtype) for dtype in (accumulator, float))
-    for part in (0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random))):
+    for number, part in enumerate((0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random)))):
         inputs = number_format.rounded(ideal + part * error)
         with np.errstate(over="ignore"):
-            after = number_format.stored(np.matmul(inputs.astype(accumulator), native_weights, out=native))
+            stored = inputs.astype(accumulator)[:, :: -1 if number % 2 else 1]
+            after = number_format.stored(np.matmul(stored, native_weights[number % 2], out=native))
             computed = number_format.stored(np.maximum(after, 0, out=after) @ native_outputs)
         precise = np.maximum(np.matmul(inputs, weights, out=exact), 0, out=exact) @ outputs
         worst = np.maximum(worst, np.abs(computed - precise))

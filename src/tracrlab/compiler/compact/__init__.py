@@ -32,8 +32,8 @@ from tracrlab.rasp.values import Value
 
 __all__ = ["Passes", "lower_compact"]
 
-_MARGIN = 1 / 16  # less is asked of numbers where the usual precision has turned out not to be there
-_FEW = 128  # positions for which a feature for each class of what is counted is no great cost
+_MARGIN = 1 / 16  # of the usual precision is asked of numbers where that has turned out not to be there
+_FEW = 48  # positions for which a feature for each class of what is counted is no great cost
 
 
 def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
@@ -54,9 +54,9 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     if analysis.max_length <= _FEW:
         with suppress(NotSeparable, DomainTooLargeError):
             return _lowered(analysis, ir, bos, dtype, quieter, count_by_classes=True)
-    for attempt in dict.fromkeys([passes, quieter]) if passes.clean else ():
+    for attempt, margin in {passes: 1.0, quieter: _MARGIN}.items() if passes.clean else ():
         with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered_cleanly(analysis, ir, bos, dtype, attempt)
+            return _lowered_cleanly(analysis, ir, bos, dtype, attempt, margin)
     return lower_graph(analysis, bos, pad, dtype)
 
 
@@ -68,7 +68,9 @@ class _TooNoisy(NotSeparable):
         self.counts = counts
 
 
-def _lowered_cleanly(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
+def _lowered_cleanly(
+    analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes, margin: float
+) -> Lowered:
     """The same with clean keys and queries for the counts that turn out to be too noisy.
 
     Raises:
@@ -77,7 +79,7 @@ def _lowered_cleanly(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, 
     counts: frozenset[str] = frozenset()
     while True:
         try:
-            return _lowered(analysis, with_clean_counts(ir, counts), bos, dtype, passes)
+            return _lowered(analysis, with_clean_counts(ir, counts), bos, dtype, passes, margin=margin)
         except _TooNoisy as error:
             if error.counts <= counts:
                 raise
@@ -85,9 +87,16 @@ def _lowered_cleanly(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, 
 
 
 def _lowered(
-    analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes, *, count_by_classes: bool = False
+    analysis: Analysis,
+    ir: IR,
+    bos: str,
+    dtype: NumberFormat,
+    passes: Passes,
+    *,
+    count_by_classes: bool = False,
+    margin: float = 1.0,
 ) -> Lowered:
-    precision = (1.0 if passes.bold else _MARGIN) / (512 * unit_roundoff(dtype))
+    precision = margin / (512 * unit_roundoff(dtype))
     plans = plan_carriers(ir, passes, precision, causal=analysis.causal, count_by_classes=count_by_classes)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)

@@ -71,9 +71,9 @@ class Resolved:
 
     @property
     def is_exact(self) -> bool:
-        """Whether whole numbers are read without any error."""
-        whole = all((read.matrix == np.round(read.matrix)).all() for read in self.reads)
-        return whole and all(read.variable.noise.is_exact for read in self.reads)
+        """Whether whole numbers are read by quarters of whole numbers, and without any error."""
+        quarters = all((4 * read.matrix == np.round(4 * read.matrix)).all() for read in self.reads)
+        return quarters and all(read.variable.noise.is_exact for read in self.reads)
 
 
 @dataclass(eq=False)
@@ -431,8 +431,8 @@ class Builder:
         queries.append(_placed(Read(self.work.bos, np.array([[4.0]])), width, width + 1))
         keys.append(_placed(Read(self.work.bos, np.ones((1, 1))), width, width + 1))
         roundoff = unit_roundoff(self.work.dtype)
-        # sums of whole numbers, times a power of two, are exact as long as they fit the format
-        if not exact or largest >= 1 / roundoff:
+        # sums of quarters, times a power of two, are exact as long as they fit the format
+        if not exact or 16 * largest >= 1 / roundoff:
             error += 4 * roundoff * largest
         return Scores(tuple(queries), tuple(keys), error, largest)
 

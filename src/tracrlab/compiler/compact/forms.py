@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion, node_numbers
+from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion
 from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Feature, IRNode
 from tracrlab.shapes import Float, Int
 
@@ -91,10 +91,11 @@ def _form(
     places = _filled(places)
     changes = np.flatnonzero(places[1:] != places[:-1])
     gap = float(np.diff(numbers)[changes].min(initial=np.inf))
-    # each step adds its rounding; for a sum too large for a table, read as it is, there is no other way
-    sums = [isinstance(atom, Affine) and raw for atom, raw in zip(table.atoms, analog, strict=True)]
-    plain = [np.ptp(code) <= np.ptp(node_numbers(atom)) for atom, code in compress(zip(table.atoms, codes), sums)]
-    adding = _PLAIN if plain and all(plain) else max(1.0, len(changes) / 4)
+    adding = max(1.0, len(changes) / 4)  # each step adds its rounding, but between whole numbers
+    if (numbers == np.round(numbers)).all() and _unscaled(table, codes, analog):
+        # for a sum that is too large for a table there is no other way
+        large = any(isinstance(atom, Affine) and raw for atom, raw in zip(table.atoms, analog, strict=True))
+        adding = _PLAIN if large else 1.0
     if float(np.abs(numbers).max(initial=0)) * adding > spread * gap:
         return None
     features = tuple(
@@ -102,6 +103,13 @@ def _form(
         for atom, classes, code, raw in zip(table.atoms, table.classes, codes, analog, strict=True)
     )
     return Form(features, numbers, places)
+
+
+def _unscaled(table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: Sequence[bool]) -> bool:
+    """Whether what attention leaves is read as it is, so that no error grows."""
+    raw = compress(zip(table.atoms, codes, strict=True), analog)
+    quantities = [(_quantity(atom), code) for atom, code in raw]
+    return all(number is not None and np.ptp(code) <= np.ptp(number) for number, code in quantities)
 
 
 def _filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:

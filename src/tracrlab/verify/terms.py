@@ -1,0 +1,66 @@
+"""Examples of terms that add up to given numbers.
+
+Neurons that read a sum of several variables see nothing but the sum, yet how it is rounded depends on the terms. So
+rounding is measured on terms that the variables can hold, drawn at random, not on the sum as one number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracrlab.shapes import Bool, Float, Int
+
+_TRIES = 16
+_SAME = 1e-9  # sums that differ by less than this share of their size are the same
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What a variable can add to a sum: ``table`` what it can hold, ``factors`` of its dimensions."""
+
+    table: Float[np.ndarray, "value width"]
+    factors: Float[np.ndarray, " width"]
+
+
+def example_terms(
+    terms: Sequence[Term], numbers: Float[np.ndarray, " number"]
+) -> list[Int[np.ndarray, " number"]] | None:
+    """For each term the place in its table that it takes in an example of each number.
+
+    Terms are chosen one after another, each at random among those that leave a rest between the least and the most that
+    the others can add up to. Returns ``None`` if for some number no example is found.
+    """
+    rng = np.random.default_rng(0)
+    added = [term.table @ term.factors for term in terms]
+    places = [np.zeros(len(numbers), int) for _ in terms]
+    missing = np.arange(len(numbers))
+    for _ in range(_TRIES):
+        tried, found = _one_try(added, numbers[missing], rng)
+        for place, own in zip(places, tried, strict=True):
+            place[missing[found]] = own[found]
+        missing = missing[~found]
+        if not len(missing):
+            return places
+    return None
+
+
+def _one_try(
+    added: Sequence[Float[np.ndarray, " value"]], numbers: Float[np.ndarray, " number"], rng: np.random.Generator
+) -> tuple[list[Int[np.ndarray, " number"]], Bool[np.ndarray, " number"]]:
+    rest, places = numbers.astype(float), []
+    for number, own in enumerate(added):
+        others = added[number + 1 :]
+        least, most = (rest - sum(bound(each) for each in others) for bound in (np.max, np.min))
+        order = np.argsort(own, kind="stable")
+        ascending = own[order]
+        wanted = rng.uniform(np.maximum(least, ascending[0]), np.maximum(np.minimum(most, ascending[-1]), ascending[0]))
+        wanted = wanted if others else rest
+        above = np.searchsorted(ascending, wanted).clip(0, len(own) - 1)
+        below = np.maximum(above - 1, 0)
+        nearest = np.where(wanted - ascending[below] < ascending[above] - wanted, below, above)
+        places.append(order[nearest])
+        rest = rest - ascending[nearest]
+    return places, np.abs(rest) <= _SAME * np.maximum(1.0, np.abs(numbers))
