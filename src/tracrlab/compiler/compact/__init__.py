@@ -14,6 +14,7 @@ import numpy as np
 from tracrlab.compiler.compact.build import Builder, Resolved
 from tracrlab.compiler.compact.claiming import TooManyCombinations
 from tracrlab.compiler.compact.ir import IR, Carrier
+from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import Output, plan_carriers
@@ -42,15 +43,23 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     """
     quieter = replace(passes, bends=False, bold=False)
     attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
-    ir = normalise(analysis, passes)
+    layers = Layers(_precision(dtype), passes)
+    ir = normalise(analysis, passes, layers)
     for attempt in dict.fromkeys(attempts):
         with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered(analysis, ir, bos, dtype, attempt)
+            return _lowered(analysis, ir, layers, bos, dtype, attempt)
     return lower_graph(analysis, bos, pad, dtype)
 
 
-def _lowered(analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
-    plans = plan_carriers(ir, passes, 1 / (512 * unit_roundoff(dtype)), causal=analysis.causal)
+def _precision(dtype: NumberFormat) -> float:
+    """How many values a rounded quantity may tell apart."""
+    return 1 / (512 * unit_roundoff(dtype))
+
+
+def _lowered(
+    analysis: Analysis, ir: IR, layers: Layers, bos: str, dtype: NumberFormat, passes: Passes
+) -> Lowered:
+    plans = plan_carriers(ir, layers, passes, _precision(dtype), causal=analysis.causal)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)
     marks = np.zeros((size + 2, 1))

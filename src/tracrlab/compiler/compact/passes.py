@@ -19,6 +19,9 @@ class Passes:
     fold: bool = _on(
         "view folding", "functions are read off what they depend on, or computed at once with what reads them"
     )
+    cases: bool = _on(
+        "view folding", "counts by functions of several things are sums over the cases that depend on one each"
+    )
     lengths: bool = _on("tighter domains", "positions beyond the length, which do not occur, may get any value")
     totals: bool = _on("tighter domains", "sums take the place of means whose sign alone matters")
     neurons: bool = _on("neuron minimisation", "functions of one number are steps, where that is cheaper than a lookup")

@@ -120,11 +120,8 @@ class Plans:
     demands: Demands
 
 
-def plan_carriers(ir: IR, passes: Passes, precision: float, *, causal: bool) -> Plans:
+def plan_carriers(ir: IR, layers: Layers, passes: Passes, precision: float, *, causal: bool) -> Plans:
     """Plan everything that the output needs; ``precision``: how many values a rounded quantity may tell apart."""
-    layers = Layers(precision, passes)
-    for node in ir.nodes:
-        layers.add(node)
     demands = Demands(layers, passes)
     output = _output(ir.output)
     demands.add(output.feature)
