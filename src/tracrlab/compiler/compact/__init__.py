@@ -21,6 +21,7 @@ from tracrlab.compiler.compact.planning import Output, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
+from tracrlab.compiler.schedule import layer_schedule
 from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
@@ -41,14 +42,28 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
         DomainTooLargeError: a table or combination of values passes the limits.
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
+    lowered, by_cases = _first_precise(analysis, bos, dtype, passes)
+    if by_cases:
+        whole, _ = _first_precise(analysis, bos, dtype, replace(passes, cases=False))
+        lowered = whole if whole and not (lowered and _depth(lowered) < _depth(whole)) else lowered
+    return lowered or lower_graph(analysis, bos, pad, dtype)
+
+
+def _first_precise(analysis: Analysis, bos: str, dtype: NumberFormat, passes: Passes) -> tuple[Lowered | None, bool]:
+    """The cheapest components that are precise enough, if any are, and whether the program was split into cases."""
     quieter = replace(passes, bends=False, bold=False)
     attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
     layers = Layers(_precision(dtype), passes)
     ir = normalise(analysis, passes, layers)
     for attempt in dict.fromkeys(attempts):
         with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered(analysis, ir, layers, bos, dtype, attempt)
-    return lower_graph(analysis, bos, pad, dtype)
+            return _lowered(analysis, ir, layers, bos, dtype, attempt), ir.by_cases
+    return None, ir.by_cases
+
+
+def _depth(lowered: Lowered) -> int:
+    """The fewest layers in which the components can run."""
+    return layer_schedule(lowered.components).n_layers
 
 
 def _precision(dtype: NumberFormat) -> float:
@@ -56,9 +71,7 @@ def _precision(dtype: NumberFormat) -> float:
     return 1 / (512 * unit_roundoff(dtype))
 
 
-def _lowered(
-    analysis: Analysis, ir: IR, layers: Layers, bos: str, dtype: NumberFormat, passes: Passes
-) -> Lowered:
+def _lowered(analysis: Analysis, ir: IR, layers: Layers, bos: str, dtype: NumberFormat, passes: Passes) -> Lowered:
     plans = plan_carriers(ir, layers, passes, _precision(dtype), causal=analysis.causal)
     work = Construction(bos, analysis.max_length, dtype)
     size = len(analysis.vocabulary)

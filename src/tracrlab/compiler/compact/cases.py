@@ -10,8 +10,8 @@ Then for every predicate P
 
 because for every pair of positions one F_a and one G_b hold, and there f = f_a and g = g_b. No pair of positions
 satisfies two of the alternatives, so the number of positions that are selected is the sum of the numbers that the
-alternatives select, and a sum over them is a sum of sums. Every alternative is a conjunction of predicates between single
-nodes: F_a and G_b are, since cases are made of one value of one node after the other. So each is one head.
+alternatives select, and a sum over them is a sum of sums. Cases are made by one node after the other having one value,
+or one of several, so an alternative is a conjunction of predicates between single nodes, which is one head.
 
 Alternatives that select nothing are left out; two that differ in one predicate are one, with either predicate. One that
 selects only the first position, which every input has, needs no head: whether it selects is a function of the query.
@@ -33,8 +33,9 @@ from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
 _MOST = 4  # alternatives, which are heads
+_MOST_CASES = 8
+_MOST_ATOMS = 4
 _MOST_PAIRS = 64  # pairs of cases that are looked at
-
 
 Predicates = dict[tuple[IRNode, IRNode], Bool[np.ndarray, "_ _"]]
 Conditions = dict[IRNode, Bool[np.ndarray, " _"]]
@@ -42,9 +43,9 @@ Conditions = dict[IRNode, Bool[np.ndarray, " _"]]
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """Where all ``conditions`` hold, a compared node has the value at the place that ``node`` gives for each of its own.
+    """Where all ``conditions`` hold, what is compared is a function of ``node``.
 
-    ``IMPOSSIBLE`` takes the place of a place where the value cannot occur.
+    ``places`` has the place of its value for each value of the node, ``IMPOSSIBLE`` for one that cannot occur.
     """
 
     conditions: Conditions
@@ -52,13 +53,12 @@ class _Case:
     places: Int[np.ndarray, " own"]
 
 
-def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> list[list[Match]]:
+def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> list[list[Match]] | None:
     """Conjunctions of which each pair of positions satisfies one if it satisfies all ``matches``, and otherwise none.
 
-    There are more than the matches themselves only where these compare functions of several nodes for which a head
-    would wait, and a few others read nothing so late. ``source`` is what the head moves, if anything.
+    ``None`` unless there are few, and heads that implement them run in an earlier layer than one that waits for the
+    functions that ``matches`` compare. ``source`` is what the heads move, if anything.
     """
-    unsplit = [list(matches)]
     compared = [side for match in matches for side in ((match.queries, match.matrix), (match.keys, match.matrix.T))]
     expansions = [_told_apart(layers.expansion(node), rows) for node, rows in compared]
     ready = [
@@ -67,18 +67,18 @@ def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> li
     ]
     latest = max(ready, default=0)
     if latest <= (layers.layer(source) if source else 0):
-        return unsplit
+        return None
     sides: list[list[_Case]] = []
     for (node, _), expansion, when in zip(compared, expansions, ready, strict=True):
         itself = [_Case({}, node, np.arange(len(node.values)))]
         sides.append(_cases(expansion, {}) if when == latest else itself)
     read = {node for side in sides for case in side for node in (case.node, *case.conditions)}
     if not all(sides) or prod(map(len, sides)) > _MOST_PAIRS or max(map(layers.layer, read)) >= latest:
-        return unsplit
+        return None
     found = [_conjunction(matches, chosen) for chosen in product(*sides)]
     merged = _merged([predicates for predicates in found if predicates is not None])
     if not 1 <= len(merged) <= _MOST:
-        return unsplit
+        return None
     return [[Match(*nodes, matrix) for nodes, matrix in predicates.items()] for predicates in merged]
 
 
@@ -103,17 +103,17 @@ def _cases(expansion: Expansion, conditions: Conditions) -> list[_Case]:
     if not expansion.atoms:
         known = next(reversed(conditions))
         return [_Case(conditions, known, np.full(len(known.values), int(expansion.places)))]
-    if len(expansion.atoms) > _MOST:
+    if len(expansion.atoms) > _MOST_ATOMS:
         return []
     fewest: list[_Case] = []
     for axis, (atom, classes) in enumerate(zip(expansion.atoms, expansion.classes, strict=True)):
-        if expansion.places.shape[axis] > _MOST:
+        if expansion.places.shape[axis] > _MOST_CASES:
             continue
         found: list[_Case] = []
         for number in range(expansion.places.shape[axis]):
             inner = _cases(_at(expansion, axis, number), {**conditions, atom: classes == number})
             found += inner
-            if not inner or len(found) > _MOST:
+            if not inner or len(found) > _MOST_CASES:
                 break
         else:
             fewest = min(fewest or found, found, key=len)
@@ -122,9 +122,7 @@ def _cases(expansion: Expansion, conditions: Conditions) -> list[_Case]:
 
 def _at(expansion: Expansion, axis: int, number: int) -> Expansion:
     """The function that is left where an atom is of one class."""
-    atoms, classes = (
-        (*parts[:axis], *parts[axis + 1 :]) for parts in (expansion.atoms, expansion.classes)
-    )
+    atoms, classes = ((*parts[:axis], *parts[axis + 1 :]) for parts in (expansion.atoms, expansion.classes))
     return reduced(Expansion(atoms, classes, expansion.places.take(number, axis)))
 
 

@@ -9,8 +9,8 @@ from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.cases import cases, of_first_position
 from tracrlab.compiler.compact.carries import digit_match, digit_tables, named_position
+from tracrlab.compiler.compact.cases import cases, of_first_position
 from tracrlab.compiler.compact.ir import (
     IMPOSSIBLE,
     IR,
@@ -64,7 +64,7 @@ def normalise(analysis: Analysis, passes: Passes, layers: Layers) -> IR:
     for node in analysis.graph.sops():
         builder.add(node)
     output = builder.held[analysis.graph.output.place].node
-    return IR(tuple(builder.nodes), output)
+    return IR(tuple(builder.nodes), output, builder.by_cases)
 
 
 @dataclass(eq=False)
@@ -72,6 +72,7 @@ class _Builder:
     analysis: Analysis
     passes: Passes
     layers: Layers
+    by_cases: bool = False
     nodes: list[IRNode] = field(default_factory=list)
     held: dict[int, _Held] = field(default_factory=dict)
     _known: dict[Hashable, IRNode] = field(default_factory=dict)
@@ -348,7 +349,9 @@ class _Builder:
 
     def _by_cases(self, matches: list[Match], source: IRNode | None) -> list[list[Match]]:
         """Conjunctions of which each pair of positions satisfies one at most, without functions to wait for."""
-        return cases(matches, source, self.layers) if self.passes.cases else [matches]
+        found = cases(matches, source, self.layers) if self.passes.cases else None
+        self.by_cases |= found is not None
+        return found or [matches]
 
     def _whether_first(self, node: Node, match: Match) -> IRNode:
         """How many positions are selected, if it is the first or none."""
