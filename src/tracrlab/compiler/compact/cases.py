@@ -68,16 +68,18 @@ def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> li
     latest = max(ready, default=0)
     if latest <= (layers.layer(source) if source else 0):
         return None
-    sides: list[list[_Case]] = []
-    for (node, _), expansion, when in zip(compared, expansions, ready, strict=True):
-        itself = [_Case({}, node, np.arange(len(node.values)))]
-        sides.append(_cases(expansion, {}) if when == latest else itself)
-    read = {node for side in sides for case in side for node in (case.node, *case.conditions)}
-    if not all(sides) or prod(map(len, sides)) > _MOST_PAIRS or max(map(layers.layer, read)) >= latest:
+    sides = [
+        _cases(node, expansion, {})
+        if when == latest or len(expansion.atoms) <= 1
+        else [_Case({}, node, np.arange(len(node.values)))]
+        for (node, _), expansion, when in zip(compared, expansions, ready, strict=True)
+    ]
+    if not all(sides) or prod(map(len, sides)) > _MOST_PAIRS:
         return None
     found = [_conjunction(matches, chosen) for chosen in product(*sides)]
     merged = _merged([predicates for predicates in found if predicates is not None])
-    if not 1 <= len(merged) <= _MOST:
+    read = {node for predicates in merged for nodes in predicates for node in nodes}
+    if not 1 <= len(merged) <= _MOST or any(layers.layer(node) >= latest for node in read):
         return None
     return [[Match(*nodes, matrix) for nodes, matrix in predicates.items()] for predicates in merged]
 
@@ -96,13 +98,12 @@ def _told_apart(expansion: Expansion, rows: Bool[np.ndarray, "_ _"]) -> Expansio
     return reduced(Expansion(expansion.atoms, expansion.classes, places))
 
 
-def _cases(expansion: Expansion, conditions: Conditions) -> list[_Case]:
-    """The fewest cases under these conditions that are functions of one atom; none if there are too many."""
+def _cases(node: IRNode, expansion: Expansion, conditions: Conditions) -> list[_Case]:
+    """The fewest cases of a node, under conditions, that are functions of one atom; none if there are too many."""
     if len(expansion.atoms) == 1:
         return [_Case(conditions, expansion.atoms[0], expansion.places[expansion.classes[0]])]
     if not expansion.atoms:
-        known = next(reversed(conditions))
-        return [_Case(conditions, known, np.full(len(known.values), int(expansion.places)))]
+        return [_Case(conditions, node, np.full(len(node.values), int(expansion.places)))]
     if len(expansion.atoms) > _MOST_ATOMS:
         return []
     fewest: list[_Case] = []
@@ -111,7 +112,7 @@ def _cases(expansion: Expansion, conditions: Conditions) -> list[_Case]:
             continue
         found: list[_Case] = []
         for number in range(expansion.places.shape[axis]):
-            inner = _cases(_at(expansion, axis, number), {**conditions, atom: classes == number})
+            inner = _cases(node, _at(expansion, axis, number), {**conditions, atom: classes == number})
             found += inner
             if not inner or len(found) > _MOST_CASES:
                 break
