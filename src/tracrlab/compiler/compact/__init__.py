@@ -21,7 +21,6 @@ from tracrlab.compiler.compact.planning import Output, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
-from tracrlab.compiler.schedule import layer_schedule
 from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
@@ -42,28 +41,29 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
         DomainTooLargeError: a table or combination of values passes the limits.
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
-    lowered, by_cases = _first_precise(analysis, bos, dtype, passes)
-    if by_cases:
-        whole, _ = _first_precise(analysis, bos, dtype, replace(passes, cases=False))
-        lowered = whole if whole and not (lowered and _depth(lowered) < _depth(whole)) else lowered
-    return lowered or lower_graph(analysis, bos, pad, dtype)
-
-
-def _first_precise(analysis: Analysis, bos: str, dtype: NumberFormat, passes: Passes) -> tuple[Lowered | None, bool]:
-    """The cheapest components that are precise enough, if any are, and whether the program was split into cases."""
     quieter = replace(passes, bends=False, bold=False)
     attempts = [passes, replace(passes, bends=False), quieter, replace(quieter, codes=False)]
-    layers = Layers(_precision(dtype), passes)
-    ir = normalise(analysis, passes, layers)
-    for attempt in dict.fromkeys(attempts):
-        with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered(analysis, ir, layers, bos, dtype, attempt), ir.by_cases
-    return None, ir.by_cases
+    for ir, layers in _meanings(analysis, dtype, passes):
+        for attempt in dict.fromkeys(attempts):
+            with suppress(NotSeparable, DomainTooLargeError):
+                return _lowered(analysis, ir, layers, bos, dtype, attempt)
+    return lower_graph(analysis, bos, pad, dtype)
 
 
-def _depth(lowered: Lowered) -> int:
-    """The fewest layers in which the components can run."""
-    return layer_schedule(lowered.components).n_layers
+def _meanings(analysis: Analysis, dtype: NumberFormat, passes: Passes) -> list[tuple[IR, Layers]]:
+    """The program's meaning, with counts by cases only if it takes fewer layers so, and then also without.
+
+    Sums over cases add up the errors of several heads, which may be too much.
+    """
+    found = []
+    for each in dict.fromkeys((passes, replace(passes, cases=False))):
+        layers = Layers(_precision(dtype), passes)
+        ir = normalise(analysis, each, layers)
+        found.append((ir, layers))
+        if not ir.by_cases:
+            break
+    depths = [layers.layer(ir.output) for ir, layers in found]
+    return found if depths[0] < depths[-1] else found[-1:]
 
 
 def _precision(dtype: NumberFormat) -> float:

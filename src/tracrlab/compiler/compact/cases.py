@@ -33,8 +33,9 @@ from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
 _MOST = 4  # alternatives, which are heads
-_MOST_CASES = 8
-_MOST_ATOMS = 4
+_MOST_CASES = 8  # of one function
+_MOST_ATOMS = 5
+_MOST_VALUES = 2**16  # of all that is computed and read, since errors grow with the numbers, and proofs with pairs
 _MOST_PAIRS = 64  # pairs of cases that are looked at
 
 Predicates = dict[tuple[IRNode, IRNode], Bool[np.ndarray, "_ _"]]
@@ -69,7 +70,7 @@ def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> li
     if latest <= (layers.layer(source) if source else 0):
         return None
     sides = [
-        _cases(node, expansion, {})
+        _cases(node, expansion, {}, _MOST_CASES)
         if when == latest or len(expansion.atoms) <= 1
         else [_Case({}, node, np.arange(len(node.values)))]
         for (node, _), expansion, when in zip(compared, expansions, ready, strict=True)
@@ -80,6 +81,8 @@ def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> li
     merged = _merged([predicates for predicates in found if predicates is not None])
     read = {node for predicates in merged for nodes in predicates for node in nodes}
     if not 1 <= len(merged) <= _MOST or any(layers.layer(node) >= latest for node in read):
+        return None
+    if prod(len(node.values) for node in read if layers.layer(node)) > _MOST_VALUES:
         return None
     return [[Match(*nodes, matrix) for nodes, matrix in predicates.items()] for predicates in merged]
 
@@ -98,26 +101,27 @@ def _told_apart(expansion: Expansion, rows: Bool[np.ndarray, "_ _"]) -> Expansio
     return reduced(Expansion(expansion.atoms, expansion.classes, places))
 
 
-def _cases(node: IRNode, expansion: Expansion, conditions: Conditions) -> list[_Case]:
+def _cases(node: IRNode, expansion: Expansion, conditions: Conditions, most: int) -> list[_Case]:
     """The fewest cases of a node, under conditions, that are functions of one atom; none if there are too many."""
+    if most < 1 or len(expansion.atoms) > _MOST_ATOMS:
+        return []
     if len(expansion.atoms) == 1:
         return [_Case(conditions, expansion.atoms[0], expansion.places[expansion.classes[0]])]
     if not expansion.atoms:
         return [_Case(conditions, node, np.full(len(node.values), int(expansion.places)))]
-    if len(expansion.atoms) > _MOST_ATOMS:
-        return []
     fewest: list[_Case] = []
     for axis, (atom, classes) in enumerate(zip(expansion.atoms, expansion.classes, strict=True)):
-        if expansion.places.shape[axis] > _MOST_CASES:
+        if expansion.places.shape[axis] > most:
             continue
         found: list[_Case] = []
         for number in range(expansion.places.shape[axis]):
-            inner = _cases(node, _at(expansion, axis, number), {**conditions, atom: classes == number})
-            found += inner
-            if not inner or len(found) > _MOST_CASES:
+            left = most - len(found)
+            inner = _cases(node, _at(expansion, axis, number), {**conditions, atom: classes == number}, left)
+            if not inner:
                 break
+            found += inner
         else:
-            fewest = min(fewest or found, found, key=len)
+            fewest, most = found, len(found) - 1
     return fewest
 
 
