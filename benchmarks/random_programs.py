@@ -210,7 +210,11 @@ def _selector(rng: random.Random, pools: _Pools, depth: int = 2) -> Selector:
     if depth and rng.random() < 0.35:
         first, second = _selector(rng, pools, depth - 1), _selector(rng, pools, depth - 1)
         return rng.choice([lambda: first & second, lambda: first | second, lambda: ~first])()
-    kind = rng.randrange(4)
+    kind = rng.randrange(5)
+    if kind == 4:
+        keys = _by_cases(rng, pools)
+        queries = keys if rng.random() < 0.6 else _by_cases(rng, pools)
+        return rasp.select(keys, queries, rng.choice(_ORDERS))
     if kind == 0 and pools.others:
         same = _recent(rng, pools.others)
         return rasp.select(same, same, rng.choice((Comparison.EQ, Comparison.NEQ)))
@@ -227,6 +231,15 @@ def _selector(rng: random.Random, pools: _Pools, depth: int = 2) -> Selector:
     if rng.random() < 0.4:
         keys = rasp.indices
     return rasp.select(keys, queries if rng.random() < 0.8 else _constant(rng), rng.choice(_ORDERS))
+
+
+def _by_cases(rng: random.Random, pools: _Pools) -> SOp:
+    """A number that is one thing at some positions and another elsewhere, so that it depends on both and on where."""
+    condition = rng.choice((rasp.indices == rng.randrange(3), rasp.indices > 0, *pools.bools[-2:]))
+    size = rasp.Map(_size, rasp.tokens).named("size")
+    x = rng.choice((size, pools.number(rng)))
+    y: Any = rng.choice((_constant(rng), -1, rasp.indices, pools.number(rng)))
+    return rasp.where(condition, y, x)
 
 
 def _unique_selector(rng: random.Random, pools: _Pools) -> Selector:

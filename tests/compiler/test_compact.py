@@ -87,7 +87,7 @@ def test_float64_works_as_well() -> None:
         ("sort_freq", words(20), 20, 3, 50_000),
         ("hist", words(200), 200, 1, 15_000),
         ("length", words(4), 400, 1, 20_000),
-        ("shuffle_dyck", "(){}", 40, 3, 25_000),
+        ("shuffle_dyck", "(){}", 40, 2, 25_000),
     ],
 )
 def test_models_are_small(name: str, vocab: object, n: int, layers: int, parameters: int) -> None:
@@ -108,7 +108,16 @@ def test_a_product_needs_no_table() -> None:
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [("hist", 1), ("reverse", 2), ("sort", 2), ("sort_unique", 2), ("most_freq", 3), ("sort_freq", 3), ("hist2", 2)],
+    [
+        ("hist", 1),
+        ("reverse", 2),
+        ("sort", 2),
+        ("sort_unique", 2),
+        ("most_freq", 3),
+        ("sort_freq", 3),
+        ("hist2", 2),
+        ("shuffle_dyck", 2),
+    ],
 )
 def test_models_are_as_shallow_as_the_program_allows(name: str, layers: int) -> None:
     vocab = list(PROGRAMS[name].example_vocab)

@@ -232,7 +232,9 @@ def _term_examples(
     ideal, error = [], []
     for own, term, place in zip(held, terms, places, strict=True):
         rows, used = term.table[place], term.factors != 0
-        bounds = own.deviation.at(rows) if own.deviation.rows is None else np.broadcast_to(own.deviation.base, rows.shape)
+        bounds = (
+            own.deviation.at(rows) if own.deviation.rows is None else np.broadcast_to(own.deviation.base, rows.shape)
+        )
         ideal.append(rows[:, used])
         error.append(bounds[:, used])
     spread = np.concatenate(error, axis=1)

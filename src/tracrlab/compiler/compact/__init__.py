@@ -6,29 +6,21 @@ how it is computed, ``build`` makes the components.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
-
-from tracrlab.compiler.compact.build import Builder, Resolved
-from tracrlab.compiler.compact.claiming import TooManyCombinations
+from tracrlab.compiler.compact.attempt import TooNoisy, lowered
 from tracrlab.compiler.compact.cleaning import with_clean_counts
-from tracrlab.compiler.compact.ir import IR, Carrier, Feature, Total
+from tracrlab.compiler.compact.ir import IR
+from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.normalise import normalise
-from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.compact.planning import Output, Plans, plan_carriers
-from tracrlab.compiler.construction import Construction
+from tracrlab.compiler.compact.passes import Attempt, Passes
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.lower import Lowered, lower_graph
-from tracrlab.craft.claims import ReadoutClaim
-from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
-from tracrlab.craft.precision import NotSeparable, unit_roundoff
-from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
+from tracrlab.craft.precision import NotSeparable
 from tracrlab.errors import DomainTooLargeError
-from tracrlab.rasp.values import Value
 
 __all__ = ["Passes", "lower_compact"]
 
@@ -39,135 +31,76 @@ _FEW = 48  # positions for which a feature for each class of what is counted is 
 def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
     """Lower an analysed graph into few components over few dimensions.
 
-    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, and last
-    those of faithful mode, which makes clean copies of what it compares.
+    Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, then those
+    that take a layer more, and last those of faithful mode, which makes clean copies of what it compares.
 
     Raises:
         DomainTooLargeError: a table or combination of values passes the limits.
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
     quieter = replace(passes, bends=False, bold=False)
-    ir = normalise(analysis, passes)
-    for attempt in dict.fromkeys([passes, replace(passes, bends=False), quieter]):
-        with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered(analysis, ir, bos, dtype, attempt)
+    attempts = [Attempt(passes), Attempt(replace(passes, bends=False)), Attempt(quieter)]
     if analysis.max_length <= _FEW:
-        with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered(analysis, ir, bos, dtype, quieter, count_by_classes=True)
-    for attempt, margin in {passes: 1.0, quieter: _MARGIN}.items() if passes.clean else ():
-        with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered_cleanly(analysis, ir, bos, dtype, attempt, margin)
+        attempts.append(Attempt(quieter, count_by_classes=True))
+    meanings = _meanings(analysis, Attempt(passes), dtype)
+    noisy: dict[IR, frozenset[str]] = {}
+    for ir, layers in meanings:
+        for attempt in dict.fromkeys(attempts):
+            try:
+                return lowered(analysis, ir, layers, attempt, bos, dtype)
+            except TooNoisy as error:
+                noisy.setdefault(ir, error.counts)
+            except (NotSeparable, DomainTooLargeError):
+                pass
+    for ir, _ in meanings if passes.clean else ():
+        for attempt, counts in _clean_attempts(passes, quieter, noisy.get(ir)):
+            with suppress(NotSeparable, DomainTooLargeError):
+                return _lowered_cleanly(analysis, ir, attempt, counts, bos, dtype)
     return lower_graph(analysis, bos, pad, dtype)
 
 
-class _TooNoisy(NotSeparable):
-    """Something cannot be built; ``counts`` are the names of the counts that it reads."""
-
-    def __init__(self, first: Value, second: Value, counts: frozenset[str]) -> None:
-        super().__init__(first, second)
-        self.counts = counts
+def _clean_attempts(
+    passes: Passes, quieter: Passes, noisy: frozenset[str] | None
+) -> Iterator[tuple[Attempt, frozenset[str]]]:
+    """Attempts with clean counts, and the counts that are known to need it."""
+    if noisy:
+        yield Attempt(passes), noisy
+    yield Attempt(quieter, _MARGIN), frozenset()
 
 
 def _lowered_cleanly(
-    analysis: Analysis, ir: IR, bos: str, dtype: NumberFormat, passes: Passes, margin: float
+    analysis: Analysis, ir: IR, attempt: Attempt, counts: frozenset[str], bos: str, dtype: NumberFormat
 ) -> Lowered:
-    """The same with clean keys and queries for the counts that turn out to be too noisy.
+    """The same with clean keys and queries for some counts, and for others that turn out to be too noisy.
 
     Raises:
         NotSeparable: something else is too noisy.
+        DomainTooLargeError: a table or combination of values passes the limits.
     """
-    counts: frozenset[str] = frozenset()
     while True:
+        clean = with_clean_counts(ir, counts)
+        layers = Layers(attempt.precision(dtype), attempt.passes)
+        for node in clean.nodes:
+            layers.add(node)
         try:
-            return _lowered(analysis, with_clean_counts(ir, counts), bos, dtype, passes, margin=margin)
-        except _TooNoisy as error:
+            return lowered(analysis, clean, layers, attempt, bos, dtype)
+        except TooNoisy as error:
             if error.counts <= counts:
                 raise
             counts |= error.counts
 
 
-def _lowered(
-    analysis: Analysis,
-    ir: IR,
-    bos: str,
-    dtype: NumberFormat,
-    passes: Passes,
-    *,
-    count_by_classes: bool = False,
-    margin: float = 1.0,
-) -> Lowered:
-    precision = margin / (512 * unit_roundoff(dtype))
-    plans = plan_carriers(ir, passes, precision, causal=analysis.causal, count_by_classes=count_by_classes)
-    work = Construction(bos, analysis.max_length, dtype)
-    size = len(analysis.vocabulary)
-    marks = np.zeros((size + 2, 1))
-    marks[size] = 1
-    work.embeddings.append(Embedding(work.bos, by_token=marks))
-    work.embeddings.append(Embedding(work.one, by_position=np.ones((analysis.max_length + 1, 1))))
-    builder = Builder(work, plans, passes, size)
-    for node in ir.nodes:
-        for carrier in (Carrier(node, raw=True), Carrier(node)):
-            if carrier in plans.carriers:
-                with _telling_counts(plans, plans.carriers[carrier].features):
-                    builder.build(carrier)
-    with _telling_counts(plans, [plans.output.feature]):
-        output, reads = _readout(analysis, builder, plans.output)
-    variables = {
-        carrier.node.place: builder.stored[carrier].variable
-        for carrier in sorted(builder.stored, key=lambda each: not each.raw)
-    }
-    claims = work.all_claims(_readout_claim(builder, plans.output))
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, output, tuple(reads), claims)
+def _meanings(analysis: Analysis, attempt: Attempt, dtype: NumberFormat) -> list[tuple[IR, Layers]]:
+    """The program's meaning, with counts by cases only if it takes fewer layers so, and then also without.
 
-
-@contextmanager
-def _telling_counts(plans: Plans, features: Iterable[Feature]) -> Iterator[None]:
-    """Add to an error what counts were read."""
-    try:
-        yield
-    except NotSeparable as error:
-        read = [carrier.node for feature in features for carrier, _ in plans.demands.parts(feature).terms]
-        raise _TooNoisy(*error.args, frozenset(node.name for node in read if isinstance(node, Total))) from error
-
-
-def _readout_claim(builder: Builder, output: Output) -> ReadoutClaim | None:
-    node = output.feature.node
-    with suppress(TooManyCombinations):
-        views = builder.views([node], [output.feature])
-        return ReadoutClaim(views.quantities, views.views[0], node.values)
-    return None
-
-
-def _readout(analysis: Analysis, builder: Builder, output: Output) -> tuple[Variable, list[Read]]:
-    """How the answer is read: a number, or a logit ``2 c v - v²`` for each value's code v, largest for the right one.
-
-    Raises:
-        NotSeparable: the answer may be nearer to a wrong value than to the right one.
+    Sums over cases add up the errors of several heads, which may be too much.
     """
-    node, name = output.feature.node, analysis.graph.output.name
-    resolved = builder.resolve(output.feature)
-    error = resolved.error_of(np.eye(output.feature.columns.shape[1]))
-    if output.codes is None:
-        odd = output.feature.columns.shape[1] > 1
-        variable = scalar_variable(name, node.values[: len(node.values) - odd], nullable=odd)
-        gaps = np.diff(variable.numbers)
-        size = float(np.abs(variable.numbers).max(initial=0))
-        if len(gaps) and not error + 4 * unit_roundoff(builder.work.dtype) * size <= 0.45 * gaps.min():
-            place = int(gaps.argmin())
-            raise NotSeparable(variable.values[place], variable.values[place + 1])
-        return variable, _never_empty(builder, resolved)
-    codes = output.codes
-    if not error + 4 * unit_roundoff(builder.work.dtype) * float(np.abs(codes).max() ** 2) <= 0.25:
-        raise NotSeparable(node.values[0], node.values[-1])
-    logits = Resolved(
-        [Read(read.variable, read.matrix * 2 * codes) for read in resolved.reads],
-        resolved.offset * 2 * codes - codes * codes,
-    )
-    nullable = None in node.values
-    values = node.values[:-1] if nullable else node.values
-    return one_hot_variable(name, values, nullable=nullable), _never_empty(builder, logits)
-
-
-def _never_empty(builder: Builder, resolved: Resolved) -> list[Read]:
-    """The reads, at least one, so that an answer that is always 0 has its width."""
-    return builder.complete(resolved) or [Read(builder.work.one, resolved.offset[None, :])]
+    found = []
+    for each in dict.fromkeys((attempt.passes, replace(attempt.passes, cases=False))):
+        layers = Layers(attempt.precision(dtype), attempt.passes)
+        ir = normalise(analysis, each, layers)
+        found.append((ir, layers))
+        if not ir.by_cases:
+            break
+    depths = [layers.layer(ir.output) for ir, layers in found]
+    return found if depths[0] < depths[-1] else found[-1:]

@@ -253,7 +253,11 @@ class Builder:
         return views_of(nodes, read, self.plans.demands.layers, self._contents)
 
     def _claim_mlp(
-        self, variable: Variable, node: IRNode, plan: Stepped | LookedUp | Recoded, table: Float[np.ndarray, "value width"]
+        self,
+        variable: Variable,
+        node: IRNode,
+        plan: Stepped | LookedUp | Recoded,
+        table: Float[np.ndarray, "value width"],
     ) -> None:
         with suppress(TooManyCombinations):
             views = self.views([node], plan.features)

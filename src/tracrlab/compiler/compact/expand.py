@@ -59,7 +59,7 @@ def composed(node: Elementwise | Affine, inner: Sequence[Expansion], *, lengths:
         results = np.asarray(node.places[tuple(arguments)])
     else:
         results = affine_places(node, arguments)
-    return _reduced(Expansion(atoms, classes, np.where(impossible, IMPOSSIBLE, results)))
+    return reduced(Expansion(atoms, classes, np.where(impossible, IMPOSSIBLE, results)))
 
 
 def _joined_classes(
@@ -111,7 +111,7 @@ def is_positions(node: IRNode) -> bool:
     return isinstance(node, Source) and not node.by_token and node.digits is None
 
 
-def _reduced(expansion: Expansion) -> Expansion:
+def reduced(expansion: Expansion) -> Expansion:
     """Classes with equal slices joined, and atoms that make no difference left out."""
     places, classes = expansion.places, list(expansion.classes)
     for axis in range(places.ndim):

@@ -126,11 +126,10 @@ def _candidates(table: Expansion, analog: Sequence[bool]) -> Iterator[list[Float
     whole = [size == len(atom.values) for atom, size in zip(table.atoms, table.places.shape, strict=True)]
     numbers = [_quantity(atom) if raw else atom.numbers for atom, raw in zip(table.atoms, analog, strict=True)]
     ordered = [
-        _by_class(number, classes)
-        for number, classes, each in zip(numbers, table.classes, whole, strict=True)
-        if number is not None and each
+        _by_class(number, classes) if number is not None and each else _similar(table.places, axis)
+        for axis, (number, classes, each) in enumerate(zip(numbers, table.classes, whole, strict=True))
     ]
-    if len(ordered) == len(table.atoms):
+    if any(number is not None and each for number, each in zip(numbers, whole, strict=True)):
         for signs in product((1.0, -1.0), repeat=len(ordered) - 1):
             yield [sign * number for sign, number in zip((1.0, *signs), ordered, strict=True)]
     codes = [

@@ -213,7 +213,8 @@ def is_raw(node: IRNode, features: Float[np.ndarray, "value feature"]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class IR:
-    """The nodes of a program, inputs first, and the one that is its value."""
+    """The nodes of a program, inputs first, and the one that is its value; ``by_cases``: some counts are split."""
 
     nodes: tuple[IRNode, ...]
     output: IRNode
+    by_cases: bool

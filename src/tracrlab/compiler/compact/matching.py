@@ -95,7 +95,9 @@ def _latest_features(positions: IRNode) -> PatternFeatures:
     assert positions.numbers is not None
     numbers = positions.numbers[:, None]
     alike = Feature(positions, np.ones_like(numbers), exact=False)
-    return PatternFeatures((MatchFeatures(alike, Feature(positions, 2 * numbers), 0.0, None, parabola=True),), -2.0, True)
+    return PatternFeatures(
+        (MatchFeatures(alike, Feature(positions, 2 * numbers), 0.0, None, parabola=True),), -2.0, True
+    )
 
 
 def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatures:

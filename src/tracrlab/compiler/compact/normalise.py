@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from tracrlab.compiler.compact.carries import digit_match, digit_tables, named_position
+from tracrlab.compiler.compact.cases import cases, of_first_position
 from tracrlab.compiler.compact.ir import (
     IMPOSSIBLE,
     IR,
@@ -23,6 +24,7 @@ from tracrlab.compiler.compact.ir import (
     Source,
     Total,
 )
+from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
@@ -51,24 +53,26 @@ class _Held:
         return Slots(self.slots, len(self.node.values))
 
 
-def normalise(analysis: Analysis, passes: Passes) -> IR:
-    """The meaning of an analysed program.
+def normalise(analysis: Analysis, passes: Passes, layers: Layers) -> IR:
+    """The meaning of an analysed program, whose nodes are added to ``layers``.
 
     Raises:
         PrecisionError: the program tells equal numbers of different types apart where they are merged.
         DomainTooLargeError: a selector combines too many values.
     """
-    builder = _Builder(analysis, passes)
+    builder = _Builder(analysis, passes, layers)
     for node in analysis.graph.sops():
         builder.add(node)
     output = builder.held[analysis.graph.output.place].node
-    return IR(tuple(builder.nodes), output)
+    return IR(tuple(builder.nodes), output, builder.by_cases)
 
 
 @dataclass(eq=False)
 class _Builder:
     analysis: Analysis
     passes: Passes
+    layers: Layers
+    by_cases: bool = False
     nodes: list[IRNode] = field(default_factory=list)
     held: dict[int, _Held] = field(default_factory=dict)
     _known: dict[Hashable, IRNode] = field(default_factory=dict)
@@ -109,6 +113,7 @@ class _Builder:
         if key not in self._known:
             self._known[key] = node
             self.nodes.append(node)
+            self.layers.add(node)
         return self._known[key]
 
     def _hold(self, node: Node, meaning: IRNode, slots: Int[np.ndarray, " value"] | None = None) -> None:
@@ -323,19 +328,35 @@ class _Builder:
         terms = [
             (coefficient, matches)
             for coefficient, conjunction in selection.terms
-            for matches in self._by_digits(node, self._matches(node, conjunction))
+            for alternative in self._by_cases(self._matches(node, conjunction), None)
+            for matches in self._by_digits(node, alternative)
         ]
         counts: list[IRNode] = []
         for number, (_, matches) in enumerate(terms, start=1):
             possible = widths if len(terms) == 1 else range(self.longest + 1)
             pattern = self._pattern(matches, possible, counts=True)
             name = node.name if len(terms) == 1 else f"{node.name}.{number}"
+            first = of_first_position(matches) if self.passes.cases else None
+            if first is not None:
+                counts.append(self._whether_first(replace(node, name=name), first))
+                continue
             count = Total(node.place, name, tuple(possible), pattern, None)
             counts.append(self._kept(("total", id(pattern), None), count))
         if len(terms) == 1 and terms[0][0] == 1:
             return counts[0]
         factors = tuple(Fraction(coefficient) for coefficient, _ in terms)
         return self._affine(node, tuple(counts), factors, Fraction(0), values)
+
+    def _by_cases(self, matches: list[Match], source: IRNode | None) -> list[list[Match]]:
+        """Conjunctions of which each pair of positions satisfies one at most, without functions to wait for."""
+        found = cases(matches, source, self.layers) if self.passes.cases else None
+        self.by_cases |= found is not None
+        return found or [matches]
+
+    def _whether_first(self, node: Node, match: Match) -> IRNode:
+        """How many positions are selected, if it is the first or none."""
+        counts, which = np.unique(match.matrix[:, 0], return_inverse=True)
+        return self._elementwise(node, (match.queries,), which.reshape(-1), tuple(map(int, counts)))
 
     def _by_digits(self, node: Node, matches: list[Match]) -> list[list[Match]]:
         """Conjunctions of which each pair of positions satisfies one at most, with order comparisons by digits."""
@@ -497,7 +518,12 @@ class _Builder:
         lowest, highest = (int(self.longest * min(numbers.min(), 0)), int(self.longest * max(numbers.max(), 0)))
         sums = tuple(range(lowest, highest + 1))
         parts: list[IRNode] = []
-        for number, matches in enumerate(self._by_digits(node, list(pattern.matches)), start=1):
+        alternatives = [
+            matches
+            for alternative in self._by_cases(list(pattern.matches), source)
+            for matches in self._by_digits(node, alternative)
+        ]
+        for number, matches in enumerate(alternatives, start=1):
             part = self._pattern(matches, range(self.longest + 1), counts=True)
             total = Total(node.place, f"{node.name}.sum{number}", sums, part, source)
             parts.append(self._kept(("total", id(part), id(source)), total))

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from tracrlab.craft.formats import NumberFormat
+from tracrlab.craft.precision import unit_roundoff
+
 
 def _on(family: str, description: str) -> Any:
     return field(default=True, metadata={"family": family, "description": description})
@@ -18,6 +21,9 @@ class Passes:
     cse: bool = _on("common subexpressions", "nodes with the same meaning are one")
     fold: bool = _on(
         "view folding", "functions are read off what they depend on, or computed at once with what reads them"
+    )
+    cases: bool = _on(
+        "view folding", "counts by functions of several things are sums over the cases that depend on one each"
     )
     lengths: bool = _on("tighter domains", "positions beyond the length, which do not occur, may get any value")
     totals: bool = _on("tighter domains", "sums take the place of means whose sign alone matters")
@@ -66,3 +72,20 @@ class Passes:
         if off:
             return replace(cls(), **dict.fromkeys(off, False))
         return cls(**{name: name in names for name in known})
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How to build a program.
+
+    Attributes: ``passes`` that are on; ``margin`` of the usual precision that is asked of numbers;
+    ``count_by_classes``: heads that count compare no codes with rounding errors.
+    """
+
+    passes: Passes
+    margin: float = 1.0
+    count_by_classes: bool = False
+
+    def precision(self, dtype: NumberFormat) -> float:
+        """How many values a rounded quantity may tell apart."""
+        return self.margin / (512 * unit_roundoff(dtype))

@@ -27,8 +27,9 @@ from tracrlab.compiler.compact.ir import (
 )
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.matching import BY_BITS, BY_CLASSES, Limits, PatternFeatures, pattern_features
-from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.passes import Attempt
 from tracrlab.compiler.compact.totality import always_selects
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, box_cover
 from tracrlab.shapes import Float
 
@@ -135,25 +136,12 @@ class Plans:
     demands: Demands
 
 
-def plan_carriers(
-    ir: IR, passes: Passes, precision: float, *, causal: bool, count_by_classes: bool = False
-) -> Plans:
-    """Plan everything that the output needs.
-
-    Arguments:
-        ir: the program.
-        passes: the passes that are on.
-        precision: how many values a rounded quantity may tell apart.
-        causal: whether positions attend only those up to themselves.
-        count_by_classes: whether heads that count compare no codes with rounding errors.
-    """
-    layers = Layers(precision, passes)
-    for node in ir.nodes:
-        layers.add(node)
-    demands = Demands(layers, passes)
+def plan_carriers(ir: IR, layers: Layers, attempt: Attempt, dtype: NumberFormat, *, causal: bool) -> Plans:
+    """Plan everything that the output needs."""
+    demands = Demands(layers, attempt.passes)
     output = _output(ir.output)
     demands.add(output.feature)
-    planner = _Planner(demands, layers, passes, precision, causal, count_by_classes)
+    planner = _Planner(demands, layers, attempt, attempt.precision(dtype), causal)
     plans: dict[Carrier, Plan] = {}
     for node in reversed(ir.nodes):
         for carrier in (Carrier(node), Carrier(node, raw=True)):
@@ -181,10 +169,9 @@ class _Planner:
 
     demands: Demands
     layers: Layers
-    passes: Passes
+    attempt: Attempt
     precision: float
     causal: bool
-    count_by_classes: bool
 
     def plan(self, carrier: Carrier) -> Plan:
         """The plan of a carrier, of which all has been asked that will be."""
@@ -220,10 +207,16 @@ class _Planner:
     def _limits(self, pattern: Pattern, match: Match, total: bool) -> Limits:
         """The largest codes to compare, since errors grow with codes."""
         clean = all(self._is_exact(node) for node in pattern.inputs)
-        if not self.passes.codes:
+        if not self.attempt.passes.codes:
             return BY_CLASSES
-        if not clean and not self.passes.bold:
-            return BY_CLASSES if pattern.counts and self.count_by_classes else BY_BITS if pattern.counts else _CAREFUL
+        if not clean and not self.attempt.passes.bold:
+            return (
+                BY_CLASSES
+                if pattern.counts and self.attempt.count_by_classes
+                else BY_BITS
+                if pattern.counts
+                else _CAREFUL
+            )
         if self._is_exact(match.keys) and (clean or not pattern.counts):
             return _CLEAN if clean else _BESIDE if total else _MEASURED
         return _COUNTED if pattern.counts else _COMPUTED
@@ -248,7 +241,7 @@ class _Planner:
         if late is not None and any(self.layers.analog(expansion, self.layers.layer(node))):
             return _stepped(node, late)
         digital = [False] * len(expansion.atoms)
-        form = best_form(expansion, digital, self.precision) if self.passes.neurons else None
+        form = best_form(expansion, digital, self.precision) if self.attempt.passes.neurons else None
         if form is not None and expansion.places.size > _MANY and form.n_steps <= 4 * sum(expansion.places.shape):
             return _stepped(node, form)
         n_results = len(np.unique(expansion.places))
