@@ -69,7 +69,8 @@ def _telling_counts(plans: Plans, features: Iterable[Feature]) -> Iterator[None]
         yield
     except NotSeparable as error:
         read = [carrier.node for feature in features for carrier, _ in plans.demands.parts(feature).terms]
-        raise TooNoisy(*error.args, frozenset(node.name for node in read if isinstance(node, Total))) from error
+        counts = frozenset(node.name for node in read if isinstance(node, Total))
+        raise TooNoisy(error.args[0], error.args[1], counts) from error
 
 
 def _readout_claim(builder: Builder, output: Output) -> ReadoutClaim | None:

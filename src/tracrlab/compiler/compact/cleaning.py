@@ -51,7 +51,7 @@ def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
     builder = _Builder(noisy, compared)
     for node in ir.nodes:
         builder.add(node)
-    return IR(tuple(builder.nodes), builder.new[ir.output])
+    return IR(tuple(builder.nodes), builder.new[ir.output], ir.by_cases)
 
 
 def _key(match: Match) -> Hashable:

@@ -21,7 +21,7 @@ import numpy as np
 
 from tracrlab.compiler.compact.ir import Feature, IRNode, Match, Pattern
 from tracrlab.craft.neurons import distinct_rows
-from tracrlab.shapes import Bool, Float
+from tracrlab.shapes import Bool, Float, Int
 
 _FEW = 3  # classes for which features of their own are no more than those of a parabola
 

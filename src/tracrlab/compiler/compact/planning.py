@@ -210,13 +210,9 @@ class _Planner:
         if not self.attempt.passes.codes:
             return BY_CLASSES
         if not clean and not self.attempt.passes.bold:
-            return (
-                BY_CLASSES
-                if pattern.counts and self.attempt.count_by_classes
-                else BY_BITS
-                if pattern.counts
-                else _CAREFUL
-            )
+            if not pattern.counts:
+                return _CAREFUL
+            return BY_CLASSES if self.attempt.count_by_classes else BY_BITS
         if self._is_exact(match.keys) and (clean or not pattern.counts):
             return _CLEAN if clean else _BESIDE if total else _MEASURED
         return _COUNTED if pattern.counts else _COMPUTED
