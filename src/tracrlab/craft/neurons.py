@@ -295,12 +295,15 @@ def _step_errors(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and both ends of its error, where it is anything.
+    """What the neurons give beyond the ideal results, at each value and some of its errors, where it is anything.
 
     Steps are often exact there; at other errors they may round, so some units in the last place are added.
     """
     wide = dtype.wide.name
-    x = np.concatenate([number.values, number.values - number.error, number.values + number.error]).astype(wide)
+    # the ends of an error may be round numbers, which hide what others round
+    errors = np.outer([0.0, -1.0, 1.0], number.error)
+    errors = np.concatenate([errors, np.random.default_rng(0).uniform(-1, 1, (2, len(number.error))) * number.error])
+    x = (number.values + errors).reshape(-1).astype(wide)
     slopes, offsets, output = (
         slopes.astype(wide),
         dtype.rounded(offsets).astype(wide),
@@ -314,11 +317,11 @@ def _step_errors(
         with np.errstate(over="ignore"):
             product = dtype.stored(np.maximum(hidden, 0, out=hidden)) @ output
         written[start : start + rows] = dtype.rounded(product)
-    errors: np.ndarray = written - np.concatenate([results] * 3)
+    off: np.ndarray = written - np.tile(results, (len(errors), 1))
     in_sums = _errors_of_sums(number, slopes, offsets, output, results, dtype)
     units = np.diag(_UNITS * unit_roundoff(dtype) * np.abs(results).max(axis=0, initial=0.0))
-    errors = np.concatenate([errors, in_sums])
-    return np.concatenate([errors[errors.any(axis=1)], units])
+    off = np.concatenate([off, in_sums])
+    return np.concatenate([off[off.any(axis=1)], units])
 
 
 def _errors_of_sums(

@@ -30,8 +30,8 @@ def example_terms(
 ) -> list[Int[np.ndarray, " number"]] | None:
     """For each term the place in its table that it takes in an example of each number.
 
-    Terms are chosen one after another, each at random among those that leave a rest between the least and the most that
-    the others can add up to. Returns ``None`` if for some number no example is found.
+    Terms are chosen one after another, each at random among those that leave between the least and the most that the
+    others can add up to. Returns ``None`` if for some number no example is found.
     """
     rng = np.random.default_rng(0)
     added = [term.table @ term.factors for term in terms]
@@ -51,16 +51,15 @@ def _one_try(
     added: Sequence[Float[np.ndarray, " value"]], numbers: Float[np.ndarray, " number"], rng: np.random.Generator
 ) -> tuple[list[Int[np.ndarray, " number"]], Bool[np.ndarray, " number"]]:
     rest, places = numbers.astype(float), []
+    found = np.ones(len(numbers), bool)
+    slack = _SAME * np.maximum(1.0, np.abs(numbers))
     for number, own in enumerate(added):
-        others = added[number + 1 :]
-        least, most = (rest - sum(bound(each) for each in others) for bound in (np.max, np.min))
+        least, most = (rest - sum(bound(each) for each in added[number + 1 :]) for bound in (np.max, np.min))
         order = np.argsort(own, kind="stable")
-        ascending = own[order]
-        wanted = rng.uniform(np.maximum(least, ascending[0]), np.maximum(np.minimum(most, ascending[-1]), ascending[0]))
-        wanted = wanted if others else rest
-        above = np.searchsorted(ascending, wanted).clip(0, len(own) - 1)
-        below = np.maximum(above - 1, 0)
-        nearest = np.where(wanted - ascending[below] < ascending[above] - wanted, below, above)
-        places.append(order[nearest])
-        rest = rest - ascending[nearest]
-    return places, np.abs(rest) <= _SAME * np.maximum(1.0, np.abs(numbers))
+        first = np.searchsorted(own[order], least - slack)
+        after = np.searchsorted(own[order], most + slack, side="right")
+        found &= first < after
+        chosen = np.minimum(rng.integers(first, np.maximum(after, first + 1)), len(own) - 1)
+        places.append(order[chosen])
+        rest = rest - own[order[chosen]]
+    return places, found & (np.abs(rest) <= slack)

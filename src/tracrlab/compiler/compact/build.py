@@ -12,7 +12,7 @@ import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_read
 from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views_of
-from tracrlab.compiler.compact.ir import Carrier, Copied, Feature, IRNode, Mean, Pattern, Source, Total
+from tracrlab.compiler.compact.ir import Carrier, Cleaned, Copied, Feature, IRNode, Mean, Pattern, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import (
@@ -140,8 +140,10 @@ class Builder:
                 neurons = self._lookup(plan.memberships, plan.bias, table[list(plan.results)])
                 self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
             case Recoded():
+                assert isinstance(node, Cleaned)
                 neurons = self._lookup([plan.memberships], np.zeros(len(plan.results)), plan.results)
-                self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
+                variable = self._finish_mlp(carrier, table, neurons)
+                self._claim_mlp(variable, node.operand, plan, table[node.slots])
 
     def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
         variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())

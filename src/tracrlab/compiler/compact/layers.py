@@ -72,7 +72,7 @@ class Layers:
         return [self._layers[atom] == layer and self._is_left(atom, layer) for atom in expansion.atoms]
 
     def _is_left(self, node: IRNode, layer: int) -> bool:
-        """Whether attention leaves a node's number for the MLP of a layer, by itself or as several that add up to it."""
+        """Whether attention leaves a node's number for the MLP of a layer, or several that add up to it."""
         if not self._is_plain_sum(node):
             return isinstance(node, Mean | Total)
         return all(self._layers[each] < layer or isinstance(each, Mean | Total) for each in node.inputs)
