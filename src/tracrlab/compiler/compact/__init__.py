@@ -6,7 +6,6 @@ how it is computed, ``build`` makes the components.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -39,33 +38,27 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
     quieter = replace(passes, bends=False, bold=False)
-    attempts = [Attempt(passes), Attempt(replace(passes, bends=False)), Attempt(quieter)]
+    cautious = Attempt(quieter, _MARGIN)
+    attempts = [Attempt(passes), Attempt(replace(passes, bends=False)), Attempt(quieter), cautious]
     if analysis.max_length <= _FEW:
-        attempts.append(Attempt(quieter, count_by_classes=True))
+        by_classes = [replace(each, count_by_classes=True) for each in attempts[2:]]
+        attempts = [*attempts[:3], by_classes[0], cautious, by_classes[1]]
     meanings = _meanings(analysis, Attempt(passes), dtype)
-    noisy: dict[IR, frozenset[str]] = {}
+    noisy: dict[tuple[IR, Attempt], frozenset[str]] = {}
     for ir, layers in meanings:
         for attempt in dict.fromkeys(attempts):
             try:
-                return lowered(analysis, ir, layers, attempt, bos, dtype)
+                own = layers if attempt.margin == 1 else _layers(ir, attempt, dtype)
+                return lowered(analysis, ir, own, attempt, bos, dtype)
             except TooNoisy as error:
-                noisy.setdefault(ir, error.counts)
+                noisy[ir, attempt] = error.counts
             except (NotSeparable, DomainTooLargeError):
                 pass
-    for ir, _ in meanings if passes.clean else ():
-        for attempt, counts in _clean_attempts(passes, quieter, noisy.get(ir)):
+    for (ir, attempt), counts in noisy.items():
+        if passes.clean and counts and attempt in (Attempt(passes), cautious):
             with suppress(NotSeparable, DomainTooLargeError):
                 return _lowered_cleanly(analysis, ir, attempt, counts, bos, dtype)
     return lower_graph(analysis, bos, pad, dtype)
-
-
-def _clean_attempts(
-    passes: Passes, quieter: Passes, noisy: frozenset[str] | None
-) -> Iterator[tuple[Attempt, frozenset[str]]]:
-    """Attempts with clean counts, and the counts that are known to need it."""
-    if noisy:
-        yield Attempt(passes), noisy
-    yield Attempt(quieter, _MARGIN), frozenset()
 
 
 def _lowered_cleanly(
@@ -79,15 +72,19 @@ def _lowered_cleanly(
     """
     while True:
         clean = with_clean_counts(ir, counts)
-        layers = Layers(attempt.precision(dtype), attempt.passes)
-        for node in clean.nodes:
-            layers.add(node)
         try:
-            return lowered(analysis, clean, layers, attempt, bos, dtype)
+            return lowered(analysis, clean, _layers(clean, attempt, dtype), attempt, bos, dtype)
         except TooNoisy as error:
             if error.counts <= counts:
                 raise
             counts |= error.counts
+
+
+def _layers(ir: IR, attempt: Attempt, dtype: NumberFormat) -> Layers:
+    layers = Layers(attempt.precision(dtype), attempt.passes)
+    for node in ir.nodes:
+        layers.add(node)
+    return layers
 
 
 def _meanings(analysis: Analysis, attempt: Attempt, dtype: NumberFormat) -> list[tuple[IR, Layers]]:
