@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.craft.formats import NumberFormat, is_power_of_two
+from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
 from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings, unit_roundoff
 from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps, whole_ramps
 from tracrlab.craft.spaces import Read, Variable
@@ -217,6 +217,8 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
         bound = step_rounding(number, everything, steps, differences, dtype)
         bound = bound + roundings(dtype, 4, half=1) * np.abs(results).max(axis=0)
         return Neurons(tuple(reads), output, Noise(number.constant_error, np.diag(bound) / SAFETY))
+    if _nothing_rounds(number, slope_in, offset_in, output, dtype):
+        return Neurons(tuple(reads), output, Noise())
     samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
 
@@ -285,6 +287,35 @@ def step_rounding(
     hidden = (np.maximum(z + 1 / 2, 0) + np.maximum(z - 1 / 2, 0)).max(axis=0) * steps.rounding
     bound: np.ndarray = unit_roundoff(dtype) * (hidden @ np.abs(output)).max(axis=0, initial=0)
     return bound
+
+
+def _nothing_rounds(
+    number: Number,
+    slopes: Float[np.ndarray, " neuron"],
+    offsets: Float[np.ndarray, " neuron"],
+    output: Float[np.ndarray, "neuron width"],
+    dtype: NumberFormat,
+) -> bool:
+    """Whether steps on a single stored number, far enough from 0, are exact in whatever order sums are added up.
+
+    The number is then a multiple of the spacing of the format at its least size, as are all sums, which the format holds.
+    """
+    factors = np.concatenate([read.matrix[read.matrix != 0] for read in number.reads])
+    least, most = (np.abs(number.values) - number.error).min(), (np.abs(number.values) + number.error).max()
+    if dtype.is_half or number.constant_error or len(factors) != 1 or not is_power_of_two(factors).all() or least <= 0:
+        return False
+    used = slopes != 0
+    spacing = int(np.frexp(least)[1]) - dtype.precision
+    if not is_power_of_two(slopes[used]).all():
+        return False
+    fine = np.where(used, grain(slopes) + spacing, COARSEST)
+    fine = np.minimum(fine, grain(offsets))
+    size = np.maximum(np.abs(slopes) * most, np.abs(offsets))
+    active = np.maximum(np.maximum(slopes * number.values.min(), slopes * number.values.max()) + offsets, 0) + 1
+    total = (active @ np.abs(output)).max(initial=0.0)
+    finest = int((fine[:, None] + grain(output))[output != 0].min(initial=COARSEST))
+    fits = np.log2(size.max(initial=1.0)) <= fine.min(initial=COARSEST) + dtype.precision
+    return bool(fits and np.log2(max(total, 1.0)) <= finest + dtype.precision)
 
 
 def _step_errors(

@@ -12,7 +12,8 @@ import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_read
 from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views_of
-from tracrlab.compiler.compact.ir import Carrier, Cleaned, Copied, Feature, IRNode, Mean, Pattern, Source, Total
+from tracrlab.compiler.compact.forms import Form
+from tracrlab.compiler.compact.ir import Carrier, Cleaned, Copied, Feature, IRNode, Mean, Pattern, Rough, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import (
@@ -47,6 +48,7 @@ from tracrlab.shapes import Float
 _LEAK = 2.0**-10  # how much all that is not selected may add to a count
 _EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
 _NOTHING = View((), np.zeros((), int))
+_ROUGH = 3 / 32  # how far a rough number may be off
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
 
@@ -133,17 +135,17 @@ class Builder:
             case Digitised():
                 self._digitise(carrier, table)
             case Stepped():
-                number = self._number(plan)
-                variable = self._finish_mlp(carrier, table, self._function(number, table[plan.form.places]))
+                number, results = self._number(plan.form), table[plan.form.places]
+                function = self._rough_function if isinstance(node, Rough) else self._function
+                variable = self._finish_mlp(carrier, table, function(number, results))
                 self._claim_mlp(variable, node, plan, table)
             case LookedUp():
                 neurons = self._lookup(plan.memberships, plan.bias, table[list(plan.results)])
                 self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
             case Recoded():
                 assert isinstance(node, Cleaned)
-                neurons = self._lookup([plan.memberships], np.zeros(len(plan.results)), plan.results)
-                variable = self._finish_mlp(carrier, table, neurons)
-                self._claim_mlp(variable, node.operand, plan, table[node.slots])
+                neurons = step_neurons(self._number(plan.form), table, self.work.dtype)
+                self._claim_mlp(self._finish_mlp(carrier, table, neurons), node.rough, plan, table)
 
     def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
         variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())
@@ -180,8 +182,7 @@ class Builder:
         quantity = Quantity(len(table), {raw.variable.name: raw.table})
         self.work.claims.append(MLPClaim(variable.name, (quantity,), View((0,), np.arange(len(table))), table))
 
-    def _number(self, plan: Stepped) -> Number:
-        form = plan.form
+    def _number(self, form: Form) -> Number:
         reads: list[Read] = []
         error = 0.0
         for feature in form.features:
@@ -189,6 +190,20 @@ class Builder:
             reads += self.complete(resolved)
             error += resolved.error_of(np.ones((1, 1))) + weight_rounding(feature.columns, self.work.dtype)
         return Number(tuple(reads), self.work.constant_columns, form.numbers, np.full(len(form.numbers), error))
+
+    def _rough_function(self, number: Number, results: Float[np.ndarray, "value 1"]) -> Neurons:
+        """A polygon or steps, whichever takes fewer neurons and leaves an error that steps can take away.
+
+        Raises:
+            NotSeparable: neither does.
+        """
+        built = [interpolation_neurons(number, results, self.work.dtype)]
+        with suppress(NotSeparable):
+            built.append(step_neurons(number, results, self.work.dtype))
+        for neurons in sorted(built, key=lambda each: len(each.output)):
+            if neurons.noise.absolute(np.abs(results).max(axis=0)).of_read(np.ones((1, 1))) <= _ROUGH:
+                return neurons
+        raise NotSeparable(results[0, 0], results[-1, 0])
 
     def _function(self, number: Number, results: Float[np.ndarray, "value width"]) -> Neurons:
         """Steps, or a polygon where that takes fewer neurons and is quiet enough."""
@@ -220,9 +235,7 @@ class Builder:
             for read in part.reads
         ]
         reads += self.work.constant_reads(np.concatenate([slope * bias - shift for shift in shifts]))
-        # of bits read as they are, near 1 the neurons are exact, and elsewhere off
-        marks = len(resolved) == 1 and _reads_marks(resolved[0]) and not self.work.dtype.is_half
-        whole = (exact or marks) and bool((results == np.round(results)).all())
+        whole = exact and bool((results == np.round(results)).all())
         noise = Noise() if whole else Noise(relative=roundings(self.work.dtype, 2 if exact else 16))
         return Neurons(tuple(reads), np.concatenate([sign * results for sign in signs]), noise)
 
@@ -441,13 +454,6 @@ class Builder:
         if not exact or 16 * largest >= 1 / roundoff:
             error += 4 * roundoff * largest
         return Scores(tuple(queries), tuple(keys), error, largest)
-
-
-def _reads_marks(resolved: Resolved) -> bool:
-    """Whether every feature is a dimension as it stands."""
-    count = sum((np.abs(read.matrix) > 0).sum(axis=0) for read in resolved.reads)
-    alone = all(np.isin(read.matrix, (0, 1)).all() for read in resolved.reads)
-    return alone and bool(np.all(count <= 1)) and not resolved.offset.any()
 
 
 def _last(scores: Scores) -> int:

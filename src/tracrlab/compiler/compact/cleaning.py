@@ -1,13 +1,16 @@
 """Keys and queries without errors, for heads that count.
 
-An MLP that computes a code from counts leaves rounding errors in it, which grow with the length. A head that copies
-bears them, but one that counts multiplies what they do to each score by how many positions it selects. One more MLP
-takes them away: from a code of noughts and ones, each off by less than an eighth, neurons compute each bit again by
-``relu(2 x - 1/2) - relu(2 x - 3/2)``, which is exactly 0 or 1, because near 1 all of this is exact in floating point.
+An MLP that computes codes from counts leaves rounding errors in them, which grow with the length. A head that copies
+bears them, but one that counts multiplies what they do to each score by how many positions it selects. So codes for
+such heads are computed by two MLPs. The first writes *rough* numbers with small errors: the code c itself, or, where
+there are many, two digits in a base b: how often b goes into c, and the rest, folded so that it goes up and down, 0, 1,
+…, b - 1, b - 1, …, 1, 0, 0, …, by 1 at most from one code to the next. Both are polygons or steps with a few neurons
+for each multiple of b. The second MLP takes steps on these numbers, which are small, and so exact: rough numbers are
+stored with a large offset, which makes their spacing in floating point so coarse that nothing rounds in these neurons
+or in what they write.
 
-So a comparison of such a node becomes one of bits: those of integer codes where it is an equality, of which n values
-have about log2 n, else a bit for each class that the predicate tells apart. This takes a layer more, and is only done
-for counts that are not precise enough without it.
+So a comparison of such nodes becomes one of clean digits, or of classes that the predicate tells apart. This takes a
+layer more, and is only done for counts that are not precise enough without it.
 """
 
 from __future__ import annotations
@@ -27,16 +30,19 @@ from tracrlab.compiler.compact.ir import (
     Match,
     Mean,
     Pattern,
+    Rough,
     Source,
     Total,
 )
-from tracrlab.compiler.compact.matching import code_bits, equality_codes
+from tracrlab.compiler.compact.matching import equality_codes
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
+_FEW = 64  # codes that are one digit
+
 
 def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
-    """The same program with clean bits in the place of what attention compares for some counts, told by their names."""
+    """The same program with clean digits in the place of what is compared for some counts, told by their names."""
     noisy: set[IRNode] = set()
     for node in ir.nodes:
         if not isinstance(node, Source | Elementwise | Affine) or not noisy.isdisjoint(node.inputs):
@@ -91,17 +97,17 @@ class _Builder:
         return self._patterns[pattern]
 
     def _matched(self, match: Match) -> tuple[Match, ...]:
-        """A comparison of what has become of the nodes, by clean bits where some head counts what it selects."""
+        """A comparison of what has become of the nodes, by clean digits where some head counts what it selects."""
         key = _key(match)
         if key not in self._matches:
-            compare = self._by_bits if key in self.compared else self._as_it_is
+            compare = self._by_digits if key in self.compared else self._as_it_is
             self._matches[key] = compare(match)
         return self._matches[key]
 
     def _as_it_is(self, match: Match) -> tuple[Match, ...]:
         return (replace(match, queries=self.new[match.queries], keys=self.new[match.keys]),)
 
-    def _by_bits(self, match: Match) -> tuple[Match, ...]:
+    def _by_digits(self, match: Match) -> tuple[Match, ...]:
         codes = equality_codes(match)
         if codes is None:
             (query_first, query_class), (key_first, key_class) = (
@@ -109,11 +115,15 @@ class _Builder:
             )
             matrix = match.matrix[np.ix_(query_first, key_first)]
             return (self._between(match, query_class, key_class, "class", matrix),)
-        queries, keys = code_bits(*codes)
-        same = np.eye(2, dtype=bool)
+        lowest = min(codes[0].min(), codes[1].min())
+        queries, keys = (np.round(each - lowest).astype(int) for each in codes)
+        largest = int(max(queries.max(), keys.max()))
+        base = largest + 1 if largest < _FEW else int(np.ceil(np.sqrt(largest + 1)))
+        digits = [("rest", _folded(queries, base), _folded(keys, base), base)]
+        if largest >= base:
+            digits.append(("times", queries // base, keys // base, largest // base + 1))
         return tuple(
-            self._between(match, query, key, f"bit{number}", same)
-            for number, (query, key) in enumerate(zip(queries.T, keys.T, strict=True))
+            self._between(match, query, key, name, np.eye(size, dtype=bool)) for name, query, key, size in digits
         )
 
     def _between(
@@ -138,7 +148,15 @@ class _Builder:
             title = f"{node.name}.{name}"
             made: IRNode = Elementwise(node.place, title, values, (node,), places)
             if old in self.noisy:
-                made = Cleaned(node.place, title, values, node, places)
+                rough = Rough(node.place, f"{title}.rough", values, (node,), places)
+                self.nodes.append(rough)
+                made = Cleaned(node.place, title, values, rough)
             self._known[key] = made
             self.nodes.append(made)
         return self._known[key]
+
+
+def _folded(codes: Int[np.ndarray, " _"], base: int) -> Int[np.ndarray, " _"]:
+    """The rest after dividing by a base, counted backwards after every other multiple of it."""
+    times, rest = np.divmod(codes, base)
+    return np.where(times % 2, base - 1 - rest, rest)

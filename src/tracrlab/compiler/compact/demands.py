@@ -14,7 +14,7 @@ import numpy as np
 
 from tracrlab.compiler.compact.affine import stored_columns
 from tracrlab.compiler.compact.expand import Expansion, node_numbers
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, is_raw
+from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Carrier, Elementwise, Feature, IRNode, Rough, is_raw
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.errors import DomainTooLargeError
@@ -57,7 +57,7 @@ class Demands:
             raw = carrier.node.raw_table() if carrier.raw else None
             if raw is not None:
                 self._tables[carrier] = raw
-            elif not self.passes.factor:
+            elif not self.passes.factor and not isinstance(carrier.node, Rough):
                 self._tables[carrier] = np.eye(len(carrier.node.values))
             else:
                 columns = self._columns[carrier]
@@ -71,7 +71,7 @@ class Demands:
         node, columns = feature.node, feature.columns
         if not columns.shape[1] or (columns == columns[:1]).all():
             return Parts((), columns[0] if len(columns) else np.zeros(columns.shape[1]))
-        if isinstance(node, Elementwise | Affine):
+        if isinstance(node, Elementwise | Affine) and not isinstance(node, Rough):
             expansion = self.layers.expansion(node)
             single = len(expansion.atoms) <= 1 and expansion.atoms != (node,)
             if isinstance(node, Affine) and self.passes.fold and not single:

@@ -174,18 +174,19 @@ class Total(IRNode):
 
 
 @dataclass(frozen=True, eq=False)
+class Rough(Elementwise):
+    """A function whose values are small whole numbers, computed as a number with an error that steps make good."""
+
+
+@dataclass(frozen=True, eq=False)
 class Cleaned(IRNode):
-    """A function of one node, computed without error from a code of it that has some.
+    """The values of a rough function, without its error."""
 
-    ``slots`` are the places of the operand's values among this node's.
-    """
-
-    operand: IRNode
-    slots: Int[np.ndarray, " value"]
+    rough: Rough
 
     @property
     def inputs(self) -> tuple[IRNode, ...]:
-        return (self.operand,)
+        return (self.rough,)
 
 
 @dataclass(frozen=True)

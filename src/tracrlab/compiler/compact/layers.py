@@ -6,7 +6,7 @@ from math import prod
 
 from tracrlab.compiler.compact.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.compact.forms import Form, best_form
-from tracrlab.compiler.compact.ir import Affine, Cleaned, Copied, Elementwise, IRNode, Mean, Source, Total
+from tracrlab.compiler.compact.ir import Affine, Elementwise, IRNode, Mean, Rough, Source, Total
 from tracrlab.compiler.compact.passes import Passes
 
 _MAX_SUMS = 2**14  # a sum is not tabulated beyond, but read as a number
@@ -35,15 +35,12 @@ class Layers:
         ready before the node itself.
         """
         ready = max((self._layers[each] for each in node.inputs), default=0)
-        if isinstance(node, Cleaned):
-            self._place(node, ready + (not self._is_copied(node.operand)), expansion_of_itself(node))
-            return
         if not isinstance(node, Elementwise | Affine):
             self._place(node, 0 if isinstance(node, Source) else ready + 1, expansion_of_itself(node))
             return
         for layer in (ready, ready + 1):
             expansion = self._seen_through(node, layer)
-            if len(expansion.atoms) <= 1 and expansion.atoms != (node,):
+            if len(expansion.atoms) <= 1 and expansion.atoms != (node,) and not isinstance(node, Rough):
                 self._place(node, self.of_atoms(expansion), expansion)
                 return
             if layer > 0 and self._computable(node, expansion, layer):
@@ -80,11 +77,6 @@ class Layers:
     def _is_plain_sum(self, node: IRNode) -> bool:
         """Whether a node is a sum that is too large to tabulate, but is read as a number."""
         return isinstance(node, Affine) and self._expansions[node].atoms == (node,)
-
-    def _is_copied(self, node: IRNode) -> bool:
-        """Whether a node is read off what attention copies, which the MLP of the same layer can read."""
-        atoms = self._expansions[node].atoms
-        return len(atoms) == 1 and isinstance(atoms[0], Copied)
 
     def _place(self, node: IRNode, layer: int, expansion: Expansion) -> None:
         self._layers[node] = layer

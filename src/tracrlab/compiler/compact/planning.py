@@ -40,6 +40,8 @@ _MEASURED = Limits(64.0, 2.0**14)  # … where scores are measured against that 
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 4.0)  # … to weigh the same
 _CAREFUL = Limits(32.0, 32.0)  # … where larger ones have turned out not to be precise enough
+# added to rough numbers, so that their spacing in single precision is 2**-10, and steps on them do not round
+_OFFSET = 3 * 2.0**12
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
 _MOST = 2**25  # entries of the memberships of values in boxes
 _SMALL = 8  # dimensions of a small model
@@ -105,15 +107,14 @@ class LookedUp:
 
 @dataclass(frozen=True, eq=False)
 class Recoded:
-    """An MLP that computes a code again, without its errors: each box of ``results`` where its membership is 1."""
+    """An MLP of steps on a rough number, which take its error away."""
 
-    memberships: Feature
-    results: Float[np.ndarray, "box column"]
+    form: Form
 
     @property
     def features(self) -> tuple[Feature, ...]:
         """All that is read."""
-        return (self.memberships,)
+        return self.form.features
 
 
 Plan = Embedded | Attended | Digitised | Stepped | LookedUp | Recoded
@@ -141,7 +142,7 @@ def plan_carriers(ir: IR, layers: Layers, attempt: Attempt, dtype: NumberFormat,
     demands = Demands(layers, attempt.passes)
     output = _output(ir.output)
     demands.add(output.feature)
-    planner = _Planner(demands, layers, attempt, attempt.precision(dtype), causal)
+    planner = _Planner(demands, layers, attempt, attempt.precision(dtype), 0.0 if dtype.is_half else _OFFSET, causal)
     plans: dict[Carrier, Plan] = {}
     for node in reversed(ir.nodes):
         for carrier in (Carrier(node), Carrier(node, raw=True)):
@@ -171,6 +172,7 @@ class _Planner:
     layers: Layers
     attempt: Attempt
     precision: float
+    offset: float
     causal: bool
 
     def plan(self, carrier: Carrier) -> Plan:
@@ -191,7 +193,8 @@ class _Planner:
             case Mean() | Total():
                 return Digitised(Feature(node, node.raw_table(), exact=False))
             case Cleaned():
-                return _recoded(node, self.demands.table(carrier))
+                numbers = node_numbers(node.rough) + self.offset
+                return Recoded(Form((Feature(node.rough, numbers[:, None]),), numbers, np.arange(len(numbers))))
             case Affine() if self.layers.expansion(node).atoms == (node,):
                 return self._sum(node)
             case Affine() | Elementwise():
@@ -209,6 +212,8 @@ class _Planner:
         clean = all(self._is_exact(node) for node in pattern.inputs)
         if not self.attempt.passes.codes:
             return BY_CLASSES
+        if isinstance(match.queries, Cleaned) or isinstance(match.keys, Cleaned):
+            return BY_BITS
         if not clean and not self.attempt.passes.bold:
             if not pattern.counts:
                 return _CAREFUL
@@ -252,16 +257,6 @@ class _Planner:
             raise too_large(node, f"its table needs {len(boxes)} neurons")
         restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
         return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
-
-
-def _recoded(node: Cleaned, table: Float[np.ndarray, "value column"]) -> Recoded:
-    """A box for every number other than 0 in every column."""
-    boxes = [(place, number) for place, column in enumerate(table.T) for number in np.unique(column[column != 0])]
-    memberships = np.stack([table[node.slots, place] == number for place, number in boxes], axis=1).astype(float)
-    results = np.zeros((len(boxes), table.shape[1]))
-    for box, (place, number) in enumerate(boxes):
-        results[box, place] = number
-    return Recoded(Feature(node.operand, memberships), results)
 
 
 def _cheaper(form: Form, n_boxes: int, n_columns: int) -> bool:
