@@ -298,7 +298,7 @@ def _nothing_rounds(
 ) -> bool:
     """Whether steps on a single stored number, far enough from 0, are exact in whatever order sums are added up.
 
-    The number is then a multiple of the spacing of the format at its least size, as are all sums, which the format holds.
+    The number is then a multiple of the spacing of the format at its least size, and the format holds all the sums.
     """
     factors = np.concatenate([read.matrix[read.matrix != 0] for read in number.reads])
     least, most = (np.abs(number.values) - number.error).min(), (np.abs(number.values) + number.error).max()
@@ -443,6 +443,33 @@ def interpolation_neurons(number: Number, results: Float[np.ndarray, "value widt
     slope_in = np.append(np.full(len(knots), sign), 0.0)
     offset_in = np.append(-sign * knots, 1.0)
     output = np.concatenate([bends, base[None, :]])
+    used = output.any(axis=1)
+    slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
+    reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
+    reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
+    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
+    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+
+
+def outward_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
+    """A polygon like that of :func:`interpolation_neurons`, with bends counted from the middle value to both sides.
+
+    Neurons are off on the other side of the middle, so that half of the terms, at most half as large, add up.
+    """
+    x = number.values
+    if len(x) < 2:
+        return step_neurons(number, results, dtype)
+    middle = int(np.abs(x - (x[0] + x[-1]) / 2).argmin())
+    slopes = np.diff(results, axis=0) / np.diff(x)[:, None]
+    nothing = np.zeros((1, results.shape[1]))
+    rising = np.diff(np.concatenate([nothing, slopes[middle:]]), axis=0)
+    falling = np.diff(np.concatenate([nothing, -slopes[:middle][::-1]]), axis=0)
+    knots = np.concatenate([x[middle:-1], x[1 : middle + 1][::-1]])
+    signs = np.repeat([1.0, -1.0], [len(rising), len(falling)])
+    bends = np.concatenate([rising, falling])
+    bends = np.where(np.abs(bends) > 1e-9 * np.abs(slopes).max(initial=1e-300), bends, 0.0)
+    slope_in, offset_in = np.append(signs, 0.0), np.append(-signs * knots, 1.0)
+    output = np.concatenate([bends, results[[middle]]])
     used = output.any(axis=1)
     slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
     reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]

@@ -12,7 +12,7 @@ from tracrlab.craft.precision import unit_roundoff
 from tracrlab.shapes import Float
 
 _NOISY = 1 / 20  # of a gap
-_WHOLE = 1 / 8
+_WHOLE = 3 / 16
 _LARGEST_WHOLE = 2.0**16
 _STEEPER = (1.0, 1.25, 1.5, 2.0, 4.0)  # than the widest ramp that fits, until rounded thresholds fit as well
 

@@ -48,7 +48,7 @@ def example_terms(
 
 
 def _one_try(
-    added: Sequence[Float[np.ndarray, " value"]], numbers: Float[np.ndarray, " number"], rng: np.random.Generator
+    added: Sequence[Float[np.ndarray, " _"]], numbers: Float[np.ndarray, " number"], rng: np.random.Generator
 ) -> tuple[list[Int[np.ndarray, " number"]], Bool[np.ndarray, " number"]]:
     rest, places = numbers.astype(float), []
     found = np.ones(len(numbers), bool)

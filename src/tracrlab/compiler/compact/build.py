@@ -30,7 +30,7 @@ from tracrlab.compiler.construction import Construction
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores
-from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, step_neurons
+from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, outward_neurons, step_neurons
 from tracrlab.craft.precision import (
     SAFETY,
     Noise,
@@ -48,7 +48,7 @@ from tracrlab.shapes import Float
 _LEAK = 2.0**-10  # how much all that is not selected may add to a count
 _EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
 _NOTHING = View((), np.zeros((), int))
-_ROUGH = 3 / 32  # how far a rough number may be off
+_ROUGH = 11 / 64  # how far a rough number may be off
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
 
@@ -197,11 +197,16 @@ class Builder:
         Raises:
             NotSeparable: neither does.
         """
-        built = [interpolation_neurons(number, results, self.work.dtype)]
+        one = np.ones((1, 1))
+        polygon = outward_neurons(replace(number, error=np.zeros_like(number.error)), results, self.work.dtype)
+        slopes = np.abs(np.diff(results[:, 0]) / np.diff(number.values))
+        steepest = np.maximum(np.append(slopes, 0.0), np.append(0.0, slopes))  # beside each value
+        passed = float((steepest * number.error).max(initial=0.0))
+        built = [replace(polygon, noise=number_noise(polygon.noise.of_read(one) + passed))]
         with suppress(NotSeparable):
             built.append(step_neurons(number, results, self.work.dtype))
         for neurons in sorted(built, key=lambda each: len(each.output)):
-            if neurons.noise.absolute(np.abs(results).max(axis=0)).of_read(np.ones((1, 1))) <= _ROUGH:
+            if neurons.noise.of_read(one) <= _ROUGH:
                 return neurons
         raise NotSeparable(results[0, 0], results[-1, 0])
 
