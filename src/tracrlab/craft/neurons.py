@@ -296,12 +296,17 @@ def _nothing_rounds(
     output: Float[np.ndarray, "neuron width"],
     dtype: NumberFormat,
 ) -> bool:
-    """Whether steps on a single stored number, far enough from 0, are exact in whatever order sums are added up.
+    """Whether steps on a stored number far from 0, and exact whole ones, are exact in whatever order they are added up.
 
     The number is then a multiple of the spacing of the format at its least size, and the format holds all the sums.
     """
-    factors = np.concatenate([read.matrix[read.matrix != 0] for read in number.reads])
-    least, most = (np.abs(number.values) - number.error).min(), (np.abs(number.values) + number.error).max()
+    stored = [read for read in number.reads if not read.variable.noise.is_exact]
+    factors = np.concatenate([read.matrix[read.matrix != 0] for read in stored]) if stored else np.zeros(0)
+    added = [read.variable.table * read.matrix[:, 0] for read in number.reads if read.variable.noise.is_exact]
+    if any((each != np.round(each)).any() for each in added):
+        return False
+    beside = sum(float(np.abs(each).sum(axis=1).max(initial=0)) for each in added)
+    least, most = (np.abs(number.values) - number.error).min() - beside, (np.abs(number.values) + number.error).max()
     if dtype.is_half or number.constant_error or len(factors) != 1 or not is_power_of_two(factors).all() or least <= 0:
         return False
     used = slopes != 0
@@ -310,7 +315,7 @@ def _nothing_rounds(
         return False
     fine = np.where(used, grain(slopes) + spacing, COARSEST)
     fine = np.minimum(fine, grain(offsets))
-    size = np.maximum(np.abs(slopes) * most, np.abs(offsets))
+    size = np.maximum(np.abs(slopes) * (most + beside), np.abs(offsets))
     active = np.maximum(np.maximum(slopes * number.values.min(), slopes * number.values.max()) + offsets, 0) + 1
     total = (active @ np.abs(output)).max(initial=0.0)
     finest = int((fine[:, None] + grain(output))[output != 0].min(initial=COARSEST))

@@ -144,8 +144,8 @@ class Builder:
                 self._claim_mlp(self._finish_mlp(carrier, table, neurons), node, plan, table)
             case Recoded():
                 assert isinstance(node, Cleaned)
-                neurons = step_neurons(self._number(plan.form), table, self.work.dtype)
-                self._claim_mlp(self._finish_mlp(carrier, table, neurons), node.rough, plan, table)
+                neurons = step_neurons(self._number(plan.form), table[plan.form.places], self.work.dtype)
+                self._claim_recoded(self._finish_mlp(carrier, table, neurons), node, plan, table)
 
     def _embed(self, carrier: Carrier, node: Source, table: Float[np.ndarray, "value width"]) -> None:
         variable = self._variable(node, table, np.zeros(table.shape[1]), Noise())
@@ -290,6 +290,23 @@ class Builder:
                 factors[read.variable.name] = factors.get(read.variable.name, 0.0) + read.matrix[:, 0]
             numbers = form.numbers - sum(float(part.offset[0]) for part in resolved)
             self.work.claims.append(NumberClaim(variable.name, tuple(factors.items()), numbers, table[form.places]))
+
+    def _claim_recoded(
+        self, variable: Variable, node: Cleaned, plan: Recoded, table: Float[np.ndarray, "value width"]
+    ) -> None:
+        if node.gate is None:
+            self._claim_mlp(variable, node.rough, plan, table)
+            return
+        with suppress(TooManyCombinations):
+            views = self.views([node.rough, node.gate], plan.features)
+            rough, gate = views.views
+            shape = (*rough.places.shape, *gate.places.shape)
+            places = np.broadcast_to(rough.places.reshape(rough.places.shape + (1,) * gate.places.ndim), shape)
+            gates = np.broadcast_to(gate.places, shape)
+            constant = np.array([0, *node.instead])[np.maximum(gates, 0)]
+            joint = np.where(gates < 0, gates, np.where(gates > 0, constant, places))
+            view = View((*rough.quantities, *gate.quantities), joint)
+            self.work.claims.append(MLPClaim(variable.name, views.quantities, view, table))
 
     def _claim_head(
         self,

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tracrlab.compiler.compact.ir import (
+    IMPOSSIBLE,
     IR,
     Affine,
     Cleaned,
@@ -39,6 +40,7 @@ from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
 _FEW = 64  # codes that are one digit
+_CASES = 3  # in which a function is constant
 
 
 def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
@@ -148,12 +150,61 @@ class _Builder:
             title = f"{node.name}.{name}"
             made: IRNode = Elementwise(node.place, title, values, (node,), places)
             if old in self.noisy:
-                rough = Rough(node.place, f"{title}.rough", values, (node,), places)
-                self.nodes.append(rough)
-                made = Cleaned(node.place, title, values, rough)
+                made = self._gated(old, places, title, values) or Cleaned(
+                    node.place, title, values, self._rough(node, places, title, values)
+                )
             self._known[key] = made
             self.nodes.append(made)
         return self._known[key]
+
+    def _rough(self, node: IRNode, places: Int[np.ndarray, " value"], title: str, values: tuple[int, ...]) -> Rough:
+        rough = Rough(node.place, f"{title}.rough", values, (node,), places)
+        self.nodes.append(rough)
+        return rough
+
+    def _gated(
+        self, old: IRNode, places: Int[np.ndarray, " value"], title: str, values: tuple[int, ...]
+    ) -> Cleaned | None:
+        """For a function that depends on its noisy operand in one case only, told by the others, and is constant else.
+
+        Then the rough number need not know the case.
+        """
+        if not isinstance(old, Elementwise) or len(old.operands) < 2:
+            return None
+        noisy = [axis for axis, operand in enumerate(old.operands) if operand in self.noisy]
+        if len(noisy) != 1:
+            return None
+        others = [operand for axis, operand in enumerate(old.operands) if axis not in noisy]
+        results = np.where(old.places < 0, IMPOSSIBLE, places[old.places])
+        rows = np.moveaxis(results, noisy[0], -1).reshape(-1, results.shape[noisy[0]])
+        constants = [_only(row) for row in rows]
+        active = [number for number, constant in enumerate(constants) if constant is None]
+        if not active or any((rows[number] != rows[active[0]]).any() for number in active):
+            return None
+        instead = tuple(sorted({constant for constant in constants if constant is not None}))
+        if not instead or len(instead) > _CASES:
+            return None
+        gates = np.array([0 if constant is None else 1 + instead.index(constant) for constant in constants])
+        shape = tuple(len(operand.values) for operand in others)
+        gate = Elementwise(
+            old.place,
+            f"{title}.gate",
+            tuple(range(len(instead) + 1)),
+            tuple(self.new[operand] for operand in others),
+            gates.reshape(shape),
+        )
+        self.nodes.append(gate)
+        row = rows[active[0]]
+        known = np.flatnonzero(row >= 0)
+        latest = np.maximum(np.searchsorted(known, np.arange(len(row)), side="right") - 1, 0)
+        rough = self._rough(self.new[old.operands[noisy[0]]], row[known[latest]], title, values)
+        return Cleaned(old.place, title, values, rough, gate, instead)
+
+
+def _only(row: Int[np.ndarray, " value"]) -> int | None:
+    """The only result that occurs in a row."""
+    results = np.unique(row[row >= 0])
+    return int(results[0]) if len(results) == 1 else None
 
 
 def _folded(codes: Int[np.ndarray, " _"], base: int) -> Int[np.ndarray, " _"]:

@@ -180,13 +180,15 @@ class Rough(Elementwise):
 
 @dataclass(frozen=True, eq=False)
 class Cleaned(IRNode):
-    """The values of a rough function, without its error."""
+    """The values of a rough function, without its error; where ``gate`` is not 0, one of ``instead``, from 1 on."""
 
     rough: Rough
+    gate: IRNode | None = None
+    instead: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[IRNode, ...]:
-        return (self.rough,)
+        return (self.rough, self.gate) if self.gate else (self.rough,)
 
 
 @dataclass(frozen=True)

@@ -193,8 +193,7 @@ class _Planner:
             case Mean() | Total():
                 return Digitised(Feature(node, node.raw_table(), exact=False))
             case Cleaned():
-                numbers = node_numbers(node.rough) + self.offset
-                return Recoded(Form((Feature(node.rough, numbers[:, None]),), numbers, np.arange(len(numbers))))
+                return Recoded(_recoding(node, self.offset))
             case Affine() if self.layers.expansion(node).atoms == (node,):
                 return self._sum(node)
             case Affine() | Elementwise():
@@ -257,6 +256,19 @@ class _Planner:
             raise too_large(node, f"its table needs {len(boxes)} neurons")
         restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
         return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
+
+
+def _recoding(node: Cleaned, offset: float) -> Form:
+    """The rough number, farther up wherever the gate is not 0, so that there all of it is beyond a step."""
+    places = np.arange(len(node.values))
+    numbers = places + offset
+    features = [Feature(node.rough, numbers[:, None])]
+    if node.gate is not None:
+        beyond = 2.0 ** np.ceil(np.log2(len(places) + 1))
+        features.append(Feature(node.gate, beyond * node_numbers(node.gate)[:, None]))
+        numbers = np.concatenate([numbers + beyond * number for number in range(len(node.instead) + 1)])
+        places = np.concatenate([places, *(np.full(len(places), each) for each in node.instead)])
+    return Form(tuple(features), numbers, places)
 
 
 def _cheaper(form: Form, n_boxes: int, n_columns: int) -> bool:
