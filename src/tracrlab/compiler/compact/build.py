@@ -364,7 +364,10 @@ class Builder:
         """
         feature = plan.value
         value = Resolved([], np.ones(1)) if feature is None else self.resolve(feature)
-        longest, size = self.work.max_length, 1.0 if feature is None else float(np.abs(feature.columns).max(initial=0))
+        longest, size = (
+            min(node.pattern.longest, self.work.max_length),
+            1.0 if feature is None else float(np.abs(feature.columns).max(initial=0)),
+        )
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
         half = self.work.dtype.is_half
         # a half format holds the inverse of the share that a position gets, and the share itself

@@ -28,6 +28,7 @@ from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.ridges import ridges
 from tracrlab.compiler.compact.staircase import digits, staircase
+from tracrlab.compiler.compact.totality import most_selected
 from tracrlab.compiler.domains import Analysis, too_many_values
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.folding import Slots, fold_predicate, fold_table
@@ -333,7 +334,7 @@ class _Builder:
         ]
         counts: list[IRNode] = []
         for number, (_, matches) in enumerate(terms, start=1):
-            possible = widths if len(terms) == 1 else range(self.longest + 1)
+            possible = widths if len(terms) == 1 else range(most_selected(matches, self.longest) + 1)
             pattern = self._pattern(matches, possible, counts=True)
             name = node.name if len(terms) == 1 else f"{node.name}.{number}"
             first = of_first_position(matches) if self.passes.cases else None
@@ -515,8 +516,8 @@ class _Builder:
         """A mean of the same sign, by way of the sum, which can be added up from several heads."""
         numbers = source.numbers
         assert numbers is not None
-        lowest, highest = (int(self.longest * min(numbers.min(), 0)), int(self.longest * max(numbers.max(), 0)))
-        sums = tuple(range(lowest, highest + 1))
+        extremes = int(min(numbers.min(), 0)), int(max(numbers.max(), 0))
+        sums = tuple(range(self.longest * extremes[0], self.longest * extremes[1] + 1))
         parts: list[IRNode] = []
         alternatives = [
             matches
@@ -524,8 +525,10 @@ class _Builder:
             for matches in self._by_digits(node, alternative)
         ]
         for number, matches in enumerate(alternatives, start=1):
-            part = self._pattern(matches, range(self.longest + 1), counts=True)
-            total = Total(node.place, f"{node.name}.sum{number}", sums, part, source)
+            most = most_selected(matches, self.longest)
+            part = self._pattern(matches, range(most + 1), counts=True)
+            own = tuple(range(most * extremes[0], most * extremes[1] + 1))
+            total = Total(node.place, f"{node.name}.sum{number}", own, part, source)
             parts.append(self._kept(("total", id(part), id(source)), total))
         whole = parts[0]
         if len(parts) > 1:
