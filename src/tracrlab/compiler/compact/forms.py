@@ -18,6 +18,7 @@ from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Feature, IRNode
 from tracrlab.shapes import Float, Int
 
 _MAX_ATOMS = 4
+_MOST_GROWTH = 32.0  # of errors of what attention leaves, which are thousandths at short lengths
 _PLAIN = 1 / 16  # how much of the precision asked for such sums must have
 
 
@@ -91,8 +92,11 @@ def _form(
     places = _filled(places)
     changes = np.flatnonzero(places[1:] != places[:-1])
     gap = float(np.diff(numbers)[changes].min(initial=np.inf))
+    grown = _growth(table, codes, analog)
+    if grown > _MOST_GROWTH:
+        return None
     adding = max(1.0, len(changes) / 4)  # each step adds its rounding, but between whole numbers
-    if (numbers == np.round(numbers)).all() and _unscaled(table, codes, analog):
+    if (numbers == np.round(numbers)).all() and grown <= 1:
         # for a sum that is too large for a table there is no other way
         large = any(isinstance(atom, Affine) and raw for atom, raw in zip(table.atoms, analog, strict=True))
         adding = _PLAIN if large else 1.0
@@ -105,11 +109,14 @@ def _form(
     return Form(features, numbers, places)
 
 
-def _unscaled(table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: Sequence[bool]) -> bool:
-    """Whether what attention leaves is read as it is, so that no error grows."""
-    raw = compress(zip(table.atoms, codes, strict=True), analog)
-    quantities = [(_quantity(atom), code) for atom, code in raw]
-    return all(number is not None and np.ptp(code) <= np.ptp(number) for number, code in quantities)
+def _growth(table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: Sequence[bool]) -> float:
+    """By how much errors grow in what attention leaves, where it is read."""
+    grown = 0.0
+    for atom, code in compress(zip(table.atoms, codes, strict=True), analog):
+        quantity = _quantity(atom)
+        size = 0.0 if quantity is None else float(np.ptp(quantity))
+        grown = max(grown, float(np.ptp(code)) / size if size else 0.0)
+    return grown
 
 
 def _filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
