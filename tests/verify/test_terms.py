@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracrlab.verify.terms import Term, example_terms
@@ -60,6 +60,7 @@ def check(terms: Sequence[Term], numbers: np.ndarray, places: Sequence[np.ndarra
 
 
 @given(sums(), st.data())
+@settings(max_examples=50)
 def test_examples_add_up_to_their_numbers(terms: list[Term], data: st.DataObject) -> None:
     drawn = data.draw(st.lists(st.sampled_from(reachable(terms)), max_size=8))
     places = example_terms(terms, np.array(drawn, float))
@@ -78,6 +79,7 @@ def test_every_sum_of_whole_numbers_of_ranges_has_an_example(terms: list[Term], 
 
 
 @given(sums(), st.floats(-40, 40), st.data())
+@settings(max_examples=50)
 def test_a_number_that_no_terms_add_up_to_has_no_example(terms: list[Term], odd: float, data: st.DataObject) -> None:
     can_be = reachable(terms)
     others = data.draw(st.lists(st.sampled_from(can_be), max_size=4))
