@@ -22,6 +22,7 @@ from tracrlab.craft.neurons import (
     box_cover,
     linear_neurons,
     lookup_neurons,
+    outward_neurons,
     side_by_side,
     step_neurons,
 )
@@ -315,6 +316,49 @@ def test_a_gap_too_narrow_for_the_error_is_refused(steps: Steps, data: st.DataOb
     named = refusal.value.args
     assert set(named) <= set(steps.values.tolist())
     assert {low, high} & set(named)
+
+
+@given(step_functions(), dtypes)
+def test_a_polygon_from_the_middle_equals_any_function_of_a_number_and_straight_lines_between(
+    steps: Steps, dtype: NumberFormat
+) -> None:
+    number = replace(steps.number(), error=np.zeros_like(steps.error))
+    neurons = outward_neurons(number, steps.results, dtype)
+    steepest = 16 * steps.variation  # gaps are at least a sixteenth
+    tolerance = (1e-4 if dtype == SINGLE else 1e-10) * (1 + steepest) * (1 + np.ptp(steps.values))
+    between = (steps.values[1:] + steps.values[:-1]) / 2
+    for value in (*steps.values, *between):
+        expected = [np.interp(value, steps.values, column) for column in steps.results.T]
+        assert np.abs(written(neurons, ORDINARY | {X: [value]}, dtype) - expected).max() <= tolerance
+
+
+@given(step_functions(results="one-hot"), dtypes, seeds)
+def test_the_noise_of_a_polygon_from_the_middle_bounds_its_error(steps: Steps, dtype: NumberFormat, seed: int) -> None:
+    values = steps.values.astype(dtype.name).astype(float)
+    number = replace(steps.number(), values=values, error=np.zeros_like(steps.error))
+    neurons = outward_neurons(number, steps.results, dtype)
+    read = np.random.default_rng(seed).uniform(-1, 1, (len(values), 2))
+    rounding = 16 * np.finfo(dtype.name).eps * len(values)  # of the read itself
+    for value, result in zip(values, steps.results, strict=True):
+        off = written(neurons, ORDINARY | {X: [value]}, dtype).astype(float) - result
+        assert np.abs(off @ read).max() <= neurons.noise.of_read(read) + rounding
+
+
+@given(step_functions())
+def test_a_polygon_from_the_middle_adds_up_terms_of_one_side_and_writes_nothing_at_bos(steps: Steps) -> None:
+    neurons = outward_neurons(replace(steps.number(), error=np.zeros_like(steps.error)), steps.results, DOUBLE)
+    assert not written(neurons, AT_BOS | {X: [0.0]}).any()
+    middle = (steps.values[0] + steps.values[-1]) / 2
+    nearest = steps.values[np.abs(steps.values - middle).argmin()]
+    slopes = sum((read.matrix[0] for read in neurons.reads if read.variable is X), np.zeros(len(neurons.output)))
+    offsets = sum(
+        (read.matrix[0] * ORDINARY[read.variable][0] for read in neurons.reads if read.variable is not X),
+        np.zeros(len(neurons.output)),
+    )
+    if len(steps.values) > 1:
+        for value in steps.values:
+            active = slopes[(slopes * value + offsets > 0) & (slopes != 0)]
+            assert (active == np.sign(value - nearest)).all()
 
 
 def test_a_gap_that_no_step_stands_in_may_be_narrow() -> None:

@@ -50,8 +50,9 @@ def whole_ramps(
 
     With a slope of 2 and a half as the middle, whatever sum of terms near whole numbers stands in one neuron is near an
     odd number plus 1/2, and in the other 1 less: no power of two but 1 lies between, both are rounded to multiples of
-    the same unit, of which 1 is a multiple, and so they stay 1 apart, in whatever order the terms are added up. Not a
-    number where an error is too large for so wide a ramp.
+    the same unit, of which 1 is a multiple, and so they stay 1 apart, in whatever order the terms are added up. Around
+    1 nothing rounds, unless some term is near 0 but not 0, and so finer than what it is added to: then they may be a
+    unit in the last place off, as in other steps. Not a number where an error is too large for so wide a ramp.
     """
     fits = (error <= _WHOLE) & (np.maximum(np.abs(low), np.abs(high)) < _LARGEST_WHOLE)
     return np.where(fits, 2.0, np.nan), np.floor((low + high) / 2) + 1 / 2
