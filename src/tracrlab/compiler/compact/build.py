@@ -475,8 +475,9 @@ class Builder:
         queries.append(_placed(Read(self.work.bos, np.array([[4.0]])), width, width + 1))
         keys.append(_placed(Read(self.work.bos, np.ones((1, 1))), width, width + 1))
         roundoff = unit_roundoff(self.work.dtype)
-        # sums of quarters, times a power of two, are exact as long as they fit the format
-        if not exact or 16 * largest >= 1 / roundoff:
+        # sums of whole numbers or quarters, times a power of two, are exact as long as they fit the format
+        whole = all((read.matrix == np.round(read.matrix)).all() for read in (*queries, *keys))
+        if not exact or (largest if whole else 16 * largest) >= 1 / roundoff:
             error += 4 * roundoff * largest
         return Scores(tuple(queries), tuple(keys), error, largest)
 
