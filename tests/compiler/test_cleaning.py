@@ -19,7 +19,7 @@ from tracrlab.compiler.compact.ir import IR, Cleaned, IRNode, Match, Pattern, So
 from tracrlab.compiler.lower import Lowered
 from tracrlab.rasp.library import PROGRAMS
 
-VOCABS = {"hist2": "abcde", "sort_freq": "abcde", "dyck": "(){}"}
+VOCABS = {"hist2": "abcde", "sort_freq": "abcde", "dyck": "(){}ab"}
 LONG = 100  # tokens, for which the codes of all these programs are too noisy otherwise
 
 

@@ -18,6 +18,7 @@ from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
 _UNITS = 4  # roundings that an error between the measured ones may bring
+_SMALL, _SEVERAL = 32.0, 8.0
 _HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
 _SUMS = 2**10  # sums whose rounding is measured
 _SAME = 1e-9  # numbers that differ by less than this share of their size are the same
@@ -355,12 +356,11 @@ def _step_errors(
         written[start : start + rows] = dtype.rounded(product)
     off: np.ndarray = written - np.tile(results, (len(errors), 1))
     in_sums = _errors_of_sums(number, slopes, offsets, output, results, dtype)
-    # sums in another order may leave a unit in the last place of the largest term
+    # sums in another order may leave a unit in the last place of the largest term, or several where there are many
     active = np.maximum(np.maximum(slopes * x.min(), slopes * x.max()) + offsets, 0) * (slopes != 0)
     largest = (active[:, None] * np.abs(output)).max(axis=0, initial=0.0)
-    units = np.diag(
-        np.maximum(_UNITS * np.abs(results).max(axis=0, initial=0.0), largest / SAFETY) * unit_roundoff(dtype)
-    )
+    largest *= np.clip(largest / _SMALL, 1.0, _SEVERAL) / SAFETY
+    units = np.diag(np.maximum(_UNITS * np.abs(results).max(axis=0, initial=0.0), largest) * unit_roundoff(dtype))
     off = np.concatenate([off, in_sums])
     return np.concatenate([off[off.any(axis=1)], units])
 
