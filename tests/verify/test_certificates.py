@@ -40,8 +40,8 @@ def changed(model: CompiledModel, array: str, place: tuple[int, ...], number: fl
 
 
 def test_claims_about_values_that_vary_together_list_no_value_twice() -> None:
-    program = PROGRAMS["dyck"]
-    model = tracrlab.compile(program.build(), program.example_vocab, 12, mode="compact")
+    program = PROGRAMS["addition"]
+    model = tracrlab.compile(program.build(), program.example_vocab, 6, mode="compact")
     assert model.claims is not None
     joint = [
         claim
@@ -111,7 +111,7 @@ def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pyt
     assert model.claims is not None
     (claim,) = (each for each in model.claims.components if isinstance(each, NumberClaim))
     assert model.verify().holds
-    tally = tally_of(model, 15, seed=1)
+    tally = tally_of(model, 30, seed=1)
     assert tally.harmful > 2
     assert not tally.missed
     for other in (

@@ -21,8 +21,8 @@ ASSUMPTIONS = (
     "The compiler's analysis of the program is right: which values occur, and together; which of equal values a head "
     "copies; how many positions are selected at most, and whether some always are.",
     "Exponentials and divisions are accurate to a few roundings; sums may be computed in any order.",
-    "Where bounds on rounding are too coarse, rounding is measured on all cases and multiplied by 4; there, the two neurons "
-    "of a step are added one after the other, as they are stored.",
+    "Where bounds on rounding are too coarse, rounding is measured on all cases and multiplied by 4; there, the two "
+    "neurons of a step are added one after the other, as they are stored.",
 )
 STOCK_ASSUMPTIONS = (
     "The library computes its architecture as published: norms take means and variances in any order of summation; the "

@@ -11,6 +11,7 @@ import numpy as np
 
 from tracrlab.compiler.compact.carries import digit_match, digit_tables, named_position
 from tracrlab.compiler.compact.cases import cases, of_first_position
+from tracrlab.compiler.compact.expand import node_numbers
 from tracrlab.compiler.compact.ir import (
     IMPOSSIBLE,
     IR,
@@ -539,7 +540,7 @@ class _Builder:
         place = {sign: int(np.flatnonzero(signs == sign)[0]) for sign in np.unique(signs).tolist()}
         nearest = place.get(0.0, 0)
         return self._elementwise(
-            node, (whole,), np.array([place.get(float(np.sign(total)), nearest) for total in sums]), values
+            node, (whole,), np.array([place.get(float(np.sign(each)), nearest) for each in node_numbers(whole)]), values
         )
 
 
