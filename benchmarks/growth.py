@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from oracles import ORACLES, agree, random_input
 
 VOCABULARY = 1000
-LONGEST = {"reverse": 4096, "hist": 4096, "induction": 4096, "shuffle_dyck": 4096, "sort": 1024}
+LONGEST = {"reverse": 4096, "hist": 4096, "induction": 4096, "shuffle_dyck": 4096, "dyck": 4096, "sort": 1024}
 SHORTEST = 16
 INPUTS = 20
 FITTED = ("parameters", "nonzero", "neurons", "compile_cpu")
