@@ -24,6 +24,7 @@ from tracrlab.errors import DomainTooLargeError
 __all__ = ["Passes", "lower_compact"]
 
 _MARGIN = 1 / 16  # of the usual precision is asked of numbers where that has turned out not to be there
+_MANY = 1024  # positions for which attempts take long, so that counts that are too noisy are cleaned at once
 _FEW = 48  # positions for which a feature for each class of what is counted is no great cost
 
 
@@ -44,20 +45,26 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
         by_classes = [replace(each, count_by_classes=True) for each in attempts[2:]]
         attempts = [*attempts[:3], by_classes[0], cautious, by_classes[1]]
     meanings = _meanings(analysis, Attempt(passes), dtype)
-    noisy: dict[tuple[IR, Attempt], frozenset[str]] = {}
+    later: list[tuple[IR, Attempt, frozenset[str]]] = []
     for ir, layers in meanings:
         for attempt in dict.fromkeys(attempts):
+            noisy: frozenset[str] = frozenset()
             try:
                 own = layers if attempt.margin == 1 else _layers(ir, attempt, dtype)
                 return lowered(analysis, ir, own, attempt, bos, dtype)
             except TooNoisy as error:
-                noisy[ir, attempt] = error.counts
+                noisy = error.counts
             except (NotSeparable, DomainTooLargeError):
                 pass
-    for (ir, attempt), counts in noisy.items():
-        if passes.clean and counts and attempt in (Attempt(passes), cautious):
-            with suppress(NotSeparable, DomainTooLargeError):
-                return _lowered_cleanly(analysis, ir, attempt, counts, bos, dtype)
+            if passes.clean and noisy and attempt in (Attempt(passes), cautious):
+                if analysis.max_length <= _MANY:
+                    later.append((ir, attempt, noisy))
+                    continue
+                with suppress(NotSeparable, DomainTooLargeError):
+                    return _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
+    for ir, attempt, noisy in later:
+        with suppress(NotSeparable, DomainTooLargeError):
+            return _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
     return lower_graph(analysis, bos, pad, dtype)
 
 
