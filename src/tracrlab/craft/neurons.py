@@ -383,25 +383,31 @@ def _errors_of_sums(
     wide, rng = dtype.wide.name, np.random.default_rng(0)
     size = max(1, min(_SUMS, _HIDDEN_ENTRIES // max(1, len(slopes))))
     present = {variable: column[0] > 0 for variable, column in number.constant}
-    total = np.zeros(size)
-    hidden = np.tile(offsets, (size, 1))
+    factors, contents, errors = [], [], []
     for read in number.reads:
         table = read.variable.table
         rows = table[rng.integers(0, len(table), size)] if len(table) else np.zeros((size, read.variable.width))
         if read.variable in present:
             rows = np.full((size, 1), float(present[read.variable]))
-        total = total + (rows @ read.matrix)[:, 0]
         for place in np.flatnonzero(read.matrix[:, 0]).tolist():
             unit = np.zeros((read.variable.width, 1))
             unit[place] = 1
-            stored = rows[:, place] + rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit)
-            hidden += stored.astype(wide)[:, None] * (read.matrix[place] * slopes).astype(wide)
+            factors.append(read.matrix[place, 0])
+            contents.append(rows[:, place])
+            errors.append(rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit))
+    total = np.array(factors) @ contents
+    # errors of the terms go together in no more than that of the number
+    strayed = np.abs(np.array(factors) @ errors)
+    share = np.minimum(1.0, number.error.max() / np.maximum(strayed, 1e-300))
+    hidden = np.tile(offsets, (size, 1))
+    for factor, content, error in zip(factors, contents, errors, strict=True):
+        hidden += (content + share * error).astype(wide)[:, None] * (factor * slopes).astype(wide)
     above = np.searchsorted(number.values, total).clip(0, len(number.values) - 1)
     below = np.maximum(above - 1, 0)
     which = np.where(total - number.values[below] < number.values[above] - total, below, above)
     real = np.abs(number.values[which] - total) <= _SAME * np.maximum(1.0, np.abs(total))
-    errors: np.ndarray = np.maximum(hidden[real], 0) @ output - results[which[real]]
-    return errors
+    off: np.ndarray = np.maximum(hidden[real], 0) @ output - results[which[real]]
+    return off
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:
