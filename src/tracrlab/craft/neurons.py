@@ -454,12 +454,7 @@ def interpolation_neurons(number: Number, results: Float[np.ndarray, "value widt
     slope_in = np.append(np.full(len(knots), sign), 0.0)
     offset_in = np.append(-sign * knots, 1.0)
     output = np.concatenate([bends, base[None, :]])
-    used = output.any(axis=1)
-    slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
-    reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
-    reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
-    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
-    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+    return _polygon(number, slope_in, offset_in, output, results, dtype)
 
 
 def outward_neurons(number: Number, results: Float[np.ndarray, "value width"], dtype: NumberFormat) -> Neurons:
@@ -481,9 +476,21 @@ def outward_neurons(number: Number, results: Float[np.ndarray, "value width"], d
     bends = np.where(np.abs(bends) > 1e-9 * np.abs(slopes).max(initial=1e-300), bends, 0.0)
     slope_in, offset_in = np.append(signs, 0.0), np.append(-signs * knots, 1.0)
     output = np.concatenate([bends, results[[middle]]])
+    return _polygon(number, slope_in, offset_in, output, results, dtype)
+
+
+def _polygon(
+    number: Number,
+    slopes: Float[np.ndarray, " neuron"],
+    offsets: Float[np.ndarray, " neuron"],
+    output: Float[np.ndarray, "neuron width"],
+    results: Float[np.ndarray, "value width"],
+    dtype: NumberFormat,
+) -> Neurons:
+    """The neurons that write anything, with what they give beyond the results as noise."""
     used = output.any(axis=1)
-    slope_in, offset_in, output = slope_in[used], offset_in[used], output[used]
-    reads = [Read(read.variable, read.matrix * slope_in) for read in number.reads]
-    reads += [Read(variable, column[:, None] * offset_in) for variable, column in number.constant]
-    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
+    slopes, offsets, output = slopes[used], offsets[used], output[used]
+    reads = [Read(read.variable, read.matrix * slopes) for read in number.reads]
+    reads += [Read(variable, column[:, None] * offsets) for variable, column in number.constant]
+    samples = _step_errors(number, slopes, offsets, output, results, dtype)
     return Neurons(tuple(reads), output, Noise(number.constant_error, samples))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tracrlab.compiler.compact.forms import filled
 from tracrlab.compiler.compact.ir import (
     IMPOSSIBLE,
     IR,
@@ -194,10 +195,7 @@ class _Builder:
             gates.reshape(shape),
         )
         self.nodes.append(gate)
-        row = rows[active[0]]
-        known = np.flatnonzero(row >= 0)
-        latest = np.maximum(np.searchsorted(known, np.arange(len(row)), side="right") - 1, 0)
-        rough = self._rough(self.new[old.operands[noisy[0]]], row[known[latest]], title, values)
+        rough = self._rough(self.new[old.operands[noisy[0]]], filled(rows[active[0]]), title, values)
         return Cleaned(old.place, title, values, rough, gate, instead)
 
 

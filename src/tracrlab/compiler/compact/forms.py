@@ -89,7 +89,7 @@ def _form(
     np.maximum.at(places, group, entries)
     if ((entries != IMPOSSIBLE) & (places[group] != entries)).any():
         return None
-    places = _filled(places)
+    places = filled(places)
     changes = np.flatnonzero(places[1:] != places[:-1])
     gap = float(np.diff(numbers)[changes].min(initial=np.inf))
     grown = _growth(table, codes, analog)
@@ -119,7 +119,7 @@ def _growth(table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: 
     return grown
 
 
-def _filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
+def filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
     """Numbers that cannot occur get the result of the one before, so that there is no step."""
     known = np.flatnonzero(places != IMPOSSIBLE)
     if not len(known):
