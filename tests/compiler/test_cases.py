@@ -17,9 +17,9 @@ import tracrlab
 from benchmarks.depths import example_programs
 from tracrlab import rasp
 from tracrlab.compiler.compact.cases import cases, of_first_position
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Elementwise, Match, Source
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Elementwise, Match, Source
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, selector_width, tokens
 
 COMPARISONS: dict[Comparison, Callable[[int, int], bool]] = {

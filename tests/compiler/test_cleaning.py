@@ -15,7 +15,7 @@ import tracrlab
 from tracrlab.compiler import compact
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
 from tracrlab.compiler.compact.cleaning import with_clean_counts
-from tracrlab.compiler.compact.ir import IR, Cleaned, IRNode, Match, Pattern, Source, Total
+from tracrlab.compiler.ir.nodes import IR, Cleaned, IRNode, Match, Pattern, Source, Total
 from tracrlab.compiler.lower import Lowered
 from tracrlab.rasp.library import PROGRAMS
 

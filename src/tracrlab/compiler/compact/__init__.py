@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
 from tracrlab.compiler.compact.cleaning import with_clean_counts
-from tracrlab.compiler.compact.ir import IR
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Attempt, Passes
 from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.ir.nodes import IR
 from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable

@@ -8,13 +8,14 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from tracrlab.compiler.compact.build import Builder, Resolved
+from tracrlab.compiler.compact.carriers import Carrier, Feature
 from tracrlab.compiler.compact.claiming import TooManyCombinations
-from tracrlab.compiler.compact.ir import IR, Carrier, Feature, Total
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Attempt
 from tracrlab.compiler.compact.planning import Output, Plans, plan_carriers
 from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
+from tracrlab.compiler.ir.nodes import IR, Total
 from tracrlab.compiler.lower import Lowered
 from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from tracrlab.compiler.compact.affine import affine_read
+from tracrlab.compiler.compact.carriers import Carrier, Feature
 from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views_of
 from tracrlab.compiler.compact.forms import Form
-from tracrlab.compiler.compact.ir import Carrier, Cleaned, Copied, Feature, IRNode, Mean, Pattern, Rough, Source, Total
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.compact.planning import (
@@ -27,6 +27,7 @@ from tracrlab.compiler.compact.planning import (
     Stepped,
 )
 from tracrlab.compiler.construction import Construction
+from tracrlab.compiler.ir.nodes import Cleaned, Copied, IRNode, Mean, Pattern, Rough, Source, Total
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.heads import Scores

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.compiler.compact.expand import is_length, is_positions
-from tracrlab.compiler.compact.ir import Affine, IRNode, Match
 from tracrlab.compiler.compact.matching import is_equality
+from tracrlab.compiler.ir.nodes import Affine, IRNode, Match
 from tracrlab.shapes import Int
 
 _FEW = 128  # positions that a head tells apart by their numbers as they are

@@ -27,8 +27,8 @@ from math import prod
 import numpy as np
 
 from tracrlab.compiler.compact.expand import Expansion, is_positions, reduced
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, IRNode, Match
 from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, IRNode, Match
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 

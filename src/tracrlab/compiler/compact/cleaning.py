@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tracrlab.compiler.compact.forms import filled
-from tracrlab.compiler.compact.ir import (
+from tracrlab.compiler.compact.matching import equality_codes
+from tracrlab.compiler.ir.nodes import (
     IMPOSSIBLE,
     IR,
     Affine,
@@ -36,7 +37,6 @@ from tracrlab.compiler.compact.ir import (
     Source,
     Total,
 )
-from tracrlab.compiler.compact.matching import equality_codes
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Elementwise, IRNode, Source, Total
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, Elementwise, IRNode, Source, Total
 from tracrlab.shapes import Float, Int
 
 MAX_EXPANDED = 2**20

@@ -13,8 +13,9 @@ from math import prod
 
 import numpy as np
 
+from tracrlab.compiler.compact.carriers import Feature
 from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Affine, Feature, IRNode
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, IRNode
 from tracrlab.shapes import Float, Int
 
 _MAX_ATOMS = 4

@@ -6,8 +6,8 @@ from math import prod
 
 from tracrlab.compiler.compact.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.compact.forms import Form, best_form
-from tracrlab.compiler.compact.ir import Affine, Elementwise, IRNode, Mean, Rough, Source, Total
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.ir.nodes import Affine, Elementwise, IRNode, Mean, Rough, Source, Total
 
 _MAX_SUMS = 2**14  # a sum is not tabulated beyond, but read as a number
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.compact.ir import Feature, IRNode, Match, Pattern
+from tracrlab.compiler.compact.carriers import Feature
+from tracrlab.compiler.ir.nodes import IRNode, Match, Pattern
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Float, Int
 

@@ -12,7 +12,14 @@ import numpy as np
 from tracrlab.compiler.compact.carries import digit_match, digit_tables, named_position
 from tracrlab.compiler.compact.cases import cases, of_first_position
 from tracrlab.compiler.compact.expand import node_numbers
-from tracrlab.compiler.compact.ir import (
+from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.ridges import ridges
+from tracrlab.compiler.compact.staircase import digits, staircase
+from tracrlab.compiler.compact.totality import most_selected
+from tracrlab.compiler.domains import Analysis, too_many_values
+from tracrlab.compiler.graph import Node
+from tracrlab.compiler.ir.nodes import (
     IMPOSSIBLE,
     IR,
     Affine,
@@ -25,13 +32,6 @@ from tracrlab.compiler.compact.ir import (
     Source,
     Total,
 )
-from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.compact.ridges import ridges
-from tracrlab.compiler.compact.staircase import digits, staircase
-from tracrlab.compiler.compact.totality import most_selected
-from tracrlab.compiler.domains import Analysis, too_many_values
-from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.folding import Slots, fold_predicate, fold_table
 from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.compiler.sums import WholeSum, node_affine_function

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.compiler.compact.carriers import Carrier, Feature
 from tracrlab.compiler.compact.demands import Demands, too_large
 from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.forms import Form, best_form
-from tracrlab.compiler.compact.ir import (
+from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.compact.matching import BY_BITS, BY_CLASSES, Limits, PatternFeatures, pattern_features
+from tracrlab.compiler.compact.passes import Attempt
+from tracrlab.compiler.compact.totality import always_selects
+from tracrlab.compiler.ir.nodes import (
     IR,
     Affine,
-    Carrier,
     Cleaned,
     Copied,
     Elementwise,
-    Feature,
     IRNode,
     Match,
     Mean,
@@ -25,10 +28,6 @@ from tracrlab.compiler.compact.ir import (
     Source,
     Total,
 )
-from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.compact.matching import BY_BITS, BY_CLASSES, Limits, PatternFeatures, pattern_features
-from tracrlab.compiler.compact.passes import Attempt
-from tracrlab.compiler.compact.totality import always_selects
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, box_cover
 from tracrlab.shapes import Float

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tracrlab.compiler.compact.expand import is_length, is_positions, node_numbers
-from tracrlab.compiler.compact.ir import IMPOSSIBLE, Elementwise, IRNode, Match, Pattern, Source
 from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Elementwise, IRNode, Match, Pattern, Source
 from tracrlab.shapes import Int
 
 

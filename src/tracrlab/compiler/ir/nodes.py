@@ -1,4 +1,4 @@
-"""The program as compact mode sees it: values by number, tables over them, and patterns of attention.
+"""The nodes of a program: values by number, tables over them, and patterns of attention.
 
 Every node has a finite list of values, ``None`` among them where it can occur, and speaks of them by their places in
 the list. Names and functions are gone, so two nodes that mean the same are the same.
@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 
-from tracrlab.compiler.compact.affine import in_span
 from tracrlab.rasp.values import Value, is_finite_number
 from tracrlab.shapes import Bool, Float, Int
 
@@ -189,29 +188,6 @@ class Cleaned(IRNode):
     @property
     def inputs(self) -> tuple[IRNode, ...]:
         return (self.rough, self.gate) if self.gate else (self.rough,)
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A node that is stored, as a code or as what attention leaves for it."""
-
-    node: IRNode
-    raw: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Feature:
-    """Features of a node, a column each; ``exact``: clean values are wanted, not quantities with rounding errors."""
-
-    node: IRNode
-    columns: Float[np.ndarray, "value feature"]
-    exact: bool = True
-
-
-def is_raw(node: IRNode, features: Float[np.ndarray, "value feature"]) -> bool:
-    """Whether these features of a node are linear in what attention leaves for it."""
-    table = node.raw_table()
-    return table is not None and in_span(table, features)
 
 
 @dataclass(frozen=True, eq=False)
