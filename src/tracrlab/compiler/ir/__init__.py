@@ -1,1 +1,4 @@
-"""The intermediate representation between a program and its components: ``nodes``, their ``text`` and their meaning."""
+"""The intermediate representation between a program and its components.
+
+``nodes`` are what it consists of; ``text`` prints them and ``parse`` reads them again; ``evaluate`` is their meaning.
+"""
