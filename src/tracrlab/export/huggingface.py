@@ -27,7 +27,7 @@ def to_huggingface(model: CompiledModel, readout: ClassReadout, *, dtype: torch.
     for package in ("torch", "transformers", "tokenizers"):
         require(package, extra="huggingface", purpose="to_huggingface")
     from tracrlab.export.modeling_tracrlab import TracrLabConfig, TracrLabForTokenClassification
-    from tracrlab.model.torch_model import parameters
+    from tracrlab.learn.transformer import parameters
 
     config = model.config
     settings = TracrLabConfig(

@@ -47,7 +47,7 @@ def to_transformer_lens(
     require("transformer_lens", extra="transformer-lens", purpose="to_transformer_lens")
     import torch
 
-    from tracrlab.model.torch_model import parameters
+    from tracrlab.learn.transformer import parameters
 
     tensors = parameters(model.weights, readout, device=device, dtype=dtype)
     config = model.config

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tracrlab.export.jax import Apply, Params
     from tracrlab.export.pretrained import Pretrained
     from tracrlab.export.targets import Activation, Target
-    from tracrlab.model.torch_model import Transformer
+    from tracrlab.learn.transformer import Transformer
     from tracrlab.rasp.expressions import SOp
     from tracrlab.verify.certificate import Certificate
     from tracrlab.viz.figures.plot import Kind
@@ -185,7 +185,7 @@ class CompiledModel:
             ValueError, PrecisionError: as for :meth:`readout`; or weights are beyond the range of ``dtype``.
         """
         require("torch", extra="torch", purpose="to_torch")
-        from tracrlab.model.torch_model import torch_model
+        from tracrlab.learn.transformer import torch_model
 
         readout = self.readout(logits, margin)
         return torch_model(self.config, self.weights, readout, device=device, dtype=dtype, fused=fused)

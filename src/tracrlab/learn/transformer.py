@@ -1,14 +1,18 @@
-"""A compiled model in PyTorch, read top to bottom: the same transformer as ``forward.py``, batched, hooked, trainable.
+"""The transformer in PyTorch, read top to bottom: compiled models, batched, hooked and trainable, and ordinary ones.
 
-Names and axis order of parameters and hook points are those of TransformerLens. No biases but one, at the unembedding,
-and no layer norm. ``b`` is batch, ``p`` position, ``q`` query, ``k`` key, ``h`` head, ``d`` d_model, ``e`` d_head.
+The same forward pass as :mod:`tracrlab.model.forward`. Names and axis order of parameters and hook points are those of
+TransformerLens. A compiled model has ReLU neurons, no biases but one, at the unembedding, and no layer norm; models
+that are trained may have all of that (:class:`Form`). ``b`` is batch, ``p`` position, ``q`` query, ``k`` key, ``h``
+head, ``d`` d_model, ``e`` d_head.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +25,19 @@ from tracrlab.model.readout import Readout
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.weights import Weights, state_dict
 from tracrlab.rasp.values import Value
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a transformer has beyond a compiled one: the kind of its neurons, biases, layer norm before each sublayer.
+
+    ``fused`` allows fused attention, which has no second derivatives.
+    """
+
+    activation: Literal["relu", "gelu"] = "relu"
+    biases: bool = False
+    layer_norm: bool = False
+    fused: bool = True
 
 
 class HookPoint(nn.Identity):
@@ -63,32 +80,41 @@ class Attention(nn.Module):
     power of two, which is exact before as well as after, or where a kernel exists that is known to divide the sums.
     """
 
-    def __init__(self, config: ModelConfig, fused: bool) -> None:
+    b_Q: nn.Parameter | None
+    b_K: nn.Parameter | None
+    b_V: nn.Parameter | None
+    b_O: nn.Parameter | None
+
+    def __init__(self, config: ModelConfig, form: Form) -> None:
         super().__init__()
         projection = (config.n_heads, config.d_model, config.d_head)
         self.W_Q = nn.Parameter(torch.empty(projection))
         self.W_K = nn.Parameter(torch.empty(projection))
         self.W_V = nn.Parameter(torch.empty(projection))
         self.W_O = nn.Parameter(torch.empty(config.n_heads, config.d_head, config.d_model))
+        for name in ("b_Q", "b_K", "b_V"):
+            self.register_parameter(name, _bias(form, config.n_heads, config.d_head))
+        self.register_parameter("b_O", _bias(form, config.d_model))
         self.hook_q, self.hook_k, self.hook_v = HookPoint(), HookPoint(), HookPoint()
         self.hook_attn_scores, self.hook_pattern = HookPoint(), HookPoint()
         self.hook_z, self.hook_result = HookPoint(), HookPoint()
         self.divisor = math.sqrt(config.d_head)
-        self.fused = fused
+        self.fused = form.fused
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        q = self.hook_q(torch.einsum("bpd,hde->bphe", x, self.W_Q)).transpose(1, 2)  # [b, h, p, e]
-        k = self.hook_k(torch.einsum("bpd,hde->bphe", x, self.W_K)).transpose(1, 2)
-        v = self.hook_v(torch.einsum("bpd,hde->bphe", x, self.W_V)).transpose(1, 2)
+    def forward(self, q_input: Tensor, k_input: Tensor, v_input: Tensor, visible: Tensor) -> Tensor:
+        """What is written, [b, p, d]; the inputs are [b, p, d], or [b, p, h, d] where those of heads differ."""
+        q = self.hook_q(_projected(q_input, self.W_Q, self.b_Q)).transpose(1, 2)  # [b, h, p, e]
+        k = self.hook_k(_projected(k_input, self.W_K, self.b_K)).transpose(1, 2)
+        v = self.hook_v(_projected(v_input, self.W_V, self.b_V)).transpose(1, 2)
         if self.fused and not (self.hook_attn_scores.is_watched or self.hook_pattern.is_watched):
             z = self.mix(q, k, v, visible)
         else:
             z = self.hook_pattern(self.pattern(q, k, visible)) @ v
         z = self.hook_z(z.transpose(1, 2))  # [b, p, h, e]
         if not self.hook_result.is_watched:
-            return torch.einsum("bphe,hed->bpd", z, self.W_O)
+            return _plus(torch.einsum("bphe,hed->bpd", z, self.W_O), self.b_O)
         result: Tensor = self.hook_result(torch.einsum("bphe,hed->bphd", z, self.W_O))  # what each head writes
-        return result.sum(dim=2)
+        return _plus(result.sum(dim=2), self.b_O)
 
     def pattern(self, q: Tensor, k: Tensor, visible: Tensor) -> Tensor:
         """How much each query attends to each key, [b, h, q, k]."""
@@ -107,36 +133,83 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """One hidden layer of ReLU neurons."""
+    """One hidden layer of neurons."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    b_in: nn.Parameter | None
+    b_out: nn.Parameter | None
+
+    def __init__(self, config: ModelConfig, form: Form) -> None:
         super().__init__()
         self.W_in = nn.Parameter(torch.empty(config.d_model, config.d_mlp))
         self.W_out = nn.Parameter(torch.empty(config.d_mlp, config.d_model))
+        self.register_parameter("b_in", _bias(form, config.d_mlp))
+        self.register_parameter("b_out", _bias(form, config.d_model))
         self.hook_pre, self.hook_post = HookPoint(), HookPoint()
+        self.activation = functional.relu if form.activation == "relu" else functional.gelu
 
     def forward(self, x: Tensor) -> Tensor:
-        pre = self.hook_pre(x @ self.W_in)
-        post: Tensor = self.hook_post(pre.relu())
-        return post @ self.W_out
+        pre = self.hook_pre(_plus(x @ self.W_in, self.b_in))
+        post: Tensor = self.hook_post(self.activation(pre))
+        return _plus(post @ self.W_out, self.b_out)
+
+
+class LayerNorm(nn.Module):
+    """Layer norm, with a weight and a bias for each dimension."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.empty(config.d_model)), nn.Parameter(torch.empty(config.d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, x.shape[-1:], self.w, self.b)
 
 
 class Block(nn.Module):
-    """A layer: attention, then the MLP, each added to the residual stream."""
+    """A layer: attention, then the MLP, each added to the residual stream.
 
-    def __init__(self, config: ModelConfig, fused: bool) -> None:
+    What heads read as queries, keys and values, and what the MLP reads, passes through hook points of its own: there an
+    edge, what one part reads of another, can be replaced. It comes before the layer norm, where it is still a sum.
+    """
+
+    def __init__(self, config: ModelConfig, form: Form) -> None:
         super().__init__()
+        self.n_heads = config.n_heads
         self.hook_resid_pre = HookPoint()
-        self.attn = Attention(config, fused)
+        self.hook_q_input, self.hook_k_input, self.hook_v_input = HookPoint(), HookPoint(), HookPoint()
+        self.ln1 = _norm(config, form)
+        self.attn = Attention(config, form)
         self.hook_attn_out, self.hook_resid_mid = HookPoint(), HookPoint()
-        self.mlp = MLP(config)
+        self.hook_mlp_in, self.ln2 = HookPoint(), _norm(config, form)
+        self.mlp = MLP(config, form)
         self.hook_mlp_out, self.hook_resid_post = HookPoint(), HookPoint()
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
         x = self.hook_resid_pre(x)
-        x = self.hook_resid_mid(x + self.hook_attn_out(self.attn(x, visible)))
-        x = self.hook_resid_post(x + self.hook_mlp_out(self.mlp(x)))
+        normed = self.ln1(x)
+        q, k, v = (
+            self.ln1(hook(x[:, :, None].repeat(1, 1, self.n_heads, 1))) if hook.is_watched else normed
+            for hook in (self.hook_q_input, self.hook_k_input, self.hook_v_input)
+        )
+        x = self.hook_resid_mid(x + self.hook_attn_out(self.attn(q, k, v, visible)))
+        x = self.hook_resid_post(x + self.hook_mlp_out(self.mlp(self.ln2(self.hook_mlp_in(x)))))
         return x
+
+
+def _bias(form: Form, *shape: int) -> nn.Parameter | None:
+    return nn.Parameter(torch.empty(shape)) if form.biases else None
+
+
+def _norm(config: ModelConfig, form: Form) -> nn.Module:
+    return LayerNorm(config) if form.layer_norm else nn.Identity()
+
+
+def _plus(x: Tensor, bias: Tensor | None) -> Tensor:
+    return x if bias is None else x + bias
+
+
+def _projected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """[b, p, h, e] of x [b, p, d], or [b, p, h, d]."""
+    return _plus(torch.einsum("bpd,hde->bphe" if x.ndim == 3 else "bphd,hde->bphe", x, weight), bias)
 
 
 class Unembed(nn.Module):
@@ -152,17 +225,16 @@ class Unembed(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A compiled model: token ids that begin with BOS and are padded at the end, to logits.
+    """Token ids that begin with BOS and are padded at the end, to logits; ``readout`` says what these mean."""
 
-    ``readout`` says what the logits mean; ``fused`` allows fused attention, which has no second derivatives.
-    """
-
-    def __init__(self, config: ModelConfig, readout: Readout, *, fused: bool = True) -> None:
+    def __init__(self, config: ModelConfig, readout: Readout, form: Form | None = None) -> None:
         super().__init__()
-        self.config, self.readout = config, readout
+        form = form or Form()
+        self.config, self.readout, self.form = config, readout, form
         self.embed, self.hook_embed = Embed(config), HookPoint()
         self.pos_embed, self.hook_pos_embed = PosEmbed(config), HookPoint()
-        self.blocks = nn.ModuleList(Block(config, fused) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block(config, form) for _ in range(config.n_layers))
+        self.ln_final = _norm(config, form)
         self.unembed = Unembed(config, len(readout.b_U))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -179,8 +251,13 @@ class Transformer(nn.Module):
         x = self.hook_embed(self.embed(ids)) + self.hook_pos_embed(self.pos_embed(ids))
         for block in self.blocks:
             x = block(x, visible)
-        logits: Tensor = self.unembed(x)
+        logits: Tensor = self.unembed(self.ln_final(x))
         return logits
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.embed.W_E.device
 
     def _visible(self, ids: Tensor) -> Tensor:
         """Which keys each query may attend to, [b, 1, q, k]: no padding, and under a causal mask nothing later."""
@@ -195,7 +272,7 @@ class Transformer(nn.Module):
         Raises:
             InputError: a token is not in the vocabulary, or a sequence is too long.
         """
-        return torch.as_tensor(encode_batch(self.config, sequences), device=self.embed.W_E.device)
+        return torch.as_tensor(encode_batch(self.config, sequences), device=self.device)
 
     def decode(self, logits: Tensor, ids: Tensor) -> list[list[Value]]:
         """The answers in the logits of a batch, for each sequence and token."""
@@ -245,7 +322,7 @@ def torch_model(
         PrecisionError: the weights are beyond the range of ``dtype``.
     """
     with torch.device("meta"):
-        model = Transformer(config, readout, fused=fused)
+        model = Transformer(config, readout, Form(fused=fused))
     model.load_state_dict(parameters(weights, readout, device=device, dtype=dtype), assign=True)
     return model
 

@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 import tracrlab
+from tests.learn.plain_transformer import FORMS, random_transformer, some_ids
 from tests.library_models import MODELS, library_inputs, library_model
 from tests.model.cases import CASES, inputs_of, model_of
 from tests.model.test_forward import transformer
 from tracrlab import CompiledModel
 from tracrlab.errors import InputError, PrecisionError
+from tracrlab.learn.transformer import Form, Transformer, torch_model
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.readout import RawReadout
-from tracrlab.model.torch_model import Transformer, torch_model
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.library import PROGRAMS
 
@@ -128,6 +129,18 @@ def test_weights_beyond_a_format_are_refused() -> None:
         model_of("fractions").to_torch(margin=1000, dtype=torch.float16)
 
 
+@settings(max_examples=30)
+@given(FORMS, st.booleans(), seeds)
+def test_biases_norms_and_other_neurons_are_those_of_a_plain_transformer(form: Form, causal: bool, seed: int) -> None:
+    module, plain = random_transformer(form, causal=causal, seed=seed)
+    ids = some_ids(module.config)
+    watched, _ = module.run_with_cache(ids)
+    for logits in (module(ids), watched):
+        for row, found in zip(ids.tolist(), logits.detach().numpy(), strict=True):
+            there = np.array(row) != module.config.pad_id
+            np.testing.assert_allclose(found[there], plain.run(row)[0][there], rtol=1e-9, atol=1e-9)
+
+
 # A module ------------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +200,12 @@ def test_it_compiles_into_one_graph() -> None:
     assert torch.equal(pickle.loads(run.stdout), module(ids))
 
 
+def test_it_says_where_it_is() -> None:
+    module = model_of("hist").to_torch()
+    assert module.device == torch.device("cpu") == module.encode(["a"]).device
+    assert module.to("meta").device == torch.device("meta")
+
+
 def test_bad_ids_are_refused() -> None:
     module = model_of("hist").to_torch()
     with pytest.raises(InputError, match="the ids have 1 axes"):
@@ -229,6 +248,42 @@ def test_the_cache_holds_what_happens_in_numpy(name: str) -> None:
         assert np.allclose(own["attn.hook_result"].sum(axis=1), own["hook_attn_out"], **near)
         assert np.allclose(np.maximum(own["mlp.hook_pre"], 0), own["mlp.hook_post"], **near)
         assert np.allclose(own["hook_resid_pre"] + own["hook_attn_out"] + own["hook_mlp_out"], mlp.residual, **near)
+
+
+@pytest.mark.parametrize("form", [Form(), Form("gelu", biases=True, layer_norm=True)], ids=str)
+@pytest.mark.parametrize("reader", ["a1.h0<q>", "a1.h1<k>", "a0.h1<v>", "m1"])
+def test_what_one_part_reads_can_be_edited(form: Form, reader: str) -> None:
+    """As if one edge into it, of all that there are, carried something more, and nothing else."""
+    module, plain = random_transformer(form)
+    ids, more = some_ids(module.config)[:1], np.array([0.0, 1, 3, -1, 2])[:, None] * [1.0, -2, 3, 0, 0.5]
+    node, _, kind = reader.removesuffix(">").partition("<")
+    layer = int(node[1])
+    point = f"blocks.{layer}.hook_{kind}_input" if kind else f"blocks.{layer}.hook_mlp_in"
+
+    def edit(read: torch.Tensor) -> torch.Tensor:
+        own = read.clone()
+        (own[:, :, int(node[-1])] if kind else own).add_(torch.as_tensor(more))
+        return own
+
+    handle = module.get_submodule(point).register_forward_hook(lambda point, inputs, output: edit(output))
+    logits = module(ids)[0].detach().numpy()
+    handle.remove()
+    tokens = plain.run(ids[0].tolist())[1]["tokens"]
+    wanted = plain.run(ids[0].tolist(), edges={f"tokens->{reader}": tokens + more})[0]
+    assert not np.allclose(logits, module(ids)[0].detach().numpy())
+    np.testing.assert_allclose(logits, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_what_nobody_watches_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs of heads are copied only where somebody listens to them."""
+    module = model_of("steps").to_torch()
+    ids, copies = module.encode(["abc"]), list[torch.Tensor]()
+    repeat = torch.Tensor.repeat
+    monkeypatch.setattr(torch.Tensor, "repeat", lambda x, *sizes: copies.append(x) or repeat(x, *sizes))
+    module(ids)
+    assert not copies
+    module.run_with_cache(ids, ["blocks.0.hook_k_input"])
+    assert len(copies) == 1
 
 
 def test_the_cache_holds_what_is_asked_for() -> None:

@@ -1,0 +1,1 @@
+"""PyTorch for all that trains a transformer or intervenes in one."""
