@@ -107,6 +107,10 @@ class ExportError(TracrLabError):
     """A model cannot be said in another library's format."""
 
 
+class InterventionError(TracrLabError):
+    """An intervention does not fit the model: there is no such place in it, or something else belongs there."""
+
+
 class CompressionError(TracrLabError):
     """A compression cannot be trained, continued, read or written as asked for."""
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tracrlab.errors import InputError, PrecisionError
+from tracrlab.model.circuit import constant_embeddings
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.readout import Readout
 from tracrlab.model.tokenizer import encode_batch
@@ -50,10 +51,13 @@ class HookPoint(nn.Identity):
 
 
 class Embed(nn.Module):
-    """Token ids to vectors."""
+    """Token ids to vectors; ``constant`` is what of them is no token's own, where that is known."""
+
+    constant: Tensor | None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.register_buffer("constant", None, persistent=False)
         self.W_E = nn.Parameter(torch.empty(config.d_vocab, config.d_model))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -61,10 +65,13 @@ class Embed(nn.Module):
 
 
 class PosEmbed(nn.Module):
-    """A vector for each position, BOS being position 0."""
+    """A vector for each position, BOS being position 0; ``constant`` as in :class:`Embed`."""
+
+    constant: Tensor | None
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.register_buffer("constant", None, persistent=False)
         self.W_pos = nn.Parameter(torch.empty(config.n_ctx, config.d_model))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -324,6 +331,8 @@ def torch_model(
     with torch.device("meta"):
         model = Transformer(config, readout, Form(fused=fused))
     model.load_state_dict(parameters(weights, readout, device=device, dtype=dtype), assign=True)
+    like, constants = model.embed.W_E, constant_embeddings(config, weights)
+    model.embed.constant, model.pos_embed.constant = (torch.tensor(each).to(like) for each in constants)
     return model
 
 

@@ -11,9 +11,10 @@ written to a dimension is there until the dimension is cleared for something els
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
 
 import numpy as np
 
@@ -80,22 +81,81 @@ class Node:
             case _:
                 return self.kind
 
+    @classmethod
+    def parse(cls, text: str) -> Node:
+        """The part that prints as ``text``.
+
+        Raises:
+            ValueError: none does.
+        """
+        if head := re.fullmatch(r"a(\d+)\.h(\d+)", text):
+            return cls("attn", int(head[1]), int(head[2]))
+        if mlp := re.fullmatch(r"m(\d+)", text):
+            return cls("mlp", int(mlp[1]))
+        if text in ("tokens", "positions", "constant", "logits"):
+            return cls(cast(NodeKind, text))
+        raise ValueError(f"{text!r} is no part of a model; parts are tokens, positions, constant, a0.h1, m0 and logits")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What a part reads, through the matrix ``kind``; prints as ``a1.h0<q>``, ``m0``, ``logits``."""
+
+    target: Node
+    kind: EdgeKind
+
+    def __str__(self) -> str:
+        return f"{self.target}<{self.kind}>" if self.kind in ("q", "k", "v") else str(self.target)
+
+    @classmethod
+    def parse(cls, text: str) -> Reader:
+        """The reader that prints as ``text``.
+
+        Raises:
+            ValueError: none does.
+        """
+        name, bracket, kind = text.removesuffix(">").partition("<")
+        target = Node.parse(name)
+        kinds = ("q", "k", "v") if target.kind == "attn" else ("mlp", "logits")
+        found = kind if bracket else target.kind
+        if found not in kinds or str(reader := cls(target, cast(EdgeKind, found))) != text:
+            raise ValueError(f"{text!r} reads nothing; readers are a1.h0<q>, a1.h0<k>, a1.h0<v>, m0 and logits")
+        return reader
+
 
 @dataclass(frozen=True)
 class Edge:
     """``target`` reads what ``source`` writes, through the matrix ``kind``; prints as ``m0->a1.h0<v>``.
 
-    ``is_constant``: what passes is the same at every token of every input, such as the constant ``one``.
+    ``is_constant``: what passes is the same at every token of every input, such as the constant ``one``. It is no part
+    of the edge's identity.
     """
 
     source: Node
     target: Node
     kind: EdgeKind
-    is_constant: bool
+    is_constant: bool = field(default=False, compare=False)
+
+    @property
+    def reader(self) -> Reader:
+        """The end of the edge."""
+        return Reader(self.target, self.kind)
 
     def __str__(self) -> str:
-        suffix = f"<{self.kind}>" if self.kind in ("q", "k", "v") else ""
-        return f"{self.source}->{self.target}{suffix}"
+        return f"{self.source}->{self.reader}"
+
+    @classmethod
+    def parse(cls, text: str) -> Edge:
+        """The edge that prints as ``text``.
+
+        Raises:
+            ValueError: none does.
+        """
+        source, arrow, reader = text.partition("->")
+        if not arrow:
+            raise ValueError(f"{text!r} is no edge; edges are written as a0.h1->m0 and m0->a1.h0<v>")
+        end = Reader.parse(reader)
+        return cls(Node.parse(source), end.target, end.kind)
 
 
 @dataclass(frozen=True)
@@ -116,6 +176,31 @@ class Circuit:
             if implementation.expression == name:
                 return implementation
         raise KeyError(f"no expression {name!r}; there are {', '.join(each.expression for each in self.expressions)}")
+
+
+def possible_edges(n_layers: int, n_heads: int, *, constant: bool = True) -> tuple[Edge, ...]:
+    """Every edge that a transformer of this shape has, in the order of the sublayers of targets and then of sources.
+
+    ``constant``: whether constants of the embedding are a part of their own, as in compiled models.
+    """
+    written = [Node("tokens"), Node("positions"), *([Node("constant")] if constant else [])]
+    edges: list[Edge] = []
+    for layer in range(n_layers):
+        heads, mlp = [Node("attn", layer, head) for head in range(n_heads)], Node("mlp", layer)
+        kinds: tuple[EdgeKind, ...] = ("q", "k", "v")
+        edges += [Edge(source, head, kind) for head in heads for source in written for kind in kinds]
+        written += heads
+        edges += [Edge(source, mlp, "mlp") for source in written]
+        written.append(mlp)
+    return (*edges, *(Edge(source, Node("logits"), "logits") for source in written))
+
+
+def constant_embeddings(
+    config: ModelConfig, weights: Weights
+) -> tuple[Float[np.ndarray, "d_vocab d_model"], Float[np.ndarray, "n_ctx d_model"]]:
+    """What of the embeddings of tokens and positions is no token's and no position's: the part ``constant``."""
+    constant = ~_varying_dimensions(config, weights)
+    return weights.W_E * constant, weights.W_pos * constant
 
 
 def model_circuit(
@@ -222,13 +307,19 @@ def _embedding_writers(config: ModelConfig, weights: Weights) -> list[_Writer]:
     n_tokens = len(config.vocab)
     tokens = weights.W_E[: n_tokens + 1]  # BOS is the last
     positions = np.roll(weights.W_pos, -1, axis=0)  # so it is here
-    varies = _varies(tokens[:n_tokens]) | _varies(positions[: config.max_seq_len])
+    varies = _varying_dimensions(config, weights)
     constant = np.concatenate([tokens, positions]) * ~varies
     return [
         _Writer(Node("tokens"), -1, tokens * varies, n_tokens),
         _Writer(Node("positions"), -1, positions * varies, config.max_seq_len),
         _Writer(Node("constant"), -1, constant, 0),
     ]
+
+
+def _varying_dimensions(config: ModelConfig, weights: Weights) -> Bool[np.ndarray, " d_model"]:
+    """The dimensions that an ordinary token or a later position varies."""
+    varying: np.ndarray = _varies(weights.W_E[: len(config.vocab)]) | _varies(weights.W_pos[1 : config.n_ctx])
+    return varying
 
 
 def _varies(rows: Float[np.ndarray, "row column"]) -> np.ndarray:
