@@ -16,10 +16,10 @@ from oracles import every_input
 import tracrlab
 from benchmarks.depths import example_programs
 from tracrlab import rasp
-from tracrlab.compiler.compact.cases import cases, of_first_position
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
 from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Elementwise, Match, Source
+from tracrlab.compiler.ir.rewrites.cases import cases, of_first_position
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, selector_width, tokens
 
 COMPARISONS: dict[Comparison, Callable[[int, int], bool]] = {
@@ -72,8 +72,6 @@ def test_a_pair_satisfies_one_alternative_if_it_satisfies_the_matches_and_otherw
         for queries, keys in chosen
     ]
     layers = Layers(2**15, Passes())
-    for node in (token, place, *compared):
-        layers.add(node)
     alternatives = cases(matches, None, layers)
     assume(alternatives is not None)
     assert alternatives is not None

@@ -14,8 +14,8 @@ from oracles import ORACLES, agree, every_input, random_input
 import tracrlab
 from tracrlab.compiler import compact
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
-from tracrlab.compiler.compact.cleaning import with_clean_counts
 from tracrlab.compiler.ir.nodes import IR, Cleaned, IRNode, Match, Pattern, Source, Total
+from tracrlab.compiler.ir.rewrites.cleaning import with_clean_counts
 from tracrlab.compiler.lower import Lowered
 from tracrlab.rasp.library import PROGRAMS
 
@@ -98,11 +98,12 @@ def counting_twice(queries: int, matrix: np.ndarray) -> IR:
     """A program that compares two counts, of ``queries`` values and of the others, and counts where that holds."""
     tokens = Source(0, "tokens", ("a", "b"), True)
     same = Pattern((Match(tokens, tokens, np.eye(2, dtype=bool)),), True, True, max(matrix.shape))
+    other = Pattern((Match(tokens, tokens, ~np.eye(2, dtype=bool)),), True, False, max(matrix.shape))
     query = Total(1, "query", tuple(range(queries)), same, None)
-    key = Total(2, "key", tuple(range(matrix.shape[1])), same, None)
+    key = Total(2, "key", tuple(range(matrix.shape[1])), other, None)
     pattern = Pattern((Match(query, key, matrix),), True, False, max(matrix.shape))
     result = Total(3, "result", tuple(range(max(matrix.shape))), pattern, None)
-    return IR((tokens, query, key, result), result, False)
+    return IR((tokens, query, key, result), result, max(matrix.shape), causal=False)
 
 
 def clean_matches(ir: IR) -> tuple[Match, ...]:

@@ -16,8 +16,8 @@ from benchmarks.random_programs import random_program
 from tracrlab import rasp
 from tracrlab.compiler.compact.affine import affine_basis, affine_read, stored_columns
 from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.compact.ridges import ridges
-from tracrlab.compiler.compact.staircase import digits, staircase
+from tracrlab.compiler.ir.rewrites.digits import digits, staircase
+from tracrlab.compiler.ir.rewrites.ridges import ridges
 from tracrlab.errors import CompileError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, tokens
 from tracrlab.rasp.library import PROGRAMS

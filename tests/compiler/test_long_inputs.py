@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracles import ORACLES, random_input
 
 import tracrlab
-from tracrlab.compiler.compact.carries import NamedPosition, digit_tables
+from tracrlab.compiler.ir.rewrites.carries import NamedPosition, digit_tables
 from tracrlab.craft.claims import HeadClaim
 from tracrlab.model.claims_json import claims_from_json, claims_to_json
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, tokens

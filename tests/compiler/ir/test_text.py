@@ -12,9 +12,9 @@ from benchmarks.random_programs import random_program
 from tests.compiler.ir.representations import representation
 from tests.library_models import LENGTH
 from tests.oracles import SMALL_VOCABS
-from tracrlab.compiler.compact.cleaning import with_clean_counts
 from tracrlab.compiler.ir.nodes import Affine, Cleaned, Mean, Rough, Total
 from tracrlab.compiler.ir.parse import parse_ir
+from tracrlab.compiler.ir.rewrites.cleaning import with_clean_counts
 from tracrlab.compiler.ir.text import ir_text, value_text
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
@@ -34,7 +34,7 @@ def test_the_text_of_a_histogram() -> None:
         '%1 "indices" @1: positions -> 0..3',
         "&0: %0 ~ %0 [100/010/001], counts, always, most 4",
         '%2 "hist" @3: total &0 -> 1..4',
-        "answer %2",
+        "answer %2, 4 tokens at most",
     ]
 
 
@@ -72,7 +72,9 @@ def test_clean_counts_are_read_as_they_are_printed() -> None:
 @given(st.lists(VALUES, min_size=1, max_size=6))
 def test_values_of_all_kinds_are_read_as_they_are_printed(values: list[Value]) -> None:
     table = " ".join(map(str, range(len(values))))
-    ir = parse_ir(f'%0 "tokens" @0: tokens -> 1\n%1 "x" @1: map [{table}] -> {_listed(values)}\nanswer %1')
+    ir = parse_ir(
+        f'%0 "tokens" @0: tokens -> 1\n%1 "x" @1: map [{table}] -> {_listed(values)}\nanswer %1, 3 tokens at most'
+    )
     assert list(map(value_key, ir.output.values)) == list(map(value_key, values))
 
 
@@ -83,10 +85,10 @@ def _listed(values: list[Value]) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("answer %0", "%0 is read before it is described"),
-        ('%0 "x" @0: map %1 [0] -> 1\nanswer %0', "%1 is read before it is described"),
-        ('%0 "x" @0: total &0 -> 0..3\nanswer %0', "&0 is used before it is described"),
-        ('%0 "x" @0: tokenz -> 1\nanswer %0', "line 1, column 12"),
+        ("answer %0, 3 tokens at most", "%0 is read before it is described"),
+        ('%0 "x" @0: map %1 [0] -> 1\nanswer %0, 3 tokens at most', "%1 is read before it is described"),
+        ('%0 "x" @0: total &0 -> 0..3\nanswer %0, 3 tokens at most', "&0 is used before it is described"),
+        ('%0 "x" @0: tokenz -> 1\nanswer %0, 3 tokens at most', "line 1, column 12"),
         ('%0 "x" @0: tokens -> 1', "the end"),
     ],
 )
@@ -96,6 +98,6 @@ def test_what_is_no_representation_is_refused(text: str, message: str) -> None:
 
 
 def test_factors_are_fractions() -> None:
-    ir = parse_ir('%0 "i" @0: positions -> 0..3\n%1 "x" @1: sum 1/3 + -2/3 %0 -> ratio 1/3, ratio -1/3\nanswer %1')
+    ir = parse_ir('%0 "i" @0: positions -> 0..3\n%1 "x" @1: sum 1/3 + -2/3 %0 -> 1, 2\nanswer %1, 3 tokens at most')
     assert isinstance(ir.output, Affine)
     assert (ir.output.offset, ir.output.factors) == (Fraction(1, 3), (Fraction(-2, 3),))

@@ -1,7 +1,7 @@
 """Stage 3 of compact mode: the same function with few dimensions, heads and neurons.
 
-``normalise`` strips the program to its meaning, ``planning`` decides from the output backwards what must be stored and
-how it is computed, ``build`` makes the components.
+The program's representation is rewritten, by the rules of ``ir.rewrites``; ``planning`` decides from the output
+backwards what must be stored and how it is computed, ``build`` makes the components.
 """
 
 from __future__ import annotations
@@ -10,18 +10,24 @@ from contextlib import suppress
 from dataclasses import replace
 
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
-from tracrlab.compiler.compact.cleaning import with_clean_counts
 from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.compact.normalise import normalise
 from tracrlab.compiler.compact.passes import Attempt, Passes
 from tracrlab.compiler.domains import Analysis
-from tracrlab.compiler.ir.nodes import IR
+from tracrlab.compiler.ir.build import build_ir, require_all_means
+from tracrlab.compiler.ir.nodes import IR, IRNode
+from tracrlab.compiler.ir.pool import Pool, in_turn, rewritten
+from tracrlab.compiler.ir.rewrites.carries import by_carries
+from tracrlab.compiler.ir.rewrites.cases import by_cases, without_first
+from tracrlab.compiler.ir.rewrites.cleaning import with_clean_counts
+from tracrlab.compiler.ir.rewrites.digits import by_digits
+from tracrlab.compiler.ir.rewrites.ridges import by_ridges
+from tracrlab.compiler.ir.rewrites.signs import signs_by_sums
 from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable
 from tracrlab.errors import DomainTooLargeError
 
-__all__ = ["Passes", "lower_compact"]
+__all__ = ["Passes", "lower_compact", "representations"]
 
 _MARGIN = 1 / 16  # of the usual precision is asked of numbers where that has turned out not to be there
 _MANY = 1024  # positions for which attempts take long, so that counts that are too noisy are cleaned at once
@@ -44,13 +50,12 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     if analysis.max_length <= _FEW:
         by_classes = [replace(each, count_by_classes=True) for each in attempts[2:]]
         attempts = [*attempts[:3], by_classes[0], cautious, by_classes[1]]
-    meanings = _meanings(analysis, Attempt(passes), dtype)
     later: list[tuple[IR, Attempt, frozenset[str]]] = []
-    for ir, layers in meanings:
+    for ir, layers in representations(analysis, passes, dtype):
         for attempt in dict.fromkeys(attempts):
             noisy: frozenset[str] = frozenset()
             try:
-                own = layers if attempt.margin == 1 else _layers(ir, attempt, dtype)
+                own = layers if attempt.margin == 1 else Layers(attempt.precision(dtype), attempt.passes)
                 return lowered(analysis, ir, own, attempt, bos, dtype)
             except TooNoisy as error:
                 noisy = error.counts
@@ -80,31 +85,38 @@ def _lowered_cleanly(
     while True:
         clean = with_clean_counts(ir, counts)
         try:
-            return lowered(analysis, clean, _layers(clean, attempt, dtype), attempt, bos, dtype)
+            return lowered(analysis, clean, Layers(attempt.precision(dtype), attempt.passes), attempt, bos, dtype)
         except TooNoisy as error:
             if error.counts <= counts:
                 raise
             counts |= error.counts
 
 
-def _layers(ir: IR, attempt: Attempt, dtype: NumberFormat) -> Layers:
-    layers = Layers(attempt.precision(dtype), attempt.passes)
-    for node in ir.nodes:
-        layers.add(node)
-    return layers
-
-
-def _meanings(analysis: Analysis, attempt: Attempt, dtype: NumberFormat) -> list[tuple[IR, Layers]]:
-    """The program's meaning, with counts by cases only if it takes fewer layers so, and then also without.
+def representations(analysis: Analysis, passes: Passes, dtype: NumberFormat) -> list[tuple[IR, Layers]]:
+    """The program rewritten, with counts by cases only if it takes fewer layers so, and then also without.
 
     Sums over cases add up the errors of several heads, which may be too much.
+
+    Raises:
+        PrecisionError, DomainTooLargeError
     """
-    found = []
-    for each in dict.fromkeys((attempt.passes, replace(attempt.passes, cases=False))):
-        layers = Layers(attempt.precision(dtype), attempt.passes)
-        ir = normalise(analysis, each, layers)
-        found.append((ir, layers))
-        if not ir.by_cases:
-            break
-    depths = [layers.layer(ir.output) for ir, layers in found]
-    return found if depths[0] < depths[-1] else found[-1:]
+    ir = build_ir(analysis)
+    if passes.ridges:
+        ir = by_ridges(ir)
+    if passes.totals:
+        ir = signs_by_sums(ir)
+    require_all_means(ir, analysis)
+    layers = Layers(Attempt(passes).precision(dtype), passes)
+    digits = by_digits(ir.longest) if passes.digits else _as_it_is
+    whole = rewritten(ir, digits)
+    found = [(whole, layers)]
+    if passes.cases:
+        split = without_first(rewritten(ir, in_turn(by_cases(layers, ir.longest), digits)))
+        found = [(without_first(whole), layers)]
+        if layers.layer(split.output) < layers.layer(whole.output):
+            found.insert(0, (split, layers))
+    return [(by_carries(each), layers) for each, _ in found] if passes.carries else found
+
+
+def _as_it_is(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+    return renewed

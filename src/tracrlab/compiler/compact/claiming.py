@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 
 from tracrlab.compiler.compact.carriers import Carrier
-from tracrlab.compiler.compact.expand import affine_places, impossible_pairs
 from tracrlab.compiler.compact.layers import Layers
+from tracrlab.compiler.ir.expand import affine_places, impossible_pairs
 from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, Elementwise, IRNode
 from tracrlab.craft.claims import Quantity, View
 from tracrlab.shapes import Float, Int

@@ -14,9 +14,9 @@ import numpy as np
 
 from tracrlab.compiler.compact.affine import stored_columns
 from tracrlab.compiler.compact.carriers import Carrier, Feature, is_raw
-from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.ir.expand import Expansion, node_numbers
 from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, Elementwise, IRNode, Rough
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Bool, Float

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from tracrlab.compiler.compact.carriers import Feature
-from tracrlab.compiler.compact.expand import MAX_EXPANDED, Expansion
+from tracrlab.compiler.ir.expand import MAX_EXPANDED, Expansion, filled
 from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, IRNode
 from tracrlab.shapes import Float, Int
 
@@ -118,16 +118,6 @@ def _growth(table: Expansion, codes: Sequence[Float[np.ndarray, " _"]], analog: 
         size = 0.0 if quantity is None else float(np.ptp(quantity))
         grown = max(grown, float(np.ptp(code)) / size if size else 0.0)
     return grown
-
-
-def filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
-    """Numbers that cannot occur get the result of the one before, so that there is no step."""
-    known = np.flatnonzero(places != IMPOSSIBLE)
-    if not len(known):
-        return np.zeros_like(places)
-    latest = np.searchsorted(known, np.arange(len(places)), side="right") - 1
-    filled: np.ndarray = places[known[np.maximum(latest, 0)]]
-    return filled
 
 
 def _candidates(table: Expansion, analog: Sequence[bool]) -> Iterator[list[Float[np.ndarray, " _"]]]:

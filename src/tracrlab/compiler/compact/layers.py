@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from math import prod
 
-from tracrlab.compiler.compact.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.compact.forms import Form, best_form
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.ir.expand import Expansion, composed, expansion_of_itself
 from tracrlab.compiler.ir.nodes import Affine, Elementwise, IRNode, Mean, Rough, Source, Total
 
 _MAX_SUMS = 2**14  # a sum is not tabulated beyond, but read as a number
 
 
 class Layers:
-    """For every node the first layer that can have computed it, and its expansion; each is found once.
+    """For every node the first layer that can have computed it, and its expansion; found once, when asked for.
 
     The layer of an attention head is the one after those of all it reads. A function is computed by the MLP of the
     layer of its latest atom if some form needs nothing but what attention has left there, and otherwise one later. So
@@ -28,7 +28,19 @@ class Layers:
         self._layers: dict[IRNode, int] = {}
         self._forms: dict[IRNode, Form | None] = {}
 
-    def add(self, node: IRNode) -> None:
+    def _find(self, node: IRNode) -> None:
+        """Find the layers and expansions of a node and of all that it reads, inputs first."""
+        waiting = [node]
+        while waiting:
+            missing = [each for each in waiting[-1].inputs if each not in self._layers]
+            if missing:
+                waiting += missing
+                continue
+            found = waiting.pop()
+            if found not in self._layers:
+                self._add(found)
+
+    def _add(self, node: IRNode) -> None:
         """Find the layer and the expansion of a node whose inputs have been added.
 
         An input is seen through where that costs nothing, because it depends on a single atom, or where it could not be
@@ -50,19 +62,22 @@ class Layers:
 
     def expansion(self, node: IRNode) -> Expansion:
         """The expansion of a node."""
+        self._find(node)
         return self._expansions[node]
 
     def layer(self, node: IRNode) -> int:
         """The layer whose MLP can have computed the node; 0: the embedding holds it."""
+        self._find(node)
         return self._layers[node]
 
     def form(self, node: IRNode) -> Form | None:
         """The form by which the node's MLP computes it from what attention leaves in the same layer, if any."""
+        self._find(node)
         return self._forms.get(node)
 
     def of_atoms(self, expansion: Expansion) -> int:
         """The layer of the latest atom."""
-        return max((self._layers[atom] for atom in expansion.atoms), default=0)
+        return max((self.layer(atom) for atom in expansion.atoms), default=0)
 
     def analog(self, expansion: Expansion, layer: int) -> list[bool]:
         """Of which atoms an MLP of this layer can read only what attention leaves."""

@@ -9,12 +9,12 @@ import numpy as np
 
 from tracrlab.compiler.compact.carriers import Carrier, Feature
 from tracrlab.compiler.compact.demands import Demands, too_large
-from tracrlab.compiler.compact.expand import Expansion, node_numbers
 from tracrlab.compiler.compact.forms import Form, best_form
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.matching import BY_BITS, BY_CLASSES, Limits, PatternFeatures, pattern_features
 from tracrlab.compiler.compact.passes import Attempt
 from tracrlab.compiler.compact.totality import always_selects
+from tracrlab.compiler.ir.expand import Expansion, node_numbers
 from tracrlab.compiler.ir.nodes import (
     IR,
     Affine,

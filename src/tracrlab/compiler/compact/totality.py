@@ -1,43 +1,12 @@
-"""How many positions patterns select: at most, and whether they are sure to select some.
-
-A count of few positions has few values and small errors. And where something is sure to be selected, no score of BOS
-has to be measured against a match.
-"""
+"""Whether patterns are sure to select some position: then no score of BOS has to be measured against a match."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from tracrlab.compiler.compact.expand import is_length, is_positions, node_numbers
 from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Elementwise, IRNode, Match, Pattern, Source
-from tracrlab.shapes import Int
-
-
-def most_selected(matches: Sequence[Match], longest: int) -> int:
-    """How many of up to ``longest`` positions satisfy all the matches at most, as far as the positions alone say."""
-    bounds = [longest]
-    for match in matches:
-        places = _of_positions(match.keys, longest)
-        if places is not None:
-            per_value = np.bincount(places, minlength=match.matrix.shape[1])
-            bounds.append(int((match.matrix @ per_value).max(initial=0)))
-    return min(bounds)
-
-
-def _of_positions(node: IRNode, longest: int) -> Int[np.ndarray, " position"] | None:
-    """The place of a node's value for each position, if it is a function of that alone."""
-    if isinstance(node, Source):
-        if node.by_token:
-            return None
-        return np.arange(longest) if node.digits is None else node.digits
-    if isinstance(node, Elementwise) and len(node.operands) == 1:
-        inner = _of_positions(node.operands[0], longest)
-        places = None if inner is None else node.places[inner]
-        return places if places is not None and (places >= 0).all() else None
-    return None
+from tracrlab.compiler.ir.expand import is_length, is_positions, node_numbers
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Pattern
 
 
 def always_selects(pattern: Pattern, layers: Layers, *, causal: bool) -> bool:

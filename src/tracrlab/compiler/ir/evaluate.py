@@ -34,23 +34,23 @@ class Undefined(Exception):
     """A node has none of its values on this input; the text says which node, and where."""
 
 
-def evaluate(ir: IR, tokens: Sequence[Value], *, causal: bool) -> list[Value]:
+def evaluate(ir: IR, tokens: Sequence[Value]) -> list[Value]:
     """The program's value at each of the tokens, which are values of the node that holds them.
 
     Raises:
         Undefined: some node has none of its values, so the representation is wrong.
     """
-    places = node_places(ir, tokens, causal=causal)[ir.output]
+    places = node_places(ir, tokens)[ir.output]
     return [ir.output.values[place] for place in places]
 
 
-def node_places(ir: IR, tokens: Sequence[Value], *, causal: bool) -> dict[IRNode, Int[np.ndarray, " position"]]:
+def node_places(ir: IR, tokens: Sequence[Value]) -> dict[IRNode, Int[np.ndarray, " position"]]:
     """The place of the value that each node has at each position.
 
     Raises:
         Undefined: some node has none of its values.
     """
-    run = _Run(tokens, causal)
+    run = _Run(tokens, ir.causal)
     for node in ir.nodes:
         run.add(node)
     return run.places
@@ -172,3 +172,10 @@ def _place_of(node: IRNode, number: Fraction) -> int:
         if own is not None and abs(own - number) <= distance:
             nearest, distance = place, abs(own - number)
     return nearest
+
+
+def _place_of_sign(node: IRNode, number: Fraction) -> int:
+    """The place of the first value of a node that has the sign of a number."""
+    signs = [own and (own > 0) - (own < 0) for own in map(exact_number, node.values)]
+    sign = (number > 0) - (number < 0)
+    return signs.index(sign) if sign in signs else IMPOSSIBLE

@@ -132,12 +132,14 @@ class Mean(IRNode):
     """The mean of the numbers selected.
 
     ``values`` are numbers in ascending order, and then the default if it is no number (``odd_default``).
+    ``signs_only``: they are not all the means there are, but have one of each sign that means can have.
     """
 
     pattern: Pattern
     source: IRNode
     default: Value
     odd_default: bool
+    signs_only: bool = False
 
     @property
     def inputs(self) -> tuple[IRNode, ...]:
@@ -192,8 +194,12 @@ class Cleaned(IRNode):
 
 @dataclass(frozen=True, eq=False)
 class IR:
-    """The nodes of a program, inputs first, and the one that is its value; ``by_cases``: some counts are split."""
+    """The nodes of a program, inputs first, and the one that is its value.
+
+    ``longest``: the number of tokens of the longest input; ``causal``: positions see themselves and earlier ones only.
+    """
 
     nodes: tuple[IRNode, ...]
     output: IRNode
-    by_cases: bool
+    longest: int
+    causal: bool

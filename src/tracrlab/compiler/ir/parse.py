@@ -30,7 +30,7 @@ from tracrlab.rasp.values import Ratio, Value
 from tracrlab.shapes import Bool
 
 _GRAMMAR = r"""
-    start: line* "answer" NODE [BY_CASES]
+    start: line* "answer" NODE "," INT "tokens at most" ["," CAUSAL]
     ?line: node | pattern
     pattern: PATTERN ":" compared ("," trait)*
     compared: "all" -> everything
@@ -71,7 +71,7 @@ _GRAMMAR = r"""
     COUNTS: "counts"
     ALWAYS: "always"
     ODD: "odd"
-    BY_CASES: "by" / +/ "cases"
+    CAUSAL: "causal"
     SIGNED: /-?\d+/
     INT: /\d+/
     FLOAT.2: /-?(\d+\.\d+([eE][+-]?\d+)?|\d+[eE][+-]?\d+|inf|nan)/
@@ -112,8 +112,8 @@ class _Reader(Transformer[Token, Any]):
         self._patterns: dict[str, Pattern] = {}
 
     def start(self, *lines: Any) -> IR:
-        *_, output, by_cases = lines
-        return IR(tuple(self._nodes.values()), self._node(output), by_cases is not None)
+        *_, output, longest, causal = lines
+        return IR(tuple(self._nodes.values()), self._node(output), int(longest), causal is not None)
 
     def node(self, number: Token, name: Token, place: Token, operation: Any, values: tuple[Value, ...]) -> None:
         kind, fields = operation

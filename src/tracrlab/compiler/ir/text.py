@@ -4,7 +4,7 @@
     %1 "indices" @1: positions -> 0..4
     &0: %0 ~ %0 [10/01], counts, always, most 5
     %2 "hist" @3: total &0 -> 0..5
-    answer %2
+    answer %2, 5 tokens at most
 
 ``%`` are nodes and ``&`` patterns, by number; ``@`` is the place of the expression that a node serves, in the program's
 graph; after the arrow stand its values. Tables hold places in that list, ``.`` for what cannot occur, and bits say
@@ -42,7 +42,7 @@ def ir_text(ir: IR, *, widest: int | None = None) -> str:
     printer = _Printer()
     for node in ir.nodes:
         printer.add(node)
-    lines = [*printer.lines, f"answer {printer.name(ir.output)}" + (" by cases" if ir.by_cases else "")]
+    lines = [*printer.lines, f"answer {printer.name(ir.output)}, {ir.longest} tokens at most" + ", causal" * ir.causal]
     return "\n".join(line if widest is None or len(line) <= widest else line[: widest - 2] + " …" for line in lines)
 
 

@@ -13,9 +13,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.compiler.ir.nodes import Elementwise, IRNode, Match, Total
+from tracrlab.compiler.ir.pool import Pool, Rewriter
+from tracrlab.compiler.ir.rewrites.alternatives import added_up
 from tracrlab.shapes import Bool, Int
 
 _FEW = 10  # steps for which a single head is as small
+
+
+def by_digits(longest: int) -> Rewriter:
+    """Makes order comparisons of many values, by which heads count, comparisons of digits."""
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(renewed, Total):
+            return renewed
+        alternatives: list[list[Match]] = [[]]
+        for match in renewed.pattern.matches:
+            alternatives = [[*one, *other] for one in alternatives for other in _choices(pool, renewed, match)]
+        return added_up(pool, renewed, alternatives, longest) if len(alternatives) > 1 else renewed
+
+    return rewrite
+
+
+def _choices(pool: Pool, total: Total, match: Match) -> list[list[Match]]:
+    """A match as conjunctions of which each pair of positions satisfies one at most."""
+    stairs = staircase(match.matrix)
+    if stairs is None:
+        return [[match]]
+    each = digits(stairs)
+    queries = [_digit(pool, total, match.queries, *numbered) for numbered in enumerate(each.query_digits, start=1)]
+    keys = [_digit(pool, total, match.keys, *numbered) for numbered in enumerate(each.key_digits, start=1)]
+    less = _between(queries[0], keys[0], each.leading_less)
+    equal = _between(queries[0], keys[0], each.leading_equal)
+    return [[less], [equal, _between(queries[1], keys[1], each.last_at_most)]]
+
+
+def _digit(pool: Pool, total: Total, operand: IRNode, number: int, places: Int[np.ndarray, " value"]) -> IRNode:
+    """A digit of a node's step or level; its own value tells which of the digits occur."""
+    used, which = np.unique(places, return_inverse=True)
+    name = f"{operand.name}.digit{number}"
+    return pool.add(Elementwise(total.place, name, tuple(used.tolist()), (operand,), which.reshape(-1)))
+
+
+def _between(queries: IRNode, keys: IRNode, matrix: Bool[np.ndarray, "query key"]) -> Match:
+    """A predicate between digits, for those that occur."""
+    rows, columns = np.array(queries.values, int), np.array(keys.values, int)
+    return Match(queries, keys, matrix[np.ix_(rows, columns)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,14 +7,59 @@ of a table of n².
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
+from tracrlab.compiler.ir.nodes import IR, Affine, Elementwise, IRNode, Rough
+from tracrlab.compiler.ir.pool import Pool, rewritten
 from tracrlab.shapes import Float
 
 _SMALLEST = 256  # entries of a table for which it is worth it
 _LARGEST = 2**20
 _QUARTER = 4.0
+
+
+def by_ridges(ir: IR) -> IR:
+    """The same program with tables of two whole numbers as sums of two functions, where they are."""
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(renewed, Elementwise) or isinstance(renewed, Rough) or len(renewed.operands) != 2:
+            return renewed
+        x, y = (operand.numbers for operand in renewed.operands)
+        results = renewed.numbers
+        if x is None or y is None or results is None or (renewed.places < 0).any():
+            return renewed
+        whole = (x == np.round(x)).all() and (y == np.round(y)).all()
+        found = ridges(x, y, results[renewed.places]) if whole else None
+        return renewed if found is None else _added_up(pool, renewed, found)
+
+    return rewritten(ir, rewrite)
+
+
+def _added_up(pool: Pool, node: Elementwise, found: Ridges) -> Affine:
+    """The sum of a function of the operands' sum and one of their difference."""
+    parts = (
+        _function_of_sum(pool, node, 1, "sum", found.sums, found.of_sum),
+        _function_of_sum(pool, node, -1, "difference", found.differences, found.of_difference),
+    )
+    return Affine(node.place, node.name, node.values, parts, (Fraction(1), Fraction(1)), Fraction(0))
+
+
+def _function_of_sum(
+    pool: Pool,
+    node: Elementwise,
+    sign: int,
+    name: str,
+    numbers: Float[np.ndarray, " number"],
+    function: Float[np.ndarray, " number"],
+) -> IRNode:
+    """A function of the first operand plus, or minus, the second one."""
+    factors, values = (Fraction(1), Fraction(sign)), tuple(map(int, numbers.tolist()))
+    inner = pool.add(Affine(node.place, f"{node.name}.{name}", values, node.operands, factors, Fraction(0)))
+    distinct, which = np.unique(function, return_inverse=True)
+    results = tuple(distinct.tolist())
+    return pool.add(Elementwise(node.place, f"{node.name}.of_{name}", results, (inner,), which.reshape(-1)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,3 +157,13 @@ def node_numbers(node: IRNode) -> Float[np.ndarray, " value"]:
     """The values of a node that is known to hold numbers."""
     assert node.numbers is not None
     return node.numbers
+
+
+def filled(places: Int[np.ndarray, " number"]) -> Int[np.ndarray, " number"]:
+    """Numbers that cannot occur get the result of the one before, so that there is no step."""
+    known = np.flatnonzero(places != IMPOSSIBLE)
+    if not len(known):
+        return np.zeros_like(places)
+    latest = np.searchsorted(known, np.arange(len(places)), side="right") - 1
+    filled: np.ndarray = places[known[np.maximum(latest, 0)]]
+    return filled

@@ -16,12 +16,12 @@ layer more, and is only done for counts that are not precise enough without it.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracrlab.compiler.compact.forms import filled
-from tracrlab.compiler.compact.matching import equality_codes
+from tracrlab.compiler.ir.expand import filled
+from tracrlab.compiler.ir.matches import equality_codes
 from tracrlab.compiler.ir.nodes import (
     IMPOSSIBLE,
     IR,
@@ -32,11 +32,11 @@ from tracrlab.compiler.ir.nodes import (
     IRNode,
     Match,
     Mean,
-    Pattern,
     Rough,
     Source,
     Total,
 )
+from tracrlab.compiler.ir.pool import Pool, rewritten
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
@@ -57,67 +57,44 @@ def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
         for match in pattern.matches
         if not noisy.isdisjoint((match.queries, match.keys))
     }
-    builder = _Builder(noisy, compared)
-    for node in ir.nodes:
-        builder.add(node)
-    return IR(tuple(builder.nodes), builder.new[ir.output], ir.by_cases)
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(node, Copied | Mean | Total) or not any(
+            _key(each) in compared for each in node.pattern.matches
+        ):
+            return renewed
+        assert isinstance(renewed, Copied | Mean | Total)
+        cleaner = _Cleaner(pool, noisy)
+        matches = [
+            clean
+            for old, new in zip(node.pattern.matches, renewed.pattern.matches, strict=True)
+            for clean in (cleaner.by_digits(old, new) if _key(old) in compared else (new,))
+        ]
+        return replace(renewed, pattern=pool.known(replace(renewed.pattern, matches=tuple(matches))))
+
+    return rewritten(ir, rewrite)
 
 
 def _key(match: Match) -> Hashable:
     return match.queries, match.keys, np.packbits(match.matrix).tobytes()
 
 
-@dataclass(eq=False)
-class _Builder:
-    noisy: set[IRNode]
-    compared: set[Hashable]
-    nodes: list[IRNode] = field(default_factory=list)
-    new: dict[IRNode, IRNode] = field(default_factory=dict)
-    _patterns: dict[Pattern, Pattern] = field(default_factory=dict)
-    _matches: dict[Hashable, tuple[Match, ...]] = field(default_factory=dict)
-    _known: dict[Hashable, IRNode] = field(default_factory=dict)
+@dataclass(frozen=True, eq=False)
+class _Cleaner:
+    """Adds clean nodes to the pool: ``noisy`` are the nodes, as they were, that carry errors."""
 
-    def add(self, node: IRNode) -> None:
-        """Add a node whose inputs have been added, in terms of what they have become."""
-        match node:
-            case Elementwise() | Affine():
-                changed: IRNode = replace(node, operands=tuple(self.new[each] for each in node.operands))
-            case Copied() | Mean():
-                changed = replace(node, pattern=self._pattern(node.pattern), source=self.new[node.source])
-            case Total():
-                source = self.new[node.source] if node.source else None
-                changed = replace(node, pattern=self._pattern(node.pattern), source=source)
-            case _:
-                changed = node
-        self.new[node] = changed
-        self.nodes.append(changed)
+    pool: Pool
+    noisy: Collection[IRNode]
 
-    def _pattern(self, pattern: Pattern) -> Pattern:
-        if pattern not in self._patterns:
-            matches = tuple(new for match in pattern.matches for new in self._matched(match))
-            latest = self.new[pattern.latest] if pattern.latest else None
-            self._patterns[pattern] = replace(pattern, matches=matches, latest=latest)
-        return self._patterns[pattern]
-
-    def _matched(self, match: Match) -> tuple[Match, ...]:
-        """A comparison of what has become of the nodes, by clean digits where some head counts what it selects."""
-        key = _key(match)
-        if key not in self._matches:
-            compare = self._by_digits if key in self.compared else self._as_it_is
-            self._matches[key] = compare(match)
-        return self._matches[key]
-
-    def _as_it_is(self, match: Match) -> tuple[Match, ...]:
-        return (replace(match, queries=self.new[match.queries], keys=self.new[match.keys]),)
-
-    def _by_digits(self, match: Match) -> tuple[Match, ...]:
-        codes = equality_codes(match)
+    def by_digits(self, old: Match, new: Match) -> tuple[Match, ...]:
+        """A comparison, as it was and of what its nodes have become, by clean digits."""
+        codes = equality_codes(old)
         if codes is None:
             (query_first, query_class), (key_first, key_class) = (
-                distinct_rows(np.ascontiguousarray(rows)) for rows in (match.matrix, match.matrix.T)
+                distinct_rows(np.ascontiguousarray(rows)) for rows in (old.matrix, old.matrix.T)
             )
-            matrix = match.matrix[np.ix_(query_first, key_first)]
-            return (self._between(match, query_class, key_class, "class", matrix),)
+            matrix = old.matrix[np.ix_(query_first, key_first)]
+            return (self._between(old, new, query_class, key_class, "class", matrix),)
         lowest = min(codes[0].min(), codes[1].min())
         queries, keys = (np.round(each - lowest).astype(int) for each in codes)
         largest = int(max(queries.max(), keys.max()))
@@ -126,56 +103,51 @@ class _Builder:
         if largest >= base:
             digits.append(("times", queries // base, keys // base, largest // base + 1))
         return tuple(
-            self._between(match, query, key, name, np.eye(size, dtype=bool)) for name, query, key, size in digits
+            self._between(old, new, query, key, name, np.eye(size, dtype=bool)) for name, query, key, size in digits
         )
 
     def _between(
         self,
-        match: Match,
+        old: Match,
+        new: Match,
         queries: Int[np.ndarray, " query"],
         keys: Int[np.ndarray, " key"],
         name: str,
         matrix: Bool[np.ndarray, "query_class key_class"],
     ) -> Match:
-        sides = [
-            self._clean(node, places, size, name)
-            for node, places, size in zip((match.queries, match.keys), (queries, keys), matrix.shape, strict=True)
-        ]
-        return Match(sides[0], sides[1], matrix)
+        n_queries, n_keys = matrix.shape
+        return Match(
+            self._clean(old.queries, new.queries, queries, n_queries, name),
+            self._clean(old.keys, new.keys, keys, n_keys, name),
+            matrix,
+        )
 
-    def _clean(self, old: IRNode, places: Int[np.ndarray, " value"], size: int, name: str) -> IRNode:
+    def _clean(self, old: IRNode, node: IRNode, places: Int[np.ndarray, " value"], size: int, name: str) -> IRNode:
         """A function of a node; one that has no errors needs no cleaning."""
-        node, values = self.new[old], tuple(range(size))
-        key = (node, size, places.tobytes())
-        if key not in self._known:
-            title = f"{node.name}.{name}"
-            made: IRNode = Elementwise(node.place, title, values, (node,), places)
-            if old in self.noisy:
-                made = self._gated(old, places, title, values) or Cleaned(
-                    node.place, title, values, self._rough(node, places, title, values)
-                )
-            self._known[key] = made
-            self.nodes.append(made)
-        return self._known[key]
+        values, title = tuple(range(size)), f"{node.name}.{name}"
+        if old not in self.noisy:
+            return self.pool.add(Elementwise(node.place, title, values, (node,), places))
+        gated = self._gated(old, node, places, title, values)
+        return gated or self.pool.add(Cleaned(node.place, title, values, self._rough(node, places, title, values)))
 
     def _rough(self, node: IRNode, places: Int[np.ndarray, " value"], title: str, values: tuple[int, ...]) -> Rough:
-        rough = Rough(node.place, f"{title}.rough", values, (node,), places)
-        self.nodes.append(rough)
+        rough = self.pool.add(Rough(node.place, f"{title}.rough", values, (node,), places))
+        assert isinstance(rough, Rough)
         return rough
 
     def _gated(
-        self, old: IRNode, places: Int[np.ndarray, " value"], title: str, values: tuple[int, ...]
-    ) -> Cleaned | None:
+        self, old: IRNode, new: IRNode, places: Int[np.ndarray, " value"], title: str, values: tuple[int, ...]
+    ) -> IRNode | None:
         """For a function that depends on its noisy operand in one case only, told by the others, and is constant else.
 
         Then the rough number need not know the case.
         """
-        if not isinstance(old, Elementwise) or len(old.operands) < 2:
+        if not isinstance(old, Elementwise) or not isinstance(new, Elementwise) or len(old.operands) < 2:
             return None
         noisy = [axis for axis, operand in enumerate(old.operands) if operand in self.noisy]
         if len(noisy) != 1:
             return None
-        others = [operand for axis, operand in enumerate(old.operands) if axis not in noisy]
+        others = [operand for axis, operand in enumerate(new.operands) if axis not in noisy]
         results = np.where(old.places < 0, IMPOSSIBLE, places[old.places])
         rows = np.moveaxis(results, noisy[0], -1).reshape(-1, results.shape[noisy[0]])
         constants = [_only(row) for row in rows]
@@ -186,17 +158,10 @@ class _Builder:
         if not instead or len(instead) > _CASES:
             return None
         gates = np.array([0 if constant is None else 1 + instead.index(constant) for constant in constants])
-        shape = tuple(len(operand.values) for operand in others)
-        gate = Elementwise(
-            old.place,
-            f"{title}.gate",
-            tuple(range(len(instead) + 1)),
-            tuple(self.new[operand] for operand in others),
-            gates.reshape(shape),
-        )
-        self.nodes.append(gate)
-        rough = self._rough(self.new[old.operands[noisy[0]]], filled(rows[active[0]]), title, values)
-        return Cleaned(old.place, title, values, rough, gate, instead)
+        shape, choices = tuple(len(operand.values) for operand in others), tuple(range(len(instead) + 1))
+        gate = self.pool.add(Elementwise(old.place, f"{title}.gate", choices, tuple(others), gates.reshape(shape)))
+        rough = self._rough(new.operands[noisy[0]], filled(rows[active[0]]), title, values)
+        return self.pool.add(Cleaned(old.place, title, values, rough, gate, instead))
 
 
 def _only(row: Int[np.ndarray, " value"]) -> int | None:

@@ -15,16 +15,72 @@ length, and two comparisons of digits below the square root of the length take t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
-from tracrlab.compiler.compact.expand import is_length, is_positions
-from tracrlab.compiler.compact.matching import is_equality
-from tracrlab.compiler.ir.nodes import Affine, IRNode, Match
+from tracrlab.compiler.ir.expand import is_length, is_positions
+from tracrlab.compiler.ir.matches import is_equality
+from tracrlab.compiler.ir.nodes import IR, Affine, Copied, Elementwise, IRNode, Match, Mean, Pattern, Source
+from tracrlab.compiler.ir.pool import Pool, rewritten
 from tracrlab.shapes import Int
 
 _FEW = 128  # positions that a head tells apart by their numbers as they are
+
+
+def by_carries(ir: IR) -> IR:
+    """The same program with many positions that sums name found by digits; a causal program has no last position."""
+    if ir.causal:
+        return ir
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(renewed, Copied | Mean) or len(renewed.pattern.matches) != 1:
+            return renewed
+        (match,) = renewed.pattern.matches
+        named = named_position(match, ir.longest)
+        if named is None:
+            return renewed
+        matches = _digit_matches(pool, renewed, match.keys, named, ir.longest)
+        return replace(renewed, pattern=pool.pattern(matches, range(1, 2), counts=False))
+
+    return rewritten(ir, rewrite)
+
+
+def _digit_matches(pool: Pool, reader: IRNode, positions: IRNode, named: NamedPosition, longest: int) -> list[Match]:
+    """The comparison of all positions with one that is named, as comparisons of their digits."""
+    tables, places = digit_tables(named, longest), np.arange(longest)
+    high = _position_digit(pool, positions, "high", places // tables.base)
+    low = _position_digit(pool, positions, "low", places % tables.base)
+    last_high, last_low = (_at_last(pool, positions, digit) for digit in (high, low))
+    named_low = _of_low_digits(pool, reader, "low", (last_low, low), tables.low)
+    carry = _of_low_digits(pool, reader, "carry", (last_low, low), tables.carry)
+    factors = tuple(map(Fraction, (named.of_last, named.of_position, 1)))
+    offset, values = Fraction(tables.high_offset), tuple(range(tables.n_high))
+    title, operands = f"{reader.name}.high", (last_high, high, carry)
+    named_high = pool.add(Affine(reader.place, title, values, operands, factors, offset))
+    return [digit_match(named_high, high), digit_match(named_low, low)]
+
+
+def _position_digit(pool: Pool, positions: IRNode, name: str, digits: Int[np.ndarray, " position"]) -> IRNode:
+    """A digit of the position, embedded by itself."""
+    values = tuple(range(int(digits.max()) + 1))
+    return pool.add(Source(positions.place, f"{positions.name}.{name}", values, False, digits))
+
+
+def _at_last(pool: Pool, positions: IRNode, source: IRNode) -> IRNode:
+    """What the last position holds."""
+    pattern = pool.known(Pattern((), False, True, 1, positions))
+    slots = np.arange(len(source.values))
+    return pool.add(Copied(positions.place, f"last.{source.name}", source.values, pattern, source, slots, None))
+
+
+def _of_low_digits(
+    pool: Pool, reader: IRNode, name: str, operands: tuple[IRNode, IRNode], table: Int[np.ndarray, "last own"]
+) -> IRNode:
+    values, places = np.unique(table, return_inverse=True)
+    title = f"{reader.name}.{name}"
+    return pool.add(Elementwise(reader.place, title, tuple(values.tolist()), operands, places.reshape(table.shape)))
 
 
 @dataclass(frozen=True, eq=False)

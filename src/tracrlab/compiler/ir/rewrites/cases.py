@@ -23,12 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product, zip_longest
 from math import prod
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from tracrlab.compiler.compact.expand import Expansion, is_positions, reduced
-from tracrlab.compiler.compact.layers import Layers
-from tracrlab.compiler.ir.nodes import IMPOSSIBLE, IRNode, Match
+from tracrlab.compiler.ir.expand import Expansion, is_positions, reduced
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, IR, Elementwise, IRNode, Match, Total
+from tracrlab.compiler.ir.pool import Pool, Rewriter, rewritten
+from tracrlab.compiler.ir.rewrites.alternatives import added_up
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.shapes import Bool, Int
 
@@ -40,6 +42,20 @@ _MOST_PAIRS = 64  # pairs of cases that are looked at
 
 Predicates = dict[tuple[IRNode, IRNode], Bool[np.ndarray, "_ _"]]
 Conditions = dict[IRNode, Bool[np.ndarray, " _"]]
+
+
+@runtime_checkable
+class Depths(Protocol):
+    """In which layer each node can be computed, and through which nodes it is seen there."""
+
+    def layer(self, node: IRNode) -> int:
+        """The first layer that can have computed the node."""
+
+    def expansion(self, node: IRNode) -> Expansion:
+        """The node as a function of others."""
+
+    def of_atoms(self, expansion: Expansion) -> int:
+        """The layer of the latest of these others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +70,34 @@ class _Case:
     places: Int[np.ndarray, " own"]
 
 
-def cases(matches: Sequence[Match], source: IRNode | None, layers: Layers) -> list[list[Match]] | None:
+def by_cases(layers: Depths, longest: int) -> Rewriter:
+    """Adds up counts and sums over cases, where that takes fewer layers."""
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(renewed, Total):
+            return renewed
+        alternatives = cases(renewed.pattern.matches, renewed.source, layers)
+        return added_up(pool, renewed, alternatives, longest) if alternatives else renewed
+
+    return rewrite
+
+
+def without_first(ir: IR) -> IR:
+    """The same program without counts of the first position alone, which are functions of the query."""
+
+    def rewrite(pool: Pool, node: IRNode, renewed: IRNode) -> IRNode:
+        if not isinstance(renewed, Total) or renewed.source is not None:
+            return renewed
+        first = of_first_position(renewed.pattern.matches)
+        if first is None:
+            return renewed
+        counts = np.array([renewed.values.index(int(selects)) for selects in first.matrix[:, 0]])
+        return Elementwise(node.place, node.name, node.values, (first.queries,), counts)
+
+    return rewritten(ir, rewrite)
+
+
+def cases(matches: Sequence[Match], source: IRNode | None, layers: Depths) -> list[list[Match]] | None:
     """Conjunctions of which each pair of positions satisfies one if it satisfies all ``matches``, and otherwise none.
 
     ``None`` unless there are few, and heads that implement them run in an earlier layer than one that waits for the
