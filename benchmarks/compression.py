@@ -26,7 +26,6 @@ import tracrlab
 from benchmarks.compression_report import report
 from tracrlab import CompiledModel
 from tracrlab.compress import CompressedModel, Settings, Sharing, Training, train
-from tracrlab.compress.checkpoints import Row, write_rows
 from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.dictionary import learned_dictionary, recovery
 from tracrlab.compress.exact import exact_compression, exact_sizes
@@ -44,6 +43,7 @@ from tracrlab.compress.forward import frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
 from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
+from tracrlab.learn.checkpoints import Row, write_rows
 from tracrlab.rasp.library import PROGRAMS
 
 OUT, WORK = Path("docs/compression"), Path("build/compression")

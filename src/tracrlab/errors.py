@@ -111,6 +111,10 @@ class InterventionError(TracrLabError):
     """An intervention does not fit the model: there is no such place in it, or something else belongs there."""
 
 
+class TrainingError(TracrLabError):
+    """A training cannot begin, be continued, or be written as asked for."""
+
+
 class CompressionError(TracrLabError):
     """A compression cannot be trained, continued, read or written as asked for."""
 

@@ -13,9 +13,9 @@ from pyarrow import parquet
 import tracrlab
 from tracrlab import rasp
 from tracrlab.compress import Settings, Sharing, Training, train
-from tracrlab.compress import training as training_module
 from tracrlab.compress.exact import exact_sizes
 from tracrlab.errors import CompressionError, InputError
+from tracrlab.learn import trainer
 
 TINY = Settings(steps=40, batch_size=16)
 EXCHANGING = replace(TINY, interchange_weight=1.0)
@@ -85,21 +85,21 @@ class Interrupted(Exception):
 def test_an_interrupted_training_continues_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(EXCHANGING, unfrozen=("W_in",))
     whole = train(frac_prevs(), [4, 6], settings=settings)
-    step, count = training_module._step, 0
+    step, count = trainer._step, 0
 
-    def failing_step(*arguments: object) -> None:
+    def failing_step(*arguments: object) -> torch.Tensor:
         nonlocal count
         count += 1
         if count == 25:
             raise Interrupted
-        step(*arguments)  # type: ignore[arg-type]
+        return step(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(training_module, "_step", failing_step)
+        patch.setattr(trainer, "_step", failing_step)
         with pytest.raises(Interrupted):
             train(frac_prevs(), [4, 6], settings=settings, folder=tmp_path)
     count = -1000
-    monkeypatch.setattr(training_module, "_step", failing_step)
+    monkeypatch.setattr(trainer, "_step", failing_step)
     assert same(train(frac_prevs(), [4, 6], settings=settings, folder=tmp_path), whole)
     assert -1000 < count < -1000 + settings.steps  # some steps, but not all
     count = -1000

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tracrlab.compress.checkpoints import Row
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import FrozenModel, Parameters, forward, frozen_model, model_parameters
 from tracrlab.compress.inputs import training_inputs
@@ -29,6 +28,7 @@ from tracrlab.compress.interchange import intermediate_variables, same_length_so
 from tracrlab.compress.metrics import answers, measured_model
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
+from tracrlab.learn.checkpoints import Row
 from tracrlab.model.labels import ModelVariable
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value

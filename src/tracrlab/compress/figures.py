@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.compress.checkpoints import Row
 from tracrlab.extras import require
+from tracrlab.learn.checkpoints import Row
 from tracrlab.shapes import Float
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tracrlab.compress.checkpoints import Row
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward, frozen_model, model_parameters
 from tracrlab.compress.inputs import training_inputs
@@ -22,6 +21,7 @@ from tracrlab.compress.objective import layer_loss, output_loss
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.learn.checkpoints import Row
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 

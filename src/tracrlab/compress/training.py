@@ -1,16 +1,13 @@
 """Training many compressions of one model at once (Tracr paper, section 5.1 and appendix E).
 
 Runs of different sizes and seeds are stacked along a first axis, and a smaller size is a larger one whose last columns
-are zero: the gradient of a column that is zero is zero, so it stays zero. AdamW works on each element by itself, so one
-optimiser over the stack, minimising the sum of the losses, is an optimiser for each run. Gradients are clipped run by
-run.
+are zero: the gradient of a column that is zero is zero, so it stays zero. :mod:`tracrlab.learn.trainer` has the loop.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -20,8 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tracrlab.compress import checkpoints
-from tracrlab.compress.checkpoints import Checkpoint, Row
 from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.forward import MATRICES, FrozenModel, frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
@@ -31,12 +26,13 @@ from tracrlab.compress.metrics import measured, measured_rows
 from tracrlab.compress.objective import losses
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
-from tracrlab.errors import CompressionError
+from tracrlab.errors import CompressionError, TrainingError
+from tracrlab.learn import checkpoints, trainer
+from tracrlab.learn.checkpoints import Row
+from tracrlab.learn.trainer import each_run
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.labels import ModelVariable
 from tracrlab.rasp.values import Value
-
-_N_MEASUREMENTS = 20  # in a training, each with a checkpoint
 
 
 @dataclass(frozen=True)
@@ -133,23 +129,66 @@ def train(
     ids = torch.as_tensor(training_inputs(model, inputs), device=device)
     runs = _runs(d_compressed, seeds)
     parameters = _initial_parameters(model, frozen, settings, runs, ids, initial)
-    exchanged = _exchanged(model, frozen, settings)
-    state = _State.start(parameters, settings)
-    if folder is not None:
-        description = _description(model, settings, runs, initial, ids)
-        checkpoint = checkpoints.begin(Path(folder), description)
-        if checkpoint is not None:
-            state.restore(checkpoint)
-    target = compiled_target(frozen, ids)
-    _train(model, frozen, settings, runs, exchanged, state, target, None if folder is None else Path(folder))
-    return Training(
-        model,
-        settings,
-        runs,
-        {name: each.detach().cpu() for name, each in state.parameters.items()},
-        state.rows,
-        state.seconds,
-    )
+    work = _Work(model, frozen, settings, runs, compiled_target(frozen, ids), _exchanged(model, frozen, settings))
+    try:
+        trained = trainer.train(
+            parameters,
+            each_run(work.loss),
+            work.batch,
+            settings,
+            measure=work.rows,
+            folder=folder,
+            description=_description(model, settings, runs, initial, ids),
+        )
+    except TrainingError as error:
+        raise CompressionError(str(error)) from error
+    parameters = {name: each.detach().cpu() for name, each in trained.parameters.items()}
+    return Training(model, settings, runs, parameters, trained.rows, trained.seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is minimised, on which batches, and what is measured on the way."""
+
+    model: CompiledModel
+    frozen: FrozenModel
+    settings: Settings
+    runs: tuple[Run, ...]
+    target: Target
+    exchanged: list[ModelVariable]
+
+    def batch(self, step: int, generator: torch.Generator) -> _Batch:
+        """Inputs, and, if there are any variables to exchange, one after another, the exchange of one."""
+        lengths = self.target.present.sum(dim=1).cpu()
+        chosen = torch.randint(len(lengths), (self.settings.batch_size,), generator=generator)
+        batch = self.target.rows(chosen.to(self.frozen.device))
+        if not self.exchanged:
+            return _Batch(batch, None)
+        sources = same_length_sources(lengths[chosen], generator).to(self.frozen.device)
+        variable = self.exchanged[step % len(self.exchanged)]
+        swap = swapped_target(self.frozen, batch, variable, sources, compiled=self.settings.swap_compiled)
+        return _Batch(batch, swap)
+
+    def loss(self, parameters: dict[str, Tensor], batch: _Batch, step: int) -> Tensor:
+        """The loss of one run."""
+        settings, sharpness = self.settings, self.settings.sharpness_at(step)
+        output = self.model.output
+        terms = losses(self.frozen, settings, output, parameters, batch.target, batch.swap, sharpness=sharpness)
+        return terms.total(settings)
+
+    def rows(self, parameters: dict[str, Tensor], step: int) -> Iterable[Row]:
+        """A row for each run."""
+        measures = measured(self.frozen, self.settings, self.model.output, parameters, self.target)
+        for run, row in zip(self.runs, measured_rows(self.frozen, measures), strict=True):
+            yield {"d": run.d, "seed": run.seed, **row}
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Inputs with what the compiled model does on them, and a variable to exchange between them."""
+
+    target: Target
+    swap: Swap | None
 
 
 def _runs(d_compressed: int | Sequence[int], seeds: int | Sequence[int]) -> tuple[Run, ...]:
@@ -182,121 +221,6 @@ def _initial_parameters(
     return {name: each.requires_grad_() for name, each in parameters.items()}
 
 
-@dataclass(eq=False)
-class _State:
-    """Everything that changes in a training."""
-
-    parameters: dict[str, Tensor]
-    optimizer: torch.optim.AdamW
-    generator: torch.Generator
-    rows: list[Row]
-    step: int = 0
-    seconds: float = 0.0
-
-    @classmethod
-    def start(cls, parameters: dict[str, Tensor], settings: Settings) -> _State:
-        optimizer = torch.optim.AdamW(
-            list(parameters.values()),
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-        )
-        return cls(parameters, optimizer, torch.Generator().manual_seed(settings.batch_seed), [])
-
-    def checkpoint(self) -> Checkpoint:
-        """Everything as tensors by name."""
-        tensors = {f"parameter.{name}": each for name, each in self.parameters.items()}
-        for name, parameter in self.parameters.items():
-            tensors |= {f"optimizer.{name}.{key}": each for key, each in self.optimizer.state[parameter].items()}
-        return Checkpoint(self.step, self.seconds, tensors | {"generator": self.generator.get_state()}, self.rows)
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from a checkpoint."""
-        for name, parameter in self.parameters.items():
-            parameter.data.copy_(checkpoint.tensors[f"parameter.{name}"])
-            prefix = f"optimizer.{name}."
-            for key, each in checkpoint.tensors.items():
-                if key.startswith(prefix):
-                    own = key.removeprefix(prefix)  # AdamW keeps its count of steps on the CPU
-                    self.optimizer.state[parameter][own] = each if own == "step" else each.to(parameter.device)
-        self.generator.set_state(checkpoint.tensors["generator"])
-        self.rows, self.step, self.seconds = checkpoint.rows, checkpoint.step, checkpoint.seconds
-
-
-def _train(
-    model: CompiledModel,
-    frozen: FrozenModel,
-    settings: Settings,
-    runs: tuple[Run, ...],
-    exchanged: list[ModelVariable],
-    state: _State,
-    target: Target,
-    folder: Path | None,
-) -> None:
-    from rich.console import Console
-    from rich.progress import track
-
-    interval = max(1, settings.steps // _N_MEASUREMENTS)
-    lengths = target.present.sum(dim=1).cpu()
-    console = Console(stderr=True)
-    steps = track(
-        range(state.step, settings.steps),
-        "training",
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    start = time.process_time() - state.seconds
-    for step in steps:
-        chosen = torch.randint(len(lengths), (settings.batch_size,), generator=state.generator)
-        batch, swap = target.rows(chosen.to(frozen.device)), None
-        if exchanged:
-            sources = same_length_sources(lengths[chosen], state.generator).to(frozen.device)
-            swap = swapped_target(
-                frozen, batch, exchanged[step % len(exchanged)], sources, compiled=settings.swap_compiled
-            )
-        _step(model, frozen, settings, state, batch, swap)
-        if state.step % interval == 0 or state.step == settings.steps:
-            measures = measured(frozen, settings, model.output, _detached(state.parameters), target)
-            rows = zip(runs, measured_rows(frozen, measures), strict=True)
-            state.rows += [{"step": state.step, "d": run.d, "seed": run.seed, **row} for run, row in rows]
-            state.seconds = time.process_time() - start
-            if folder is not None:
-                checkpoints.save(folder, state.checkpoint())
-
-
-def _step(
-    model: CompiledModel,
-    frozen: FrozenModel,
-    settings: Settings,
-    state: _State,
-    batch: Target,
-    swap: Swap | None,
-) -> None:
-    sharpness = settings.sharpness_at(state.step)
-
-    def loss(parameters: dict[str, Tensor]) -> Tensor:
-        terms = losses(frozen, settings, model.output, parameters, batch, swap, sharpness=sharpness)
-        return terms.total(settings)
-
-    state.optimizer.zero_grad()
-    torch.func.vmap(loss)(state.parameters).sum().backward()  # type: ignore[no-untyped-call]
-    _clip(state.parameters.values(), settings.max_grad_norm)
-    for group in state.optimizer.param_groups:
-        group["lr"] = settings.learning_rate_at(state.step)
-    state.optimizer.step()
-    state.step += 1
-
-
-def _clip(parameters: Iterable[Tensor], max_norm: float) -> None:
-    """Scale the gradient of each run down to the norm that is allowed."""
-    gradients = [each.grad for each in parameters if each.grad is not None]
-    norms = torch.stack([each.flatten(1).norm(dim=1) for each in gradients]).norm(dim=0)
-    factors = (max_norm / norms.clamp(min=1e-12)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(factors.reshape(-1, *[1] * (gradient.ndim - 1)))
-
-
 def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
     """The variables to exchange, one after another.
 
@@ -307,10 +231,6 @@ def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) ->
     if settings.interchange_weight and not variables:
         raise CompressionError("the model computes no variable but its answer, so there is none to exchange")
     return variables
-
-
-def _detached(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: each.detach() for name, each in parameters.items()}
 
 
 def _total(row: Row, settings: Settings) -> float:

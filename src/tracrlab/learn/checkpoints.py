@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tracrlab.errors import CompressionError
+from tracrlab.errors import TrainingError
 from tracrlab.extras import require
 
 TRAINING_FILE, CHECKPOINT_FILE, METRICS_FILE = "training.json", "checkpoint.safetensors", "metrics.parquet"
@@ -38,7 +38,7 @@ def begin(folder: Path, description: dict[str, Any]) -> Checkpoint | None:
     """Make the folder of a training, or read where the one in it stands.
 
     Raises:
-        CompressionError: the folder holds another training, or something else, or cannot be written.
+        TrainingError: the folder holds another training, or something else, or cannot be written.
         MissingDependencyError: pyarrow is not installed.
     """
     require("pyarrow", extra="compress", purpose="a training with checkpoints")
@@ -48,13 +48,13 @@ def begin(folder: Path, description: dict[str, Any]) -> Checkpoint | None:
             _check_same(folder, json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8")), json.loads(text))
             return _checkpoint(folder) if (folder / CHECKPOINT_FILE).exists() else None
         if folder.is_dir() and any(folder.iterdir()):
-            raise CompressionError(f"{folder} holds something else than a training; give a new or empty folder")
+            raise TrainingError(f"{folder} holds something else than a training; give a new or empty folder")
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / TRAINING_FILE, text.encode())
     except OSError as error:
-        raise CompressionError(f"cannot train in {folder}: {error.strerror or error}") from error
+        raise TrainingError(f"cannot train in {folder}: {error.strerror or error}") from error
     except ValueError as error:
-        raise CompressionError(f"{folder} does not hold a training that can be continued: {error}") from error
+        raise TrainingError(f"{folder} does not hold a training that can be continued: {error}") from error
     return None
 
 
@@ -62,7 +62,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write where a training stands.
 
     Raises:
-        CompressionError: the folder cannot be written.
+        TrainingError: the folder cannot be written.
     """
     from safetensors.torch import save as to_bytes
 
@@ -74,7 +74,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             to_bytes(tensors, metadata={"step": str(checkpoint.step), "seconds": str(checkpoint.seconds)}),
         )
     except OSError as error:
-        raise CompressionError(f"cannot write a checkpoint to {folder}: {error.strerror or error}") from error
+        raise TrainingError(f"cannot write a checkpoint to {folder}: {error.strerror or error}") from error
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
@@ -115,7 +115,7 @@ def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> 
         raise ValueError(f"{TRAINING_FILE} says nothing about it")
     different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if different:
-        raise CompressionError(
+        raise TrainingError(
             f"{folder} holds another training, which differs in {', '.join(different)}; "
             "give the same arguments to continue it, or another folder"
         )
