@@ -205,7 +205,7 @@ def _domain(analysis: Analysis, node: Node) -> Domain:
     expression = node.expression
     match expression:
         case Tokens():
-            return domain_of(analysis.vocabulary)
+            return Domain(analysis.vocabulary)  # in its own order: the place of a token is its id
         case Indices():
             return Domain(tuple(range(analysis.max_length)))
         case Length():

@@ -6,8 +6,19 @@ import numpy as np
 
 from tracrlab.shapes import Float, Int
 
-_TOLERANCE = 1e-9
+_SHARE = 1e-9  # of a column's largest entry: what solving and adding up in double precision may leave
+_OF_GAP = 1 / 64  # of the distance between two entries that are told apart: what may be left where they are closer
 _FEW = 16  # terms of a fractional read whose rounding is borne
+
+
+def column_tolerance(columns: Float[np.ndarray, "value feature"]) -> Float[np.ndarray, " feature"]:
+    """How far what is read may be off each feature and still be the feature: far less than its values are apart."""
+    if not columns.size:
+        return np.zeros(columns.shape[1])
+    gaps = np.diff(np.sort(columns, axis=0), axis=0)
+    closest = np.where(gaps > 0, gaps, np.inf).min(axis=0, initial=np.inf)
+    tolerance: np.ndarray = np.minimum(_SHARE * np.abs(columns).max(axis=0), _OF_GAP * closest)
+    return tolerance
 
 
 def stored_columns(features: Float[np.ndarray, "value feature"]) -> Float[np.ndarray, "value column"]:
@@ -47,8 +58,9 @@ def _independent(columns: Float[np.ndarray, "value column"]) -> list[int]:
             break
         rest = column - orthonormal @ (orthonormal.T @ column)
         rest -= orthonormal @ (orthonormal.T @ rest)
-        size = float(np.linalg.norm(rest))
-        if size > 1e-7 * max(1.0, float(np.linalg.norm(column))):
+        size, centred = float(np.linalg.norm(rest)), float(np.linalg.norm(column - column.mean()))
+        # what is left of a column that depends on the others is rounding, of its variation and of its mean
+        if size > max(1e-7 * centred, 1e-13 * float(np.linalg.norm(column))):
             chosen.append(place)
             orthonormal = np.concatenate([orthonormal, rest[:, None] / size], axis=1)
     return chosen
@@ -75,10 +87,10 @@ def affine_read(
         solution = np.zeros((extended.shape[1], len(others)))
         solution[used] = np.linalg.lstsq(extended[:, used], wanted, rcond=None)[0]
     rounded = np.round(solution * 4) / 4
-    size = np.maximum(1.0, np.abs(wanted).max(axis=0, initial=0))
+    tolerance = column_tolerance(wanted)
     off, rounded_off = (np.abs(extended @ each - wanted).max(axis=0, initial=0) for each in (solution, rounded))
-    whole = rounded_off <= _TOLERANCE * size
-    if (np.minimum(off, rounded_off) > _TOLERANCE * size).any():
+    whole = rounded_off <= tolerance
+    if (np.minimum(off, rounded_off) > tolerance).any():
         return None
     solution = np.where(whole, rounded, solution)
     matrix[:, others], offset[others] = solution[:-1], solution[-1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tracrlab.compiler.compact.affine import stored_columns
+from tracrlab.compiler.compact.affine import column_tolerance, stored_columns
 from tracrlab.compiler.compact.carriers import Carrier, Feature, is_raw
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes
@@ -21,7 +21,6 @@ from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, Elementwise, IRNode, 
 from tracrlab.errors import DomainTooLargeError
 from tracrlab.shapes import Bool, Float
 
-_TOLERANCE = 1e-9
 _MOST = 2**27  # entries of the features of one node
 
 
@@ -133,8 +132,7 @@ def _slopes(node: Affine, columns: Float[np.ndarray, "value feature"]) -> Float[
     distance = numbers[-1] - numbers[0]
     slopes: np.ndarray = (columns[-1] - columns[0]) / distance if distance else np.zeros(columns.shape[1])
     straight = columns[0] + (numbers - numbers[0])[:, None] * slopes
-    size = np.maximum(1.0, np.abs(columns).max(initial=0))
-    return slopes if np.abs(straight - columns).max(initial=0) <= _TOLERANCE * size else None
+    return slopes if (np.abs(straight - columns) <= column_tolerance(columns)).all() else None
 
 
 def _separated(
@@ -155,10 +153,8 @@ def _separated(
         shape[axis] = len(line)
         total = total + (line - middle).reshape(*shape, -1)
         addends.append(line - middle if axis else line)
-    axes = tuple(range(n_axes))
-    size = np.maximum(1.0, np.abs(tensor).max(axis=axes))
     off = np.abs(total - tensor) * possible[..., None]
-    return addends, bool((off.max(axis=axes) <= _TOLERANCE * size).all())
+    return addends, bool((off <= column_tolerance(tensor.reshape(-1, tensor.shape[-1]))).all())
 
 
 def _sum(parts: list[Parts], offset: Float[np.ndarray, " feature"]) -> Parts:

@@ -154,8 +154,8 @@ def plan_carriers(ir: IR, layers: Layers, attempt: Attempt, dtype: NumberFormat,
 
 
 def _output(node: IRNode) -> Output:
-    """Numbers are read as they are, other values from an integer code, ``None`` among them."""
-    if node.numbers is not None:
+    """Different numbers are read as they are, other values from an integer code, ``None`` among them."""
+    if node.numbers is not None and len(np.unique(node.numbers)) == len(node.values):
         return Output(Feature(node, node.numbers[:, None], exact=False), None)
     if isinstance(node, Mean) and node.values[-1] is None:
         return Output(Feature(node, node.raw_table(), exact=False), None)

@@ -23,6 +23,7 @@ from tracrlab.compiler.ir.nodes import (
     Pattern,
     Source,
     Total,
+    numbers_tell_apart,
 )
 from tracrlab.compiler.ir.pool import Pool, needed
 from tracrlab.compiler.ir.widths import most_selected
@@ -33,7 +34,7 @@ from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.rasp.expressions import Aggregate, Full, Indices, Length, Map, SelectorWidth, SequenceMap, Tokens
 from tracrlab.rasp.operations import Affine as AffineFunction
-from tracrlab.rasp.values import Value, exact_number, is_finite_number, value_key
+from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Bool, Int
 
 
@@ -150,7 +151,7 @@ class _Builder:
         slot_of = dict(zip(table.domain.places, folded.slots.tolist(), strict=True))
         slots = np.array([slot_of.get(key, IMPOSSIBLE) for key in domain.places], int)
         numeric = all(each.node.numbers is not None for each in inputs)
-        if affine is not None and numeric and values and all(map(is_finite_number, values)) and not domain.nullable:
+        if affine is not None and numeric and not domain.nullable and numbers_tell_apart(values):
             sources = tuple(each.node for each in inputs)
             self._hold(node, self._affine(node, sources, affine.coefficients, affine.offset, values), slots)
             return
@@ -314,11 +315,10 @@ class _Builder:
 
     def _hold_mean(self, node: Node, pattern: Pattern, source: IRNode, default: Value) -> None:
         domain = self.analysis.domains[node.place]
-        merged: dict[Fraction, Value] = {}
+        merged: dict[float, Value] = {}  # attention leaves a number, whatever its type and how it came about
         for value in domain.values:
-            exact = exact_number(value)
-            if exact is not None:
-                merged.setdefault(exact, value)
+            if is_finite_number(value):
+                merged.setdefault(float(value), value)
         numbers = [merged[number] for number in sorted(merged)]
         # what means cannot be is no place for a default that is a number, unless nothing can be selected
         odd = not pattern.never_empty and not is_finite_number(default)
@@ -328,6 +328,6 @@ class _Builder:
         order = {number: place for place, number in enumerate(sorted(merged))}
         slots = []
         for value in domain.values:
-            exact = exact_number(value)
-            slots.append(order[exact] if exact is not None else len(numbers) if odd else IMPOSSIBLE)
+            place = order[float(value)] if is_finite_number(value) else len(numbers) if odd else IMPOSSIBLE
+            slots.append(place)
         self._hold(node, mean, np.array(slots, int))

@@ -8,11 +8,10 @@ from math import prod
 
 import numpy as np
 
-from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, Elementwise, IRNode, Source, Total
+from tracrlab.compiler.ir.nodes import IMPOSSIBLE, SAME, Affine, Elementwise, IRNode, Source, Total
 from tracrlab.shapes import Float, Int
 
 MAX_EXPANDED = 2**20
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +148,7 @@ def affine_places(node: Affine, arguments: list[Int[np.ndarray, "..."]]) -> Int[
     below = np.maximum(places - 1, 0)
     nearer = np.abs(ascending[below] - total) < np.abs(ascending[places] - total)
     places = np.where(nearer, below, places)
-    off = np.abs(ascending[places] - total) > _TOLERANCE * np.maximum(1.0, np.abs(total))
+    off = np.abs(ascending[places] - total) > SAME * np.maximum(1.0, np.abs(total))
     return np.where(off, IMPOSSIBLE, order[places])
 
 

@@ -6,6 +6,7 @@ the list. Names and functions are gone, so two nodes that mean the same are the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +17,7 @@ from tracrlab.rasp.values import Value, is_finite_number
 from tracrlab.shapes import Bool, Float, Int
 
 IMPOSSIBLE = -1
+SAME = 1e-9  # a sum may miss by this share of itself the number that stands for it: floats add up to 1e-16 of theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,10 @@ class Elementwise(IRNode):
 
 @dataclass(frozen=True, eq=False)
 class Affine(IRNode):
-    """A sum of numbers with factors, plus an offset."""
+    """A sum of numbers with factors, plus an offset: the value that is the sum, or nearest to it.
+
+    Which one it is follows from the number alone, so no two values are nearly the same number.
+    """
 
     operands: tuple[IRNode, ...]
     factors: tuple[Fraction, ...]
@@ -203,3 +208,14 @@ class IR:
     output: IRNode
     longest: int
     causal: bool
+
+
+def numbers_tell_apart(values: Sequence[Value]) -> bool:
+    """Whether the values are numbers of which the nearest to a sum is known, in spite of rounding.
+
+    ``1`` and ``True`` are the same number; so, nearly, are 2/3 as an exact ratio and ``1 - 1/3`` in floats.
+    """
+    if not values or not all(map(is_finite_number, values)):
+        return False
+    numbers = np.sort(np.array([float(value) for value in values]))  # type: ignore[arg-type]
+    return bool((np.diff(numbers) > 4 * SAME * np.maximum(1.0, np.abs(numbers[1:]))).all())

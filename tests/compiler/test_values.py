@@ -1,0 +1,114 @@
+"""A value is known by its place: whatever tokens a vocabulary has, in whatever order, a model keeps them apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tracrlab
+from tracrlab import rasp
+from tracrlab.errors import CompileError
+from tracrlab.rasp import Comparison, SOp, aggregate, indices, select, selector_width, tokens, where
+from tracrlab.rasp.values import Value, value_key
+
+Mode = Literal["faithful", "compact"]
+MODES: tuple[Mode, ...] = ("faithful", "compact")
+
+NUMBERS = st.sampled_from(
+    [0, 1, -1, 0.0, -0.0, 1.0, True, False, 2, 10, 9, 0.001, 1000, 1e-30, 1e30, math.inf, -math.inf]
+)
+WORDS = st.sampled_from(["a", "b", "1", "1.0", "True", "None", "bos", "pad", "10", "9", "", " ", "nan", "(1, 2)"])
+PAIRS = st.tuples(st.sampled_from([1, 2, 9, 10, 11, 100]), st.sampled_from([1, True, "a", "10", 9]))
+SETS = st.frozensets(st.sampled_from([1, 2, 10, "a"]), max_size=2)
+TOKENS = st.one_of(NUMBERS, WORDS, PAIRS, SETS, st.just(()), st.just(((1,), 2)))
+VOCABULARIES = st.lists(TOKENS, min_size=1, max_size=5, unique_by=value_key)
+
+PREVIOUS = select(indices, indices - 1, Comparison.EQ)
+SAME = select(tokens, tokens, Comparison.EQ)
+
+
+def kept_apart(values: list[Value]) -> list[object]:
+    return [value_key(value) for value in values]
+
+
+def assert_equal_to_the_interpreter(program: SOp, vocabulary: list[Value], mode: Mode, longest: int = 2) -> None:
+    model = tracrlab.compile(program, vocabulary, longest, mode=mode, bos="<s>", pad="<p>")
+    for length in range(longest + 1):
+        for values in itertools.product(vocabulary, repeat=length):
+            answer, expected = model(values), program(values)
+            assert kept_apart(answer) == kept_apart(expected), (values, answer, expected)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(vocabulary=VOCABULARIES)
+@settings(max_examples=60, deadline=None)
+def test_tokens_of_every_kind_are_copied_as_they_are(mode: Mode, vocabulary: list[Value]) -> None:
+    assert_equal_to_the_interpreter(tokens, vocabulary, mode)
+    assert_equal_to_the_interpreter(aggregate(PREVIOUS, tokens, "none"), vocabulary, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(vocabulary=VOCABULARIES)
+@settings(max_examples=40, deadline=None)
+def test_functions_see_which_token_it_is(mode: Mode, vocabulary: list[Value]) -> None:
+    assert_equal_to_the_interpreter(rasp.Map(repr, tokens), vocabulary, mode)
+    assert_equal_to_the_interpreter(
+        rasp.SequenceMap(lambda token, count: (repr(token), count), tokens, selector_width(SAME)), vocabulary, mode
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(vocabulary=st.lists(NUMBERS, min_size=1, max_size=4, unique_by=value_key))
+@settings(max_examples=60, deadline=None)
+def test_arithmetic_on_numbers_that_are_nearly_or_quite_the_same(mode: Mode, vocabulary: list[Value]) -> None:
+    third = where(tokens == vocabulary[0], 1 / 3, rasp.aggregate(select(indices, 0, Comparison.GEQ), indices == 1))
+    for program in (1 - third, (1 - third) == 2 / 3, tokens == 1, tokens * 1 == 1.0, where(indices == 0, 0, tokens)):
+        try:
+            assert_equal_to_the_interpreter(program, vocabulary, mode)
+        except CompileError:
+            continue
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tuples_that_print_in_another_order_than_they_have(mode: Mode) -> None:
+    model = tracrlab.compile(tokens, [(9, 1), (10, 1)], 3, mode=mode)
+    assert model([(9, 1)]) == [(9, 1)]
+    assert model([(10, 1), (9, 1)]) == [(10, 1), (9, 1)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_number_of_three_types_stays_three_values(mode: Mode) -> None:
+    answer = tracrlab.compile(tokens, [0, False, 0.0], 3, mode=mode)([0, False, 0.0])
+    assert list(map(type, answer)) == [int, bool, float]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("default", ["i", 0, None])
+def test_means_that_are_the_same_number_by_two_ways_are_one(mode: Mode, causal: bool, default: Value) -> None:
+    """1/3 + 1 and 4/3 differ as floats that functions have computed, but not the means of some of them."""
+    marked = select(True, tokens == "b", Comparison.EQ)
+    numbers = rasp.SequenceMap(lambda i, w: (-3 * i + i / 3 + w) % 3, indices, selector_width(marked))
+    program = aggregate(marked, numbers, default)
+    model = tracrlab.compile(program, "ab", 2, causal=causal, mode=mode)
+    assert model("b") == [1.0]
+    for length in (1, 2):
+        for values in itertools.product("ab", repeat=length):
+            assert model(values) == program(values, causal=causal)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_a_ratio_and_a_float_of_the_same_number_compute_differently(mode: Mode, dtype: str) -> None:
+    third = where(tokens == "a", aggregate(select(indices, indices, Comparison.TRUE), tokens == "b"), 1 / 3)
+    program = (1 - third) == 2 / 3
+    model = tracrlab.compile(program, "ab", 3, mode=mode, dtype=dtype)  # type: ignore[arg-type]
+    assert model("aab") == [True, True, False]
+    for length in range(4):
+        for values in itertools.product("ab", repeat=length):
+            assert model(values) == program(values)
