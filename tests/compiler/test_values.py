@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 from typing import Literal
 
 import pytest
@@ -112,3 +115,34 @@ def test_a_ratio_and_a_float_of_the_same_number_compute_differently(mode: Mode, 
     for length in range(4):
         for values in itertools.product("ab", repeat=length):
             assert model(values) == program(values)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tuples_are_sorted_by_their_own_order(mode: Mode) -> None:
+    """Ranks in the order of the tokens tell positions apart, so what is sorted by them can be copied."""
+    vocabulary = [(10, "b"), (9, "c"), (9, "a"), (100, "a")]
+    smaller = select(tokens, tokens, Comparison.LT)
+    tied = select(tokens, tokens, Comparison.EQ) & select(indices, indices, Comparison.LT)
+    sort = aggregate(select(selector_width(smaller | tied), indices, Comparison.EQ), tokens)
+    model = tracrlab.compile(sort, vocabulary, 3, mode=mode)
+    for values in itertools.product(vocabulary, repeat=3):
+        assert model(values) == sorted(values)
+
+
+def test_the_order_of_sets_does_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import tracrlab; from tracrlab import rasp; sets = list(map(frozenset, ('abc', 'ab', 'bc', 'c', '')));"
+        "vocab = [*sets, *((1, each) for each in sets)]; model = tracrlab.compile(rasp.tokens, vocab, 2);"
+        "print([vocab.index(token) for token in model.config.vocab])"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(texts) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tracrlab.shapes import Int
 
 
 def checked_vocabulary(vocab: Iterable[object], bos: str, pad: str) -> tuple[Value, ...]:
-    """The distinct tokens of a vocabulary in a fixed order: numbers and strings sorted, other types by what they print.
+    """The distinct tokens of a vocabulary in a fixed order, which is that of :func:`order_key`.
 
     Raises:
         VocabularyError: it is empty, holds an unhashable value, ``None``, BOS or PAD; or BOS and PAD are equal or
@@ -38,14 +39,23 @@ def checked_vocabulary(vocab: Iterable[object], bos: str, pad: str) -> tuple[Val
             raise VocabularyError(f"the vocabulary contains {token!r}, the {kind} token; choose another {kind} token")
     if not tokens:
         raise VocabularyError("the vocabulary is empty; give at least one token")
-    return tuple(sorted(tokens.values(), key=_sort_key))
+    return tuple(sorted(tokens.values(), key=order_key))
 
 
-def _sort_key(token: Value) -> tuple[str, object]:
-    if isinstance(token, bool | int | float):
-        is_nan = token != token  # noqa: PLR0124
-        return "", (is_nan, 0 if is_nan else token, type(token).__name__, repr(token))  # the rest breaks ties
-    return type(token).__name__, token if isinstance(token, str) else repr(token)
+def order_key(value: Value) -> tuple[str, Any]:
+    """A key by which values of any types have one order, whatever the hash seed: kinds one after the other.
+
+    Numbers are in ascending order, strings as Python has them, tuples item by item, sets by their items in order, and
+    values of other types by what they print.
+    """
+    if isinstance(value, bool | int | float):
+        is_nan = value != value  # noqa: PLR0124
+        return "", (is_nan, 0 if is_nan else value, type(value).__name__, repr(value))  # the rest breaks ties
+    if isinstance(value, tuple):
+        return type(value).__name__, tuple(map(order_key, value))
+    if isinstance(value, frozenset):
+        return type(value).__name__, tuple(sorted(map(order_key, value)))
+    return type(value).__name__, value if isinstance(value, str) else repr(value)
 
 
 def encode_batch(config: ModelConfig, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 from tracrlab.compiler.compact import representations
 from tracrlab.compiler.compact.passes import Passes
-from tracrlab.compiler.domains import infer_domains
+from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.ir.build import build_ir
 from tracrlab.compiler.ir.evaluate import evaluate
@@ -16,6 +16,7 @@ from tracrlab.compiler.ir.nodes import IR, Source
 from tracrlab.compiler.ir.parse import parse_ir
 from tracrlab.compiler.ir.text import ir_text
 from tracrlab.craft.formats import FORMATS
+from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import SOp
 from tracrlab.rasp.values import Value
 
@@ -25,13 +26,17 @@ def representation(
 ) -> IR:
     """The nodes of a program, rewritten by all passes but some."""
     passes = Passes.named([f"-{name}" for name in without]) if without else Passes()
-    analysis = infer_domains(trace_graph(program), vocabulary, length, causal=causal)
+    analysis = _analysed(program, vocabulary, length, causal=causal)
     return representations(analysis, passes, FORMATS["float32"])[0][0]
+
+
+def _analysed(program: SOp, vocabulary: Sequence[Value], length: int, *, causal: bool) -> Analysis:
+    return infer_domains(trace_graph(program), checked_vocabulary(vocabulary, "<s>", "<p>"), length, causal=causal)
 
 
 def unrewritten(program: SOp, vocabulary: Sequence[Value], length: int, *, causal: bool = False) -> IR:
     """The nodes of a program as they are built."""
-    return build_ir(infer_domains(trace_graph(program), vocabulary, length, causal=causal))
+    return build_ir(_analysed(program, vocabulary, length, causal=causal))
 
 
 def assert_rewritten(before: IR, after: IR, expected: str, *, longest: int) -> None:
