@@ -29,7 +29,7 @@ from tracrlab.compress import CompressedModel, Settings, Sharing, Training, trai
 from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.dictionary import learned_dictionary, recovery
 from tracrlab.compress.exact import exact_compression, exact_sizes
-from tracrlab.compress.faithfulness import Verdict, verdict
+from tracrlab.compress.faithfulness import verdict
 from tracrlab.compress.features import (
     feature_geometry,
     feature_rows,
@@ -44,6 +44,7 @@ from tracrlab.compress.initial import Initial, initial_matrix
 from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
 from tracrlab.learn.checkpoints import Row, write_rows
+from tracrlab.learn.verdict import Verdict
 from tracrlab.rasp.library import PROGRAMS
 
 OUT, WORK = Path("docs/compression"), Path("build/compression")

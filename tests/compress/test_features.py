@@ -12,7 +12,7 @@ from compressions import every_sequence, frac_prevs, random_compression, sort_un
 import tracrlab
 from tracrlab.compress import Sharing
 from tracrlab.compress.compressed_model import compressed_model
-from tracrlab.compress.dictionary import Dictionary, DictionarySettings, learned_dictionary, recovery
+from tracrlab.compress.dictionary import learned_dictionary, recovery
 from tracrlab.compress.exact import exact_compression, exact_sizes
 from tracrlab.compress.features import (
     Feature,
@@ -26,6 +26,7 @@ from tracrlab.compress.forward import frozen_model
 from tracrlab.compress.initial import principal_directions
 from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
+from tracrlab.learn.dictionary import Dictionary, DictionarySettings
 from tracrlab.rasp.library import PROGRAMS
 
 

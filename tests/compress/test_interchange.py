@@ -18,9 +18,10 @@ from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.faithfulness import verdict
 from tracrlab.compress.features import value_line
 from tracrlab.compress.forward import frozen_model
-from tracrlab.compress.interchange import same_length_sources, swapped_target
+from tracrlab.compress.interchange import swapped_target
 from tracrlab.compress.target import compiled_target
 from tracrlab.errors import CompressionError
+from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.model.readout import decode_output
 
 

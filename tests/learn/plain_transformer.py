@@ -120,7 +120,7 @@ FORMS = st.builds(
 )
 
 
-def random_transformer(form: Form, *, causal: bool = False, seed: int = 0) -> tuple[Transformer, Plain]:
+def plain_pair(form: Form, *, causal: bool = False, seed: int = 0) -> tuple[Transformer, Plain]:
     """A small module in float64 with weights of chance, and the same in NumPy."""
     config = ModelConfig(("a", "b"), 4, causal).with_shape(
         d_model=5, n_layers=2, n_heads=2, d_head=3, d_mlp=4, d_vocab_out=3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tracrlab
-from tests.learn.plain_transformer import FORMS, every_edge, random_transformer, some_ids
+from tests.learn.plain_transformer import FORMS, every_edge, plain_pair, some_ids
 from tests.model.cases import CASES, inputs_of, model_of
 from tracrlab.errors import InterventionError
 from tracrlab.learn.interventions import Mean, Plus, Resample, Value, Zero
@@ -23,7 +23,7 @@ from tracrlab.learn.transformer import Form, Transformer
 from tracrlab.model.circuit import Edge, Node, Reader, possible_edges
 from tracrlab.rasp.library import PROGRAMS
 
-SMALL = random_transformer(Form())[0].config
+SMALL = plain_pair(Form())[0].config
 EDGES = every_edge(SMALL)
 NODES = sorted({edge.partition("->")[0] for edge in EDGES})
 seeds = st.integers(0, 2**32 - 1)
@@ -56,7 +56,7 @@ def assert_same(module: Transformer, ids: Tensor, logits: Tensor, wanted: list[n
 def test_replaced_edges_and_nodes_are_those_of_a_plain_transformer(
     form: Form, causal: bool, seed: int, edges: list[str], nodes: list[str]
 ) -> None:
-    module, plain = random_transformer(form, causal=causal, seed=seed)
+    module, plain = plain_pair(form, causal=causal, seed=seed)
     ids, values = some_ids(module.config), some_values(edges + nodes, seed)
     logits = run(module, ids, {name: Value(value) for name, value in values.items()})
     carried = {name: value.numpy() for name, value in values.items()}
@@ -67,7 +67,7 @@ def test_replaced_edges_and_nodes_are_those_of_a_plain_transformer(
 @settings(max_examples=20)
 @given(form=FORMS, seed=seeds, names=st.lists(st.sampled_from([*NODES, *EDGES]), unique=True, min_size=1, max_size=4))
 def test_what_is_there_on_other_inputs_and_on_average(form: Form, seed: int, names: list[str]) -> None:
-    module, plain = random_transformer(form, seed=seed)
+    module, plain = plain_pair(form, seed=seed)
     ids, other = some_ids(module.config), some_ids(module.config).flip(0)
     written = [plain.run(row)[1] for row in other.tolist()]
     there = [np.array(row) != module.config.pad_id for row in other.tolist()]
@@ -105,7 +105,7 @@ def test_what_is_there_on_other_inputs_and_on_average(form: Form, seed: int, nam
 
 @pytest.mark.parametrize("name", ["a0.h1", "m0", "positions", "a0.h0->m1", "tokens->a1.h0<k>"])
 def test_only_the_positions_that_are_given_are_changed(name: str) -> None:
-    module, plain = random_transformer(Form("gelu", biases=True, layer_norm=True))
+    module, plain = plain_pair(Form("gelu", biases=True, layer_norm=True))
     ids = some_ids(module.config)
     mask = torch.tensor([[False, True, False, True, True]] * 2 + [[True, False, False, False, True]])
     zero, source = (partial(Zero), name.partition("->")[0])
@@ -122,7 +122,7 @@ def test_only_the_positions_that_are_given_are_changed(name: str) -> None:
 
 
 def test_adding_is_replacing_by_the_sum() -> None:
-    module, plain = random_transformer(Form("gelu"))
+    module, plain = plain_pair(Form("gelu"))
     ids, more = some_ids(module.config), np.array([1.0, -2, 0.5, 0, 3])
     logits = run(module, ids, {"m0": Plus(more), "a0.h0->logits": Plus(2 * more)})
 
@@ -134,7 +134,7 @@ def test_adding_is_replacing_by_the_sum() -> None:
 
 
 def test_neurons_are_replaced_one_by_one() -> None:
-    module, plain = random_transformer(Form(biases=True))
+    module, plain = plain_pair(Form(biases=True))
     ids = some_ids(module.config)
     p = plain.parameters
 
@@ -150,7 +150,7 @@ def test_neurons_are_replaced_one_by_one() -> None:
 @given(seed=seeds, k=st.integers(1, 4), orthonormal=st.booleans())
 @settings(max_examples=20)
 def test_a_subspace_is_exchanged_and_what_is_orthogonal_to_it_stays(seed: int, k: int, orthonormal: bool) -> None:
-    module, _ = random_transformer(Form("gelu"), seed=seed)
+    module, _ = plain_pair(Form("gelu"), seed=seed)
     ids, rng = some_ids(module.config), np.random.default_rng(seed)
     basis = rng.normal(size=(5, k))
     basis = np.linalg.qr(basis)[0] if orthonormal else basis
@@ -165,7 +165,7 @@ def test_a_subspace_is_exchanged_and_what_is_orthogonal_to_it_stays(seed: int, k
 
 
 def test_runs_in_one_batch_are_those_one_by_one() -> None:
-    module, _ = random_transformer(Form("gelu", biases=True))
+    module, _ = plain_pair(Form("gelu", biases=True))
     ids, other = some_ids(module.config), some_ids(module.config).flip(0)
     replaced = [{edge: Resample(other)} for edge in EDGES] + [{"m0": Zero([1]), "a0.h0->m0": Zero()}, {}]
     together = run_each(module, ids, replaced, at_once=7)
@@ -174,7 +174,7 @@ def test_runs_in_one_batch_are_those_one_by_one() -> None:
 
 
 def test_nothing_stays_inserted() -> None:
-    module, _ = random_transformer(Form())
+    module, _ = plain_pair(Form())
     ids = some_ids(module.config)
     before = module(ids)
     with inserted(module, {"a0.h0->m0": Zero(), "tokens": Zero()}):
@@ -187,7 +187,7 @@ def test_nothing_stays_inserted() -> None:
 
 
 def test_an_edge_that_carries_what_it_did_changes_no_bit() -> None:
-    module, _ = random_transformer(Form("gelu", fused=False))
+    module, _ = plain_pair(Form("gelu", fused=False))
     ids = some_ids(module.config)
     same = {edge: Resample(ids) for edge in EDGES}
     watched = run(module, ids, {"a0.h0->m0": Zero([])})
@@ -201,7 +201,7 @@ def test_an_edge_that_carries_what_it_did_changes_no_bit() -> None:
 @settings(max_examples=25)
 @given(form=FORMS, seed=seeds, edge=st.sampled_from(EDGES), frozen=st.booleans())
 def test_gradients_of_edges_are_what_small_changes_do(form: Form, seed: int, edge: str, frozen: bool) -> None:
-    module, plain = random_transformer(Form("gelu", form.biases, form.layer_norm), seed=seed)
+    module, plain = plain_pair(Form("gelu", form.biases, form.layer_norm), seed=seed)
     module.requires_grad_(not frozen)
     ids = some_ids(module.config)[:1]
     (change,) = some_values(["change"], seed).values()
@@ -222,7 +222,7 @@ def test_gradients_of_edges_are_what_small_changes_do(form: Form, seed: int, edg
 
 @pytest.mark.parametrize("name", ["a0.h1", "m0", "m0.n1", "blocks.0.hook_resid_mid"])
 def test_gradients_at_places_are_what_small_changes_do(name: str) -> None:
-    module, _ = random_transformer(Form("gelu", biases=True))
+    module, _ = plain_pair(Form("gelu", biases=True))
     ids = some_ids(module.config)[:1]
     found = gradients(module, ids, lambda logits: logits.square().mean(dim=(1, 2)), [name])[name]
     change = torch.as_tensor(np.random.default_rng(0).normal(size=tuple(found.shape)))
@@ -232,7 +232,7 @@ def test_gradients_at_places_are_what_small_changes_do(name: str) -> None:
 
 
 def test_gradients_pass_through_what_is_put_there() -> None:
-    module, _ = random_transformer(Form("gelu"))
+    module, _ = plain_pair(Form("gelu"))
     ids = some_ids(module.config)
     run(module, ids, {"blocks.1.hook_resid_post": Resample(ids.flip(0))}).square().sum().backward()
     assert module.embed.W_E.grad is not None
@@ -273,13 +273,13 @@ def test_names_are_printed_as_they_are_parsed() -> None:
     ],
 )
 def test_what_is_not_there_is_refused(name: str, message: str) -> None:
-    module, _ = random_transformer(Form())
+    module, _ = plain_pair(Form())
     with pytest.raises(InterventionError, match=message):
         run(module, some_ids(module.config), {name: Zero()})
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    module, _ = random_transformer(Form())
+    module, _ = plain_pair(Form())
     ids = some_ids(module.config)
     for bad in (Value(torch.zeros(3, 4, 5)), Value(np.zeros(3)), Resample(ids[:2]), Mean(ids[:, :4]), Zero([9])):
         with pytest.raises(InterventionError, match="m0: what is to be put there does not fit"):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 import tracrlab
-from tests.learn.plain_transformer import FORMS, random_transformer, some_ids
+from tests.learn.plain_transformer import FORMS, plain_pair, some_ids
 from tests.library_models import MODELS, library_inputs, library_model
 from tests.model.cases import CASES, inputs_of, model_of
 from tests.model.test_forward import transformer
@@ -132,7 +132,7 @@ def test_weights_beyond_a_format_are_refused() -> None:
 @settings(max_examples=30)
 @given(FORMS, st.booleans(), seeds)
 def test_biases_norms_and_other_neurons_are_those_of_a_plain_transformer(form: Form, causal: bool, seed: int) -> None:
-    module, plain = random_transformer(form, causal=causal, seed=seed)
+    module, plain = plain_pair(form, causal=causal, seed=seed)
     ids = some_ids(module.config)
     watched, _ = module.run_with_cache(ids)
     for logits in (module(ids), watched):
@@ -254,7 +254,7 @@ def test_the_cache_holds_what_happens_in_numpy(name: str) -> None:
 @pytest.mark.parametrize("reader", ["a1.h0<q>", "a1.h1<k>", "a0.h1<v>", "m1"])
 def test_what_one_part_reads_can_be_edited(form: Form, reader: str) -> None:
     """As if one edge into it, of all that there are, carried something more, and nothing else."""
-    module, plain = random_transformer(form)
+    module, plain = plain_pair(form)
     ids, more = some_ids(module.config)[:1], np.array([0.0, 1, 3, -1, 2])[:, None] * [1.0, -2, 3, 0, 0.5]
     node, _, kind = reader.removesuffix(">").partition("<")
     layer = int(node[1])

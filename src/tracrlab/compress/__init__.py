@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab.compress.compressed_model import CompressedModel
-    from tracrlab.compress.faithfulness import Verdict, verdict
+    from tracrlab.compress.faithfulness import verdict
     from tracrlab.compress.settings import Settings
     from tracrlab.compress.sharing import Sharing
     from tracrlab.compress.training import Run, Training, train
+    from tracrlab.learn.verdict import Verdict
 
 __all__ = ["CompressedModel", "Run", "Settings", "Sharing", "Training", "Verdict", "train", "verdict"]
 

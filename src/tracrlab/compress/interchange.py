@@ -49,15 +49,3 @@ def swapped_target(
         return Swap(own, logits)
     place = [each.number for each in frozen.sublayers].index(sublayer)
     return Swap(Interchange(sublayer, dimensions, sources, target.run.written[place]), logits)
-
-
-def same_length_sources(lengths: Tensor, generator: torch.Generator) -> Tensor:
-    """For each input of a batch, by ``lengths`` [b], another one of the same length, or itself if there is none."""
-    order = torch.randperm(len(lengths), generator=generator)
-    order = order[lengths[order].argsort(stable=True)]
-    ordered = lengths[order]
-    first, end = torch.searchsorted(ordered, ordered), torch.searchsorted(ordered, ordered, right=True)
-    following = torch.arange(1, len(lengths) + 1)
-    sources = torch.empty_like(order)
-    sources[order] = order[torch.where(following < end, following, first)]
-    return sources

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward, frozen_model, model_parameters
 from tracrlab.compress.inputs import training_inputs
-from tracrlab.compress.objective import layer_loss, output_loss
+from tracrlab.compress.objective import of_layers, of_outputs
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.craft.spaces import Layout, Variable
@@ -83,8 +83,8 @@ def _measured_one(
         as_read.append(_mean_where(functional.cosine_similarity(read, whole, dim=-1), counted))
     right = answers(output, run.logits) == answers(output, target.run.logits)
     return Measures(
-        output_loss(output, settings, run.logits, target.run.logits, target.answered),
-        layer_loss(frozen, settings, parameters, run, target),
+        of_outputs(output, settings, run.logits, target.run.logits, target.answered),
+        of_layers(frozen, settings, parameters, run, target),
         _mean_where(right, target.answered),
         torch.stack(as_written),
         torch.stack(as_read),

@@ -13,13 +13,14 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, Pass, forward
 from tracrlab.compress.interchange import Swap
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target
-from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.craft.spaces import Variable
+from tracrlab.learn.losses.layers import layer_loss, total_distance
+from tracrlab.learn.losses.output import output_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,36 +50,30 @@ def losses(
 ) -> Losses:
     """The losses of one compressed model on a batch; ``output`` is the compiled model's."""
     run = forward(frozen, settings.sharing, parameters, target.ids, sharpness=sharpness)
-    of_output = output_loss(output, settings, run.logits, target.run.logits, target.answered)
-    of_layers = layer_loss(frozen, settings, parameters, run, target)
+    outputs = of_outputs(output, settings, run.logits, target.run.logits, target.answered)
+    layers = of_layers(frozen, settings, parameters, run, target)
     if swap is None:
-        return Losses(of_output, of_layers, torch.zeros_like(of_output))
+        return Losses(outputs, layers, torch.zeros_like(outputs))
     swapped = forward(frozen, settings.sharing, parameters, target.ids, swap.interchange, sharpness=sharpness)
-    of_swap = output_loss(output, settings, swapped.logits, swap.logits, target.answered)
-    return Losses(of_output, of_layers, of_swap)
+    exchanged = of_outputs(output, settings, swapped.logits, swap.logits, target.answered)
+    return Losses(outputs, layers, exchanged)
 
 
-def output_loss(output: Variable, settings: Settings, logits: Tensor, wanted: Tensor, answered: Tensor) -> Tensor:
+def of_outputs(output: Variable, settings: Settings, logits: Tensor, wanted: Tensor, answered: Tensor) -> Tensor:
     """The mean loss of the answers at the tokens, ``logits`` and ``wanted`` [b, p, output]."""
-    if output.layout is Layout.ONE_HOT:
-        scaled = (settings.logit_scale * logits).flatten(0, 1)
-        each = functional.cross_entropy(scaled, wanted.flatten(0, 1).argmax(dim=-1), reduction="none")
-        return _mean(each.reshape(answered.shape), answered)
-    return _mean(((logits - wanted) ** 2).sum(dim=-1), answered)
+    return output_loss(output, logits, wanted, answered, logit_scale=settings.logit_scale)
 
 
-def layer_loss(frozen: FrozenModel, settings: Settings, parameters: Parameters, run: Pass, target: Target) -> Tensor:
+def of_layers(frozen: FrozenModel, settings: Settings, parameters: Parameters, run: Pass, target: Target) -> Tensor:
     """The mean squared distance between what sublayers write and ought to write, summed over the sublayers."""
-    total = torch.zeros_like(run.logits[0, 0, 0])
+    if settings.compare == "written":
+        return layer_loss(run.written, target.run.written, target.present)
     places = settings.sharing.places(frozen.config.n_layers)
-    for sublayer, written, wanted in zip(frozen.sublayers, run.written, target.run.written, strict=True):
-        if settings.compare == "written":
-            squares = ((written - wanted) ** 2).sum(dim=-1)
-        else:
-            matrix = parameters[MATRICES][places.layers[sublayer.layer]]
-            squares = read_distance(written, wanted, matrix, sublayer.columns)
-        total = total + _mean(squares, target.present)
-    return total
+    squares = [
+        read_distance(written, wanted, parameters[MATRICES][places.layers[sublayer.layer]], sublayer.columns)
+        for sublayer, written, wanted in zip(frozen.sublayers, run.written, target.run.written, strict=True)
+    ]
+    return total_distance(squares, target.present)
 
 
 def read_distance(written: Tensor, wanted: Tensor, matrix: Tensor, columns: Tensor) -> Tensor:
@@ -90,8 +85,3 @@ def read_distance(written: Tensor, wanted: Tensor, matrix: Tensor, columns: Tens
     squares = ((sent @ (matrix.T @ matrix)) * sent).sum(dim=-1)
     distance: Tensor = squares - 2 * (sent * ideal).sum(dim=-1) + (wanted**2).sum(dim=-1)
     return distance
-
-
-def _mean(each: Tensor, counted: Tensor) -> Tensor:
-    """The mean over the places [b, p] that count."""
-    return (each * counted).sum() / counted.sum()

@@ -21,7 +21,7 @@ from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.forward import MATRICES, FrozenModel, frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
 from tracrlab.compress.inputs import training_inputs
-from tracrlab.compress.interchange import Swap, intermediate_variables, same_length_sources, swapped_target
+from tracrlab.compress.interchange import Swap, intermediate_variables, swapped_target
 from tracrlab.compress.metrics import measured, measured_rows
 from tracrlab.compress.objective import losses
 from tracrlab.compress.settings import Settings
@@ -29,6 +29,7 @@ from tracrlab.compress.target import Target, compiled_target
 from tracrlab.errors import CompressionError, TrainingError
 from tracrlab.learn import checkpoints, trainer
 from tracrlab.learn.checkpoints import Row
+from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.learn.trainer import each_run
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.labels import ModelVariable

@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab.learn.interventions import Intervention, Mean, Plus, Resample, Value, Zero
+    from tracrlab.learn.optimisation import Optimisation
     from tracrlab.learn.patching import activations, edge_gradients, gradients, inserted, run, run_each
     from tracrlab.learn.places import Place, Site, Subspace, place, variable
-    from tracrlab.learn.transformer import Form, HookPoint, Transformer, torch_model
+    from tracrlab.learn.trainer import Trained, each_run, stacked, train
+    from tracrlab.learn.transformer import Form, HookPoint, Transformer, random_transformer, torch_model
+    from tracrlab.learn.verdict import Strictness, Verdict, module_verdict, strictness
     from tracrlab.model.circuit import Edge, Node, Reader, possible_edges
 
 __all__ = [
-    "Edge", "Form", "HookPoint", "Intervention", "Mean", "Node", "Place", "Plus", "Reader", "Resample", "Site",
-    "Subspace", "Transformer", "Value", "Zero", "activations", "edge_gradients", "gradients", "inserted", "place",
-    "possible_edges", "run", "run_each", "torch_model", "variable",
+    "Edge", "Form", "HookPoint", "Intervention", "Mean", "Node", "Optimisation", "Place", "Plus", "Reader",
+    "Resample", "Site", "Strictness", "Subspace", "Trained", "Transformer", "Value", "Verdict", "Zero",
+    "activations", "each_run", "edge_gradients", "gradients", "inserted", "module_verdict", "place",
+    "possible_edges", "random_transformer", "run", "run_each", "stacked", "strictness", "torch_model", "train",
+    "variable",
 ]  # fmt: skip
 
 _HOMES = {
@@ -33,7 +38,10 @@ _HOMES = {
     "tracrlab.learn.interventions": ("Intervention", "Mean", "Plus", "Resample", "Value", "Zero"),
     "tracrlab.learn.patching": ("activations", "edge_gradients", "gradients", "inserted", "run", "run_each"),
     "tracrlab.learn.places": ("Place", "Site", "Subspace", "place", "variable"),
-    "tracrlab.learn.transformer": ("Form", "HookPoint", "Transformer", "torch_model"),
+    "tracrlab.learn.transformer": ("Form", "HookPoint", "Transformer", "random_transformer", "torch_model"),
+    "tracrlab.learn.optimisation": ("Optimisation",),
+    "tracrlab.learn.trainer": ("Trained", "each_run", "stacked", "train"),
+    "tracrlab.learn.verdict": ("Strictness", "Verdict", "module_verdict", "strictness"),
 }
 
 

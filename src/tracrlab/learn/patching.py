@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from tracrlab.errors import InterventionError
 from tracrlab.learn.edits import EMBEDDING, Edit, Hooks, Writing, edited, reader_site, site_of
@@ -42,18 +43,28 @@ At = TypeVar("At", bound=Place | str)
 Seen = TypeVar("Seen", bound=Place | Reader | str)
 
 
-def run(module: nn.Module, ids: Tensor, replace: Mapping[At, Intervention] | None = None) -> Any:
+def run(
+    module: nn.Module,
+    ids: Tensor,
+    replace: Mapping[At, Intervention] | None = None,
+    *,
+    parameters: Mapping[str, Tensor] | None = None,
+) -> Any:
     """What the module gives for token ids [b, p] where some places carry something else; logits [b, p, class].
+
+    ``parameters``, by their names, may take the place of the module's own.
 
     Raises:
         InterventionError: there is no such place, or what is to be put there does not fit.
     """
-    with inserted(module, replace or {}):
-        return module(ids)
+    with inserted(module, replace or {}, parameters=parameters):
+        return _called(module, ids, parameters)
 
 
 @contextmanager
-def inserted(module: nn.Module, replace: Mapping[At, Intervention]) -> Iterator[None]:
+def inserted(
+    module: nn.Module, replace: Mapping[At, Intervention], *, parameters: Mapping[str, Tensor] | None = None
+) -> Iterator[None]:
     """Interventions in a module, until the block ends.
 
     Several at one place act in their order; edges carry what is left of edits of the parts that they begin at.
@@ -61,7 +72,7 @@ def inserted(module: nn.Module, replace: Mapping[At, Intervention]) -> Iterator[
     Raises:
         InterventionError: there is no such place, or what is to be put there does not fit.
     """
-    edits = [Edit(at, each) for at, each in settled(module, replace)]
+    edits = [Edit(at, each) for at, each in settled(module, replace.items(), parameters)]
     hooks = Hooks(module)
     try:
         edited(hooks, Writing(hooks), edits)
@@ -71,29 +82,34 @@ def inserted(module: nn.Module, replace: Mapping[At, Intervention]) -> Iterator[
 
 
 def run_each(
-    module: nn.Module, ids: Tensor, replace: Sequence[Mapping[At, Intervention]], *, at_once: int | None = None
+    module: nn.Module,
+    ids: Tensor,
+    replace: Sequence[Mapping[Any, Intervention]],
+    *,
+    parameters: Mapping[str, Tensor] | None = None,
+    at_once: int | None = None,
 ) -> Tensor:
     """The logits [n, b, p, class] of n runs, each with its own interventions, several of them in one batch.
 
-    ``at_once`` is how many; by default as many as a batch of ordinary size holds. Masks of positions are [p].
+    ``at_once`` is how many; by default as many as a batch of ordinary size holds.
 
     Raises:
         InterventionError: there is no such place, or what is to be put there does not fit.
     """
     n_rows, found = len(ids), list[Tensor]()
-    sources = [settled(module, each) for each in replace]
     size = at_once or max(1, _ELEMENTS // (ids.numel() * _widest(module)))
-    for start in range(0, len(sources), size):
-        chunk = sources[start : start + size]
+    for start in range(0, len(replace), size):
+        chunk = replace[start : start + size]
+        owners = [number for number, own in enumerate(chunk) for _ in own]
+        pairs = settled(module, [pair for own in chunk for pair in own.items()], parameters)
         edits = [
             Edit(at, each, slice(number * n_rows, (number + 1) * n_rows))
-            for number, own in enumerate(chunk)
-            for at, each in own
+            for number, (at, each) in zip(owners, pairs, strict=True)
         ]
         hooks = Hooks(module)
         try:
             edited(hooks, Writing(hooks), edits)
-            logits = module(ids.repeat(len(chunk), 1))
+            logits: Tensor = _called(module, ids.repeat(len(chunk), 1), parameters)
         finally:
             hooks.remove()
         found.append(logits.reshape(len(chunk), n_rows, *logits.shape[1:]))
@@ -101,7 +117,12 @@ def run_each(
 
 
 def activations(
-    module: nn.Module, ids: Tensor, at: Iterable[Seen], replace: Mapping[At, Intervention] | None = None
+    module: nn.Module,
+    ids: Tensor,
+    at: Iterable[Seen],
+    replace: Mapping[At, Intervention] | None = None,
+    *,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> dict[Seen, Tensor]:
     """What is at each of these places, [b, p, width], and what each of these readers reads.
 
@@ -109,13 +130,13 @@ def activations(
         InterventionError: there is no such place, or nothing of its own is there, as on an edge.
     """
     keys, found = list(at), dict[Seen, Tensor]()
-    with inserted(module, replace or {}):
+    with inserted(module, replace or {}, parameters=parameters):
         hooks = Hooks(module)
         writing = Writing(hooks)
         try:
             for key in keys:
                 _noted(hooks, writing, key, found)
-            module(ids)
+            _called(module, ids, parameters)
         finally:
             hooks.remove()
     return {key: found[key] if key in found else _of_embedding(writing, key) for key in keys}
@@ -168,28 +189,39 @@ def edge_gradients(
     return {edge: found[edge.reader] for edge in edges}
 
 
-def settled(module: nn.Module, replace: Mapping[At, Intervention]) -> list[tuple[Place, Settled]]:
+def settled(
+    module: nn.Module,
+    replace: Iterable[tuple[Place | str, Intervention]],
+    parameters: Mapping[str, Tensor] | None = None,
+) -> list[tuple[Place, Settled]]:
     """Interventions with means and what is there on other inputs computed, in one run for all that share inputs.
 
     Raises:
         InterventionError: there is no such place.
     """
-    asked = [(_named(key), each) for key, each in replace.items()]
-    tables = {id(each.ids): each.ids for _, each in asked if isinstance(each, Mean | Resample)}
-    values: dict[tuple[int, Place], Tensor] = {}
-    for number, ids in tables.items():
-        places = [_writer(at) for at, each in asked if isinstance(each, Mean | Resample) and id(each.ids) == number]
-        values |= {(number, at): value for at, value in activations(module, ids, places).items()}
-    found: list[tuple[Place, Settled]] = []
+    asked = [(_named(key), each) for key, each in replace]
+    elsewhere: dict[int, tuple[Tensor, list[Place]]] = {}
     for at, each in asked:
         if isinstance(each, Mean | Resample):
-            value = values[id(each.ids), _writer(at)]
-            if isinstance(each, Mean):
-                value = mean_activation(value, _present(module, each.ids), pooled=each.pooled)
-            found.append((at, Value(value, each.positions)))
-        else:
-            found.append((at, each))
-    return found
+            elsewhere.setdefault(id(each.ids), (each.ids, []))[1].append(_writer(at))
+    values = {
+        number: activations(module, ids, dict.fromkeys(places), parameters=parameters)
+        for number, (ids, places) in elsewhere.items()
+    }
+
+    def settle(at: Place, each: Intervention) -> Settled:
+        if not isinstance(each, Mean | Resample):
+            return each
+        value = values[id(each.ids)][_writer(at)]
+        if isinstance(each, Mean):
+            value = mean_activation(value, _present(module, each.ids), pooled=each.pooled)
+        return Value(value, each.positions)
+
+    return [(at, settle(at, each)) for at, each in asked]
+
+
+def _called(module: nn.Module, ids: Tensor, parameters: Mapping[str, Tensor] | None) -> Any:
+    return module(ids) if parameters is None else functional_call(module, dict(parameters), (ids,))
 
 
 def _named(key: Place | str) -> Place:

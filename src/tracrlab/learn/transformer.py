@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tracrlab.errors import InputError, PrecisionError
 from tracrlab.model.circuit import constant_embeddings
 from tracrlab.model.config import ModelConfig
-from tracrlab.model.readout import Readout
+from tracrlab.model.readout import ClassReadout, Readout
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.weights import Weights, state_dict
 from tracrlab.rasp.values import Value
@@ -310,6 +311,27 @@ class Transformer(nn.Module):
 
 def _keep(cache: dict[str, Tensor], name: str, module: nn.Module, inputs: object, output: Tensor) -> None:
     cache[name] = output
+
+
+def random_transformer(config: ModelConfig, classes: Sequence[Value], form: Form, *, seed: int) -> Transformer:
+    """A transformer with weights of chance, to be trained, whose logits stand for ``classes``.
+
+    Matrices keep the size of what they are applied to on average, their entries having variance 1/fan-in; biases are 0.
+    """
+    n_classes = len(classes)
+    unembedding = np.zeros((config.d_model, n_classes)), np.zeros(n_classes)
+    model = Transformer(config, ClassReadout(*unembedding, tuple(classes), config.pad_id, config.dtype), form)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            *_, kind = name.split(".")
+            if kind.startswith("W_"):
+                fan_in = {"W_E": config.d_model, "W_pos": config.d_model, "W_O": config.n_heads * config.d_head}
+                scale = fan_in.get(kind, parameter.shape[-2]) ** -0.5
+                parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+            else:
+                parameter.fill_(float(kind == "w"))  # of a norm
+    return model
 
 
 def torch_model(
