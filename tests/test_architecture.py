@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
-    "shapes", "errors", "extras", "rasp", "craft", "model", "learn", "verify", "compiler", "compat", "export",
+    "shapes", "errors", "extras", "files", "rasp", "craft", "model", "learn", "verify", "compiler", "compat", "export",
     "compress", "viz", "cli",
 )  # fmt: skip
 METHODS = {  # a model imports these in its methods

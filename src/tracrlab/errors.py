@@ -99,6 +99,10 @@ class DrawingError(TracrLabError):
     """A drawing would be too large, or cannot be written to the path given."""
 
 
+class OutputError(TracrLabError):
+    """A file that a command was told to write cannot be written."""
+
+
 class VerificationError(TracrLabError):
     """A model cannot be verified: it carries no claims, they do not fit it, or what is asked for is too much."""
 

@@ -360,10 +360,10 @@ class TestVerify:
         ("arguments", "message"),
         [
             (["hist", "--max-len", "40", "--exhaustive"], "too many to run all"),
-            (["hist", "-o", "nowhere/certificate.json"], "in one that does not exist"),
+            (["hist", "-o", "nowhere/certificate.json"], "there is no folder"),
             (["hist", "--target", "gpt2"], "GPT-2 is causal"),
             (["hist", "--target", "bert", "--exhaustive"], "inputs are run in the model itself"),
-            (["hist", "-o", "."], ". is a folder"),
+            (["hist", "-o", "."], "cannot write .: Is a directory"),
             (["nothing"], "no program 'nothing'"),
             (["./nothing"], "cannot read config.json"),
         ],

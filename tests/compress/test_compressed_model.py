@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
+from tests.files.crashes import crashes
 from tracrlab.compress import CompressedModel, Sharing
 from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.forward import forward, frozen_model, model_parameters
 from tracrlab.errors import CompressionError, ExportError, ModelFileError, VerificationError
+from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.forward import forward_with_activations
 
 
@@ -125,7 +129,7 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
         ("compression.json", "{}", "compression.json: it has no 'format'"),
         ("compression.json", '{"format": 9}', "compression.json: its format is 9, this version reads 1"),
         ("compression.safetensors", "", "compression.safetensors: it is not the one saved with compression.json"),
-        ("original/config.json", "{}", "its config.json is another program's"),
+        ("original/config.json", "{}", "original/config.json: it is not the one saved with compression.json"),
     ],
 )
 def test_the_refusal_of_a_damaged_folder_says_which_file_is_wrong(
@@ -136,6 +140,38 @@ def test_the_refusal_of_a_damaged_folder_says_which_file_is_wrong(
     with pytest.raises(ModelFileError, match=re.escape(reason)) as refusal:
         tracrlab.load(tmp_path)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_process_that_is_killed_while_it_saves_leaves_the_old_or_the_new_model(tmp_path: Path) -> None:
+    """Over another compressed model of another program, over a compiled one, and a compiled one over it."""
+    models = [random_compression(sort_unique(), 4, 0), random_compression(frac_prevs(), 4, 1), frac_prevs()]
+
+    def content(model: CompiledModel) -> tuple[object, ...]:
+        return type(model), model.output_name, *(array.tobytes() for array in model.weights.as_dict().values())
+
+    contents = [content(model) for model in models]
+
+    def found() -> int:
+        return contents.index(content(tracrlab.load(tmp_path)))
+
+    for before, after in ((0, 1), (2, 1), (1, 2)):
+        models[before].save_pretrained(tmp_path)
+        left = set()
+        for _ in crashes(partial(models[after].save_pretrained, tmp_path), step=3):
+            left.add(found())
+            models[before].save_pretrained(tmp_path)
+            assert found() == before
+        assert left == {before, after}
+
+
+def test_folders_of_older_versions_load(tmp_path: Path) -> None:
+    """They do not say which original they were saved with."""
+    model = random_compression(frac_prevs(), 4, 0)
+    model.save_pretrained(tmp_path)
+    description = json.loads((tmp_path / "compression.json").read_text())
+    del description["original_sha256"]
+    (tmp_path / "compression.json").write_text(json.dumps(description))
+    np.testing.assert_array_equal(tracrlab.load(tmp_path).weights.W_E, model.weights.W_E)
 
 
 def test_what_is_not_known_is_not_said() -> None:

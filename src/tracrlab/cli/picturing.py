@@ -23,10 +23,14 @@ from tracrlab.cli.options import (
     CompileOptions,
     with_options,
 )
+from tracrlab.cli.outputs import OUTPUT_HELP, STANDARD_OUTPUT, check, write
 from tracrlab.errors import InputError
 
 if TYPE_CHECKING:
     from tracrlab.viz.figures.plot import Kind
+
+
+PICTURE_HELP = f".svg, .png or .pdf; {OUTPUT_HELP}, as SVG"
 
 
 @click.command(
@@ -35,13 +39,22 @@ if TYPE_CHECKING:
 )
 @click.argument("program")
 @with_options(NAME_OPTION, INPUT_OPTION, TOKENS_OPTION)
-@click.option("-o", "--output", "path", metavar="FILE", required=True, help="The drawing: .svg, .png or .pdf.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    required=True,
+    help=f"The drawing: {PICTURE_HELP}.",
+)
 def draw(program: str, name: str | None, text: str | None, kind: str, path: str) -> None:
     """Draw."""
     from tracrlab.cli.programs import find_program
     from tracrlab.cli.tokens import TokenKind, vocabulary_tokens
-    from tracrlab.viz import draw_flow
+    from tracrlab.viz import flow_figure
+    from tracrlab.viz.canvas import picture
 
+    picture_kind = _picture_kind(path)
     found = find_program(in_file(program, name), text)
     if text is None and found.entry:
         text = found.entry.example_input
@@ -49,8 +62,8 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
         raise InputError(f"give the input for {program} with --input")
     tokens = vocabulary_tokens(text, TokenKind(kind), "--input")
     with exits_are_errors():
-        draw_flow(found.program, text if tokens == list(text) else tokens, path)
-    click.echo(f"drawn in {path}")
+        figure = flow_figure(found.program, text if tokens == list(text) else tokens)
+    write(path, picture(figure, picture_kind), "drawn in")
 
 
 @click.command(
@@ -68,7 +81,14 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
 @click.option("--columns", default="2", type=click.Choice(["1", "2"]), help="Columns of a paper. [default: 2]")
 @click.option("--fold/--no-fold", default=None, help="A row for each variable. [default: beyond 40 dimensions]")
 @click.option("--sublayer", metavar="NAME", help="Draw this one only, such as 'attn 2': of residual or weights.")
-@click.option("-o", "--output", "path", metavar="FILE", required=True, help="The figure: .svg, .png or .pdf.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    required=True,
+    help=f"The figure: {PICTURE_HELP}.",
+)
 def plot(
     program: str,
     name: str | None,
@@ -83,9 +103,9 @@ def plot(
 ) -> None:
     """Plot."""
     from tracrlab.cli.show import progress
-    from tracrlab.viz.canvas import check_path, write_figure
+    from tracrlab.viz.canvas import picture
 
-    check_path(Path(path))
+    picture_kind = _picture_kind(path)
     needs_input = figure_kind in ("residual", "patterns")
     model, tokens, found = model_and_input(
         in_file(program, name), text if needs_input else text or "", kind, CompileOptions(**options),
@@ -100,8 +120,8 @@ def plot(
             sublayer=sublayer,
             program=found.program if found else None,
         )
-        write_figure(figure, Path(path))
-    click.echo(f"drawn in {path}")
+        content = picture(figure, picture_kind)
+    write(path, content, "drawn in")
 
 
 @click.command(
@@ -112,25 +132,30 @@ def plot(
 @click.argument("program")
 @click.argument("text", metavar="[TOKENS]", required=False)
 @with_options(NAME_OPTION, *COMPILE_OPTIONS, TOKENS_OPTION)
-@click.option("--html", "path", metavar="FILE", help="Write the page to this file instead of opening it.")
+@click.option("--html", "path", metavar="FILE", help=f"Write the page to this file not open it; {OUTPUT_HELP}.")
 @click.option("--reduced", is_flag=True, help="A page without weights, which shows this input only.")
 def explore(
     program: str, name: str | None, text: str | None, kind: str, path: str | None, reduced: bool, **options: Any
 ) -> None:
     """Explore."""
     from tracrlab.cli.programs import source_file
-    from tracrlab.viz.explorer import write_page
+    from tracrlab.viz.explorer import explorer_page
 
+    if path is not None:
+        check(path)
     full_name = in_file(program, name)
     model, tokens, found = model_and_input(
         full_name, text, kind, CompileOptions(**options), given_with="after its name"
     )
     source = source_file(full_name) if found else None
-    goal = path or str(Path(tempfile.gettempdir(), f"tracrlab-explorer-{os.getpid()}.html"))
-    write_page(model, tokens, goal, program=found.program if found else None, source=source, reduced=reduced)
+    page = explorer_page(model, tokens, program=found.program if found else None, source=source, reduced=reduced)
     if path is None:
+        descriptor, goal = tempfile.mkstemp(prefix="tracrlab-explorer-", suffix=".html")  # a name that nobody foresees
+        os.close(descriptor)
+        write(goal, page.encode(), "written to")
         webbrowser.open(Path(goal).as_uri())
-    click.echo(f"written to {goal}")
+    else:
+        write(path, page.encode(), "written to")
 
 
 @click.command()
@@ -155,3 +180,10 @@ def playground(file: str | None, port: int, quiet: bool) -> None:
         if not quiet:
             webbrowser.open(server.url)
         server.serve_forever()
+
+
+def _picture_kind(path: str) -> str:
+    """The format of a picture; its refusals come before any work."""
+    from tracrlab.viz.canvas import picture_kind
+
+    return "svg" if path == STANDARD_OUTPUT else picture_kind(path)

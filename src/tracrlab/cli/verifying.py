@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +21,7 @@ from tracrlab.cli.options import (
     CompileOptions,
     with_options,
 )
+from tracrlab.cli.outputs import OUTPUT_HELP, STANDARD_OUTPUT, check, write
 from tracrlab.cli.targets import check_target_options
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     help="The number format to prove it in, for which a program is compiled. [default: a model's own, or float32]",
 )  # fmt: skip
 @click.option("--exhaustive", is_flag=True, help="Run every input, too.")
-@click.option("-o", "--output", "file", metavar="FILE", help="A file for the certificate, as JSON.")
+@click.option("-o", "--output", "file", metavar="FILE", help=f"A file for the certificate, as JSON; {OUTPUT_HELP}.")
 def verify_(
     program: str,
     name: str | None,
@@ -59,8 +59,8 @@ def verify_(
     from tracrlab.cli.show import progress
     from tracrlab.rasp.display import escaped
 
-    if file is not None and (Path(file).is_dir() or not Path(file).parent.is_dir()):
-        raise click.UsageError(f"{file} is a folder, or in one that does not exist.")
+    if file is not None:
+        check(file)
     model = saved_model(program, CompileOptions(**options, dtype=None))
     if model is not None:
         found = None if name is None else find_program(name)
@@ -73,18 +73,7 @@ def verify_(
     with nullcontext() if exhaustive else progress("verifying"):
         certificate = model.verify(searched, exhaustive=exhaustive, dtype=dtype, target=target, activation=activation)
     if file is not None:
-        _write_text(file, certificate.to_json() + "\n")
-    click.echo("\n".join(map(escaped, certificate.summary().split("\n"))))
+        write(file, f"{certificate.to_json()}\n".encode())
+    click.echo("\n".join(map(escaped, certificate.summary().split("\n"))), err=file == STANDARD_OUTPUT)
     if not certificate.holds:
         raise click.exceptions.Exit(1)
-
-
-def _write_text(file: str, text: str) -> None:
-    """Write a file, or leave what was there as it was."""
-    scratch = Path(file).with_name(f".{Path(file).name}.new")
-    try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(file)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, file) from error

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracrlab.errors import CompressionError
 from tracrlab.extras import require
+from tracrlab.files import complaint, write_output
 from tracrlab.learn.checkpoints import Row
 from tracrlab.shapes import Float
 
@@ -24,6 +28,7 @@ def heat_maps(
     """Draw W Wᵀ of several compressions side by side, by title, into an SVG, PNG or PDF file.
 
     Raises:
+        CompressionError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     side = max(3.2, 0.24 * len(labels))
@@ -53,6 +58,7 @@ def size_curves(
         logarithmic: those of the columns that are drawn so; their best is the least.
 
     Raises:
+        CompressionError: the file cannot be written.
         MissingDependencyError: matplotlib is not installed.
     """
     figure = _figure(4.2 * len(measures), 3.4)
@@ -86,8 +92,17 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _save(figure: Figure, path: str | PathLike[str]) -> None:
-    """The same picture is the same file: no date, and identifiers that do not change."""
+    """The same picture is the same file: no date, and identifiers that do not change.
+
+    Raises:
+        CompressionError: the file cannot be written.
+    """
     import matplotlib as mpl
 
+    kind, content = Path(path).suffix[1:].lower(), io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "tracrlab", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None} if str(path).endswith(".svg") else None, dpi=120)
+        figure.savefig(content, format=kind, metadata={"Date": None} if kind == "svg" else None, dpi=120)
+    try:
+        write_output(path, content.getvalue())
+    except OSError as error:
+        raise CompressionError(complaint(path, error)) from error

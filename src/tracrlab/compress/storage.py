@@ -5,47 +5,44 @@ Loading reads data and executes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from os import PathLike
 from pathlib import Path
 
 from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.sharing import Sharing
-from tracrlab.errors import ModelFileError
+from tracrlab.files import SavedFiles, digest, read_together, save_together
 from tracrlab.model.compiled import CompiledModel
-from tracrlab.model.reading import reading
-from tracrlab.model.storage import load_model, save_model
+from tracrlab.model.reading import folder_named, reading, writing
+from tracrlab.model.storage import COMPRESSION_FILE, CONFIG_FILE, load_model, model_files, model_in
 from tracrlab.model.weights import weight_shapes
 
 FORMAT = 1
-COMPRESSION_FILE, MATRICES_FILE, ORIGINAL_FOLDER = "compression.json", "compression.safetensors", "original"
+MATRICES_FILE, ORIGINAL_FOLDER = "compression.safetensors", "original"
 _KIND = "compressed model"
 
 
 def save_compressed(model: CompressedModel, path: str | PathLike[str]) -> None:
-    """Write a compressed model into the folder ``path``; the description is replaced last.
+    """Write a compressed model into the folder ``path``, over another one at a stroke, as :func:`save_model` does.
 
     Raises:
         ModelFileError: the folder cannot be written, or the original holds values that have no JSON form.
     """
     from safetensors.numpy import save
 
-    folder = Path(path)
-    content = save({"matrices": model.matrices.copy(), **model.unfrozen})
-    save_model(model.original, folder / ORIGINAL_FOLDER)
+    folder = folder_named(path)
+    matrices = save({"matrices": model.matrices.copy(), **model.unfrozen})
+    original = model_files(model.original)
     description = {
         "format": FORMAT,
         "sharing": model.sharing.value,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digest(matrices),
+        "original_sha256": digest(original[CONFIG_FILE]),
     }
-    try:
-        for name, data in ((MATRICES_FILE, content), (COMPRESSION_FILE, json.dumps(description, indent=1).encode())):
-            scratch = folder / f".{name}.new"
-            scratch.write_bytes(data)
-            scratch.replace(folder / name)
-    except OSError as error:
-        raise ModelFileError(f"cannot write a model to {folder}: {error.strerror or error}") from error
+    contents = {f"{ORIGINAL_FOLDER}/{name}": content for name, content in original.items()}
+    contents |= {MATRICES_FILE: matrices, COMPRESSION_FILE: json.dumps(description, indent=1).encode()}
+    with writing(folder):
+        save_together(folder, contents, COMPRESSION_FILE, instead_of=CONFIG_FILE)
 
 
 def load(path: str | PathLike[str]) -> CompiledModel:
@@ -54,8 +51,10 @@ def load(path: str | PathLike[str]) -> CompiledModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
-    folder = Path(path)
-    return load_compressed(folder) if (folder / COMPRESSION_FILE).exists() else load_model(folder)
+    folder = folder_named(path)
+    with reading(folder, COMPRESSION_FILE):
+        compressed = (folder / COMPRESSION_FILE).exists()
+    return load_compressed(folder) if compressed else load_model(folder)
 
 
 def load_compressed(path: str | PathLike[str]) -> CompressedModel:
@@ -64,20 +63,25 @@ def load_compressed(path: str | PathLike[str]) -> CompressedModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
+    folder = folder_named(path)
+    with reading(folder, COMPRESSION_FILE, _KIND):
+        return read_together(folder, COMPRESSION_FILE, lambda files: _compressed_model_in(files, folder))
+
+
+def _compressed_model_in(files: SavedFiles, folder: Path) -> CompressedModel:
     from safetensors.numpy import load as from_bytes
 
-    folder = Path(path)
     with reading(folder, COMPRESSION_FILE, _KIND):
-        description = json.loads((folder / COMPRESSION_FILE).read_text(encoding="utf-8"))
+        description = json.loads(files.content.decode())
         if description["format"] != FORMAT:
             raise ValueError(f"its format is {description['format']!r:.20}, this version reads {FORMAT}")
-        digest, sharing = description["sha256"], Sharing(description["sharing"])
+        sharing = Sharing(description["sharing"])
+        original_digest = description.get("original_sha256")  # older models have none
+    with reading(folder, f"{ORIGINAL_FOLDER}/{CONFIG_FILE}", _KIND):
+        original_files = files.below(ORIGINAL_FOLDER, CONFIG_FILE, original_digest)
+    original = model_in(original_files, folder / ORIGINAL_FOLDER)
     with reading(folder, MATRICES_FILE, _KIND):
-        content = (folder / MATRICES_FILE).read_bytes()
-        if digest != hashlib.sha256(content).hexdigest():
-            raise ValueError(f"it is not the one saved with {COMPRESSION_FILE}")
-        arrays = from_bytes(content)
-        original = load_model(folder / ORIGINAL_FOLDER)
+        arrays = from_bytes(files.read(MATRICES_FILE, description.get("sha256")))
         shapes = weight_shapes(original.config)
         if any(array.shape != shapes.get(name) for name, array in arrays.items() if name != "matrices"):
             raise ValueError(f"it does not fit the model in {ORIGINAL_FOLDER}")

@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +26,7 @@ from tracrlab.compress.objective import losses
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.errors import CompressionError, TrainingError
+from tracrlab.files import complaint
 from tracrlab.learn import checkpoints, trainer
 from tracrlab.learn.checkpoints import Row
 from tracrlab.learn.losses.interchange import same_length_sources
@@ -87,9 +87,13 @@ class Training:
         """Write the metrics as a Parquet file.
 
         Raises:
+            CompressionError: the file cannot be written.
             MissingDependencyError: pyarrow is not installed.
         """
-        checkpoints.write_rows(Path(path), self.metrics)
+        try:
+            checkpoints.write_rows(path, self.metrics)
+        except OSError as error:
+            raise CompressionError(complaint(path, error)) from error
 
 
 def train(

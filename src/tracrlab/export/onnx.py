@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from tracrlab.errors import ExportError, ModelFileError
 from tracrlab.export.arrays import readout_arrays
 from tracrlab.extras import require
+from tracrlab.files import complaint, write_output
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.json_values import value_to_json
 from tracrlab.model.readout import ClassReadout, Readout
@@ -34,17 +34,11 @@ def to_onnx(model: CompiledModel, readout: Readout, path: str | PathLike[str]) -
         ExportError, PrecisionError: as for :func:`onnx_model`.
     """
     require("onnx", extra="onnx", purpose="to_onnx")
-    file = Path(path)
     content = onnx_model(model, readout).SerializeToString()
-    scratch = file.parent / f".{file.name}.part"
     try:
-        try:
-            scratch.write_bytes(content)
-            scratch.replace(file)
-        finally:
-            scratch.unlink(missing_ok=True)
+        write_output(path, content)
     except OSError as error:
-        raise ModelFileError(f"cannot write a model to {file}: {error.strerror or error}") from error
+        raise ModelFileError(complaint(path, error)) from error
 
 
 def onnx_model(model: CompiledModel, readout: Readout) -> onnx.ModelProto:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracrlab.errors import ExportError, ModelFileError
+from tracrlab.errors import ExportError
 from tracrlab.export.card import model_card
 from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.export.texts import distinct_texts
 from tracrlab.export.wordlevel import word_tokenizer
+from tracrlab.files import replaced_folder
 from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.reading import folder_named, writing
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.certificate import Certificate
@@ -58,7 +58,8 @@ class Pretrained:
     def save_pretrained(self, path: str | PathLike[str], *, certificate: Certificate | None = None) -> None:
         """Write the folder ``path``, made if need be, that ``from_pretrained`` of Transformers' ``Auto`` classes reads.
 
-        Everything is written beside it first, so a failure in writing leaves the folder as it was.
+        It is the old or the new one whenever the process is killed, unless the system cannot exchange folders
+        (:mod:`tracrlab.files.folder`); other files in it stay.
 
         Arguments:
             certificate: what ``source.verify()`` found, for the card. Unless there is one, models of up to a million
@@ -69,20 +70,14 @@ class Pretrained:
             ExportError: the certificate is that of another model.
             ModelFileError: the folder cannot be written.
         """
-        card, folder = self._card(certificate), Path(path)
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-                self.model.save_pretrained(scratch)
-                self.tokenizer.save_pretrained(scratch)
-                (Path(scratch) / "README.md").write_text(card, encoding="utf-8")
-                if self.certificate is not None:
-                    (Path(scratch) / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
-                folder.mkdir(exist_ok=True)
-                for file in Path(scratch).iterdir():
-                    file.replace(folder / file.name)
-        except OSError as error:
-            raise ModelFileError(f"cannot write a model to {folder}: {error.strerror or error}") from error
+        folder = folder_named(path)
+        card = self._card(certificate)
+        with writing(folder), replaced_folder(folder, last="config.json") as new:
+            self.model.save_pretrained(new)
+            self.tokenizer.save_pretrained(new)
+            (new / "README.md").write_text(card, encoding="utf-8")
+            if self.certificate is not None:
+                (new / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
 
     def _card(self, certificate: Certificate | None) -> str:
         config = self.source.config

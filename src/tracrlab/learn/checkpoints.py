@@ -6,8 +6,10 @@ a step, ``metrics.parquet`` the measures so far. Each file is replaced at one st
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from tracrlab.errors import TrainingError
 from tracrlab.extras import require
+from tracrlab.files import is_scratch, write_output
 
 TRAINING_FILE, CHECKPOINT_FILE, METRICS_FILE = "training.json", "checkpoint.safetensors", "metrics.parquet"
 
@@ -47,10 +50,10 @@ def begin(folder: Path, description: dict[str, Any]) -> Checkpoint | None:
         if (folder / TRAINING_FILE).exists():
             _check_same(folder, json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8")), json.loads(text))
             return _checkpoint(folder) if (folder / CHECKPOINT_FILE).exists() else None
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not all(map(is_scratch, folder.iterdir())):
             raise TrainingError(f"{folder} holds something else than a training; give a new or empty folder")
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / TRAINING_FILE, text.encode())
+        write_output(folder / TRAINING_FILE, text.encode())
     except OSError as error:
         raise TrainingError(f"cannot train in {folder}: {error.strerror or error}") from error
     except ValueError as error:
@@ -69,7 +72,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     try:
         write_rows(folder / METRICS_FILE, checkpoint.rows)
-        _replace(
+        write_output(
             folder / CHECKPOINT_FILE,
             to_bytes(tensors, metadata={"step": str(checkpoint.step), "seconds": str(checkpoint.seconds)}),
         )
@@ -77,17 +80,18 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         raise TrainingError(f"cannot write a checkpoint to {folder}: {error.strerror or error}") from error
 
 
-def write_rows(path: Path, rows: list[Row]) -> None:
+def write_rows(path: str | PathLike[str], rows: list[Row]) -> None:
     """Write rows as a table in the Parquet format.
 
     Raises:
+        OSError: the file cannot be written.
         MissingDependencyError: pyarrow is not installed.
     """
     arrow = require("pyarrow", extra="compress", purpose="a table of metrics")
     parquet = require("pyarrow.parquet", extra="compress", purpose="a table of metrics")
-    scratch = path.with_name(f".{path.name}.new")
-    parquet.write_table(arrow.Table.from_pylist(rows), scratch)
-    scratch.replace(path)
+    content = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(rows), content)
+    write_output(path, content.getvalue())
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -119,9 +123,3 @@ def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> 
             f"{folder} holds another training, which differs in {', '.join(different)}; "
             "give the same arguments to continue it, or another folder"
         )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_bytes(content)
-    scratch.replace(path)

@@ -1,15 +1,42 @@
-"""What is wrong with the files of a model, in words, as they are read; and whether their numbers are finite."""
+"""What is wrong with the files of a model, in words, as they are read and written; and whether numbers are finite."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
 
 from tracrlab.errors import CompressionError, ModelFileError
+from tracrlab.files import checked_path
+
+
+def folder_named(path: str | PathLike[str]) -> Path:
+    """The folder of a model.
+
+    Raises:
+        ModelFileError: no folder can have this name.
+    """
+    try:
+        return checked_path(path)
+    except OSError as error:
+        raise ModelFileError(f"{fspath(path)!r} names no folder for a model: {error.strerror}") from error
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """While the files of a model are written: whatever fails is said in one line.
+
+    Raises:
+        ModelFileError: a file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ModelFileError(f"cannot write a model to {folder}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -38,6 +65,8 @@ def reading(folder: Path, name: str, kind: str = "Tracr Lab model") -> Iterator[
         reason = _complaint(error)
     except RecursionError:
         reason = "it is nested too deeply"
+    except MemoryError:
+        reason = "it is too large for the memory"
     raise ModelFileError(f"{folder} does not hold a {kind}: {name}: {reason}; save the model again")
 
 

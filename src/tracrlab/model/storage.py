@@ -5,12 +5,7 @@ Loading reads data and executes nothing.
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
 import json
-import shutil
-import tempfile
 from dataclasses import MISSING, fields, replace
 from os import PathLike
 from pathlib import Path
@@ -20,40 +15,52 @@ import numpy as np
 
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.errors import ModelFileError
+from tracrlab.files import SavedFiles, digest, read_together, save_together
 from tracrlab.model.claims_json import claims_from_json, claims_to_json
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
-from tracrlab.model.reading import not_finite, reading
+from tracrlab.model.reading import folder_named, not_finite, reading, writing
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.values import is_finite_number, value_key
 
 FORMAT = 2
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 CLAIMS_FILE, CLAIM_ARRAYS_FILE = "claims.json", "claims.safetensors"
+COMPRESSION_FILE = "compression.json"  # of a model of another kind: a folder with this one holds a compressed model
 _DIGESTS = {
     WEIGHTS_FILE: "weights_sha256",
     CLAIM_ARRAYS_FILE: "claim_arrays_sha256",
     CLAIMS_FILE: "claims_sha256",
-}  # in the order in which files are replaced, before the configuration
+}
 _OWN_DIGEST = "config_sha256"
 
 
 def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
     """Write a model into the folder ``path``; files already there by the same names are replaced.
 
-    Everything is written beside the goal first, so a failure leaves the folder as it was. Several files cannot be
-    replaced at one stroke, so the configuration holds digests of the others: a crash in between leaves a mixture of
-    two models, which is noticed when it is loaded. It holds a digest of itself, too, since the claims are true of no
-    other vocabulary or kind of attention.
+    The configuration holds digests of the other files and is replaced first, at a stroke: whenever the process is
+    killed, the folder holds the old model or the new one (:mod:`tracrlab.files.together`). It holds a digest of itself,
+    too, since the claims are true of no other vocabulary or kind of attention.
 
     Raises:
         ModelFileError: the folder cannot be written, a weight is not finite, or a value has no JSON form.
     """
+    folder = folder_named(path)
+    contents = model_files(model)
+    with writing(folder):
+        save_together(folder, contents, CONFIG_FILE, instead_of=COMPRESSION_FILE)
+
+
+def model_files(model: CompiledModel) -> dict[str, bytes]:
+    """What is saved of a model, by the names of the files.
+
+    Raises:
+        ModelFileError: a weight is not finite, or a value has no JSON form.
+    """
     from safetensors.numpy import save
 
-    folder = Path(path)
     if stray := not_finite(model.weights.as_dict()):
         raise ModelFileError(f"{stray} of the model has entries that are not finite, so it cannot be saved")
     data = _model_to_json(model)
@@ -62,25 +69,9 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
         claims, arrays = claims_to_json(model.claims)
         contents[CLAIM_ARRAYS_FILE] = save(arrays, metadata={"format": "np"})
         contents[CLAIMS_FILE] = json.dumps(claims, allow_nan=False).encode()
-    data |= {_DIGESTS[name]: _digest(io.BytesIO(content)) for name, content in contents.items()}
+    data |= {_DIGESTS[name]: digest(content) for name, content in contents.items()}
     text = json.dumps(data | {_OWN_DIGEST: _own_digest(data)}, indent=1, allow_nan=False)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            (scratch / CONFIG_FILE).write_text(text, encoding="utf-8")
-            for name, content in contents.items():
-                (scratch / name).write_bytes(content)
-            folder.mkdir(exist_ok=True)
-            for name in (*contents, CONFIG_FILE):
-                if (folder / name).is_dir():
-                    raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
-            for name in (*contents, CONFIG_FILE):
-                (scratch / name).replace(folder / name)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise ModelFileError(f"cannot write a model to {folder}: {error.strerror or error}") from error
+    return contents | {CONFIG_FILE: text.encode()}
 
 
 def load_model(path: str | PathLike[str]) -> CompiledModel:
@@ -89,30 +80,35 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
-    from safetensors.numpy import load_file
-
-    folder = Path(path)
-    if folder.is_file():
-        raise ModelFileError(f"{folder} is a file; give the folder that the model was saved in")
+    folder = folder_named(path)
     with reading(folder, CONFIG_FILE):
-        data = _checked_config(folder, json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
-    with_claims = _DIGESTS[CLAIMS_FILE] in data  # older models have none
-    for name in _DIGESTS if with_claims else (WEIGHTS_FILE,):
-        with reading(folder, name), (folder / name).open("rb") as file:
-            if data.get(_DIGESTS[name]) != _digest(file):
-                raise ValueError(f"it is not the one saved with {CONFIG_FILE}")
+        if folder.is_file():
+            raise ModelFileError(f"{folder} is a file; give the folder that the model was saved in")
+        return read_together(folder, CONFIG_FILE, lambda files: model_in(files, folder))
+
+
+def model_in(files: SavedFiles, folder: Path) -> CompiledModel:
+    """The model of which ``files`` reads the configuration first, as of a ``folder``.
+
+    Raises:
+        ModelFileError: a file is missing, damaged, or of another format.
+    """
+    from safetensors.numpy import load
+
+    with reading(folder, CONFIG_FILE):
+        data = _checked_config(folder, json.loads(files.content.decode()))
     with reading(folder, WEIGHTS_FILE):
-        arrays = load_file(folder / WEIGHTS_FILE)
+        arrays = load(files.read(WEIGHTS_FILE, data.get(_DIGESTS[WEIGHTS_FILE])))
         if stray := not_finite(arrays):
             raise ValueError(f"{stray} has entries that are not finite")
     with reading(folder, CONFIG_FILE):
         model = _model_from_json(data, arrays)
-    if not with_claims:
+    if _DIGESTS[CLAIMS_FILE] not in data:  # older models have none
         return model
     with reading(folder, CLAIM_ARRAYS_FILE):
-        claim_arrays = load_file(folder / CLAIM_ARRAYS_FILE)
+        claim_arrays = load(files.read(CLAIM_ARRAYS_FILE, data.get(_DIGESTS[CLAIM_ARRAYS_FILE])))
     with reading(folder, CLAIMS_FILE):
-        claims = json.loads((folder / CLAIMS_FILE).read_text(encoding="utf-8"))
+        claims = json.loads(files.read(CLAIMS_FILE, data[_DIGESTS[CLAIMS_FILE]]).decode())
         return replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
 
 
@@ -133,11 +129,7 @@ def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
 
 
 def _own_digest(data: dict[str, Any]) -> str:
-    return _digest(io.BytesIO(json.dumps(data, sort_keys=True).encode()))
-
-
-def _digest(file: io.BufferedIOBase) -> str:
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(json.dumps(data, sort_keys=True).encode())
 
 
 def _model_to_json(model: CompiledModel) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracrlab.errors import DrawingError
 from tracrlab.extras import require
+from tracrlab.files import check_output, complaint, is_stream, write_output
 from tracrlab.viz.blocks import FONT_SIZE, Block, Box, Role
 
 if TYPE_CHECKING:
@@ -45,12 +47,22 @@ _METADATA: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def check_path(path: Path) -> None:
-    """Raise a DrawingError unless a drawing can be written to such a path, by its suffix and folder."""
-    if path.suffix.lower() not in SUFFIXES:
+def picture_kind(path: str | PathLike[str]) -> str:
+    """The format of a drawing at a path, by its suffix: ``"svg"``, ``"png"`` or ``"pdf"``; of pipes without one, SVG.
+
+    Raises:
+        DrawingError: no drawing can be written there.
+    """
+    suffix = Path(path).suffix.lower()
+    try:
+        if suffix not in SUFFIXES and is_stream(path):
+            return "svg"
+        check_output(path)
+    except OSError as error:
+        raise DrawingError(complaint(path, error)) from error
+    if suffix not in SUFFIXES:
         raise DrawingError(f"{path}: a drawing is written as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; name it so")
-    if not path.parent.is_dir():
-        raise DrawingError(f"cannot write {path}: there is no folder {path.parent}; create it")
+    return suffix[1:]
 
 
 def drawable(text: str) -> str:
@@ -114,27 +126,28 @@ def figure_of(block: Block) -> Figure:
     return figure
 
 
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the path's suffix: the same figure always gives the same bytes.
+def picture(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of a kind that :func:`picture_kind` names: the same figure always gives the same bytes."""
+    content = io.BytesIO()
+    longest = max(figure.get_size_inches())
+    with drawing_settings():
+        figure.savefig(
+            content, format=kind, metadata=dict(_METADATA[kind]), dpi=min(_PIXELS_PER_INCH, _MOST_PIXELS / longest)
+        )
+    return content.getvalue()
 
-    The file is written beside the goal first, so a failure leaves what was there.
+
+def write_figure(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write a figure in the format of the path's suffix, as a whole or not at all.
 
     Raises:
         DrawingError: the suffix is not that of a format, or the file cannot be written.
     """
-    check_path(path)
-    kind = path.suffix.lower()[1:]
-    metadata = _METADATA[kind]
-    longest = max(figure.get_size_inches())
+    content = picture(figure, picture_kind(path))
     try:
-        with drawing_settings(), tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
-            scratch = Path(folder) / f"drawing.{kind}"
-            figure.savefig(
-                scratch, format=kind, metadata=dict(metadata), dpi=min(_PIXELS_PER_INCH, _MOST_PIXELS / longest)
-            )
-            scratch.replace(path)
+        write_output(path, content)
     except OSError as error:
-        raise DrawingError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DrawingError(complaint(path, error)) from error
 
 
 @contextmanager

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracrlab.errors import DrawingError, InputError
 from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.flow import Flow, flow_of
 from tracrlab.rasp.values import Value
-from tracrlab.viz.canvas import POINTS_PER_INCH, check_path, drawable, figure_of, write_figure
+from tracrlab.viz.canvas import POINTS_PER_INCH, drawable, figure_of, picture_kind, write_figure
 from tracrlab.viz.flow_layout import flow_page
 from tracrlab.viz.flow_view import flow_view
 
@@ -57,8 +56,8 @@ def draw_flow(expression: Expression, sequence: Sequence[Value], path: str | Pat
         DrawingError: the suffix is none of these, the drawing would be too large, or the file cannot be written.
         EvaluationError, InputError, MissingDependencyError: as for :func:`flow_figure`.
     """
-    check_path(Path(path))
-    write_figure(flow_figure(expression, sequence), Path(path))
+    picture_kind(path)  # no drawing that could not be written
+    write_figure(flow_figure(expression, sequence), path)
 
 
 def _cells(flow: Flow, n: int) -> int:

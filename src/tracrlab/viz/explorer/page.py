@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import tempfile
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
 from tracrlab.errors import DrawingError
+from tracrlab.files import complaint, write_output
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
@@ -79,15 +78,11 @@ def write_page(
         DrawingError: the model is too large for a page, or the file cannot be written.
         InputError: as for :func:`explorer_page`.
     """
-    goal = Path(path)
     page = explorer_page(model, tokens, program=program, source=source, reduced=reduced)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{goal.stem}-", dir=goal.parent) as folder:
-            scratch = Path(folder) / "page.html"
-            scratch.write_text(page, encoding="utf-8")
-            scratch.replace(goal)
+        write_output(path, page.encode())
     except OSError as error:
-        raise DrawingError(f"cannot write {goal}: {error.strerror or error}") from error
+        raise DrawingError(complaint(path, error)) from error
 
 
 def digest(text: str) -> str:
