@@ -56,8 +56,13 @@ def allocate_dimensions(lowered: Lowered) -> Allocation:
 
 
 def all_variables(lowered: Lowered) -> list[Variable]:
-    """The variables that the embeddings hold, then those of the components, then those that are always ``None``."""
+    """The variables that the embeddings hold, then those of the components, then those that are always ``None``.
+
+    Of the last, some hold no s-op: they are only read, as copies of others in another encoding.
+    """
     variables = [embedding.writes for embedding in lowered.embeddings]
     variables += [placed.component.writes for placed in lowered.components]
     variables += lowered.variables.values()
+    variables += [read.variable for placed in lowered.components for read in placed.component.reads]
+    variables += [read.variable for read in lowered.readout]
     return list(dict.fromkeys(variables))

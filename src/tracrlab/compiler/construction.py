@@ -5,7 +5,7 @@ Every construction is corrected for BOS, at which nothing may be left that a lat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,18 +31,20 @@ class Placed:
 class Construction:
     """The embeddings and components of a program so far, in an order that respects their reads.
 
-    ``bos`` marks BOS, ``one`` is 1 at every position; the caller embeds them.
+    ``bos`` marks BOS, ``one`` is 1 at every position; the caller embeds them. No two variables have one name: ``names``
+    are kept for the program's own.
     """
 
-    def __init__(self, bos: str, max_length: int, dtype: NumberFormat) -> None:
+    def __init__(self, bos: str, max_length: int, dtype: NumberFormat, names: Iterable[str] = ()) -> None:
         self.max_length = max_length
         self.dtype = dtype
         self.components: list[Placed] = []
         self.embeddings: list[Embedding] = []
         self.claims: list[MLPClaim | NumberClaim | HeadClaim] = []
-        self._names: set[str] = set()
-        self.bos = special_variable(bos, at_bos=1)
-        self.one = Variable("one", Layout.SCALAR, (1,), False, (Dimension("one"),), np.ones(1))
+        self._names = set(names)
+        self.bos = self.special(bos, at_bos=1)
+        name = self.own_name("one")
+        self.one = Variable(name, Layout.SCALAR, (1,), False, (Dimension(name),), np.ones(1))
 
     def claim(self, claim: MLPClaim | NumberClaim | HeadClaim | None) -> None:
         """Record what a component computes, where it can be said."""
@@ -57,6 +59,12 @@ class Construction:
             own = f"{name}#{number}"
         self._names.add(own)
         return own
+
+    def special(self, token: str, at_bos: int) -> Variable:
+        """The dimension that is 1 at a special token and 0 elsewhere; its label is that of a token."""
+        dimension = Dimension("tokens", token)
+        name = self.own_name(str(dimension))
+        return Variable(name, Layout.SCALAR, (0, 1), False, (dimension,), np.array([float(at_bos)]))
 
     def all_claims(self, readout: ReadoutClaim | None) -> Claims:
         """What is claimed of everything built so far, and of the readout."""
@@ -175,9 +183,3 @@ class Construction:
     def constant_columns(self) -> tuple[tuple[Variable, Float[np.ndarray, " _"]], ...]:
         """The constant 1 of all positions but BOS, as columns."""
         return tuple((variable, np.array([coefficient])) for variable, coefficient in self.constant)
-
-
-def special_variable(token: str, *, at_bos: int) -> Variable:
-    """The dimension that is 1 at a special token and 0 elsewhere; its label is that of a token."""
-    dimension = Dimension("tokens", token)
-    return Variable(str(dimension), Layout.SCALAR, (0, 1), False, (dimension,), np.array([float(at_bos)]))

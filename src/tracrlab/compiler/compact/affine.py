@@ -53,7 +53,9 @@ def _independent(columns: Float[np.ndarray, "value column"]) -> list[int]:
     chosen: list[int] = []
     orthonormal = np.full((len(columns), 1), 1 / np.sqrt(len(columns)))
     limit = len(columns) - 1
-    for place, column in enumerate(columns.T):
+    # the size of a column is of no matter here, and squares of large numbers would overflow
+    scale = np.ldexp(1.0, -np.frexp(np.abs(columns).max(axis=0, initial=0))[1])
+    for place, column in enumerate((columns * scale).T):
         if len(chosen) == limit:
             break
         rest = column - orthonormal @ (orthonormal.T @ column)

@@ -104,13 +104,18 @@ class Builder:
             self._build_code(carrier, plan)
 
     def resolve(self, feature: Feature) -> Resolved:
-        """The reads that give features."""
+        """The reads that give features.
+
+        Raises:
+            NotSeparable: what is stored does not hold them precisely enough, since its numbers are too far apart.
+        """
         parts = self.plans.demands.parts(feature)
         reads, offset = [], np.array(parts.offset, float)
         for carrier, columns in parts.terms:
             stored = self.stored[carrier]
             solved = affine_read(stored.table, columns)
-            assert solved is not None, f"{carrier.node.name} does not hold what is read from it"
+            if solved is None:
+                raise NotSeparable(carrier.node.values[0], carrier.node.values[-1])
             matrix, constant = solved
             reads.append(Read(stored.variable, matrix))
             offset = offset + constant

@@ -129,7 +129,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
     number_default = default if is_finite_number(default) else None
     nullable = 0 in work.analysis.widths[node.inputs[0]] and number_default is None
     mean = scalar_variable(
-        node.name if direct else f"{node.name}.mean",
+        node.name if direct else work.own_name(f"{node.name}.mean"),
         domain.values,
         nullable=nullable,
         at_bos=number_default,

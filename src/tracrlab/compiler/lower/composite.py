@@ -99,7 +99,7 @@ def _classes(
     filled = rows[first].any(axis=1)
     number = np.where(filled, np.cumsum(filled) - 1, -1)
     n_classes = int(filled.sum())
-    variable = one_hot_variable(f"{node.name}.{role}", range(n_classes), nullable=True)
+    variable = one_hot_variable(work.own_name(f"{node.name}.{role}"), range(n_classes), nullable=True)
     shape = [each.width + each.nullable for each in variables]
     boxes = box_cover(number[which].reshape(shape))
     neurons = lookup_neurons(variables, boxes, np.eye(n_classes), work.constant, work.dtype)

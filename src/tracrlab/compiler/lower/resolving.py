@@ -37,7 +37,7 @@ def resolved_mean(work: Workspace, node: Node, variable: Variable) -> Variable |
         return None
     width = discrete_width(work, node, attend_with_bos(work, node, conjunction, 1), f"{node.name}.width")
     places = _places(mean, variable, work.analysis.widths[mean.selector], width)
-    target = one_hot_variable(f"{node.name}.onehot", variable.values, nullable=variable.nullable)
+    target = one_hot_variable(work.own_name(f"{node.name}.onehot"), variable.values, nullable=variable.nullable)
     results = np.concatenate([target.table, np.zeros((1, target.width))])
     parts = [
         _steps_of_width(work, width, number, places[:, number], variable, results)

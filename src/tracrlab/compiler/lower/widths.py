@@ -71,7 +71,7 @@ def attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numbe
     error = weight_error(work, scores) + roundings(work.dtype, 8, half=1)
     name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
     shares = [1 / (1 + width) for width in widths.tolist()]
-    share = scalar_variable(name, shares, nullable=False, at_bos=1, noise=number_noise(error))
+    share = scalar_variable(work.own_name(name), shares, nullable=False, at_bos=1, noise=number_noise(error))
     work.add_head(node.place, share, scores, [Read(work.bos, np.ones((1, 1)))], np.zeros(1))
     rows, default = np.zeros((1, 1)), np.ones(1)
     work.claim(head_claim(share, "share", scores, None, rows, default, range(longest + 1)))
@@ -87,7 +87,7 @@ def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _C
     parts = [
         step_neurons(count.number, (coefficient * count.widths)[:, None], work.dtype) for coefficient, count in counts
     ]
-    total = scalar_variable(f"{node.name}.sum", domain.values, nullable=False)
+    total = scalar_variable(work.own_name(f"{node.name}.sum"), domain.values, nullable=False)
     total = work.add_mlp(node.place, total, side_by_side(parts))
     if prod(len(count.widths) for _, count in counts) <= MAX_COMBINATIONS:
         work.claim(_sum_claim(total, counts))
@@ -103,7 +103,7 @@ def _summed_whole(work: Workspace, node: Node, counts: list[tuple[int, _Count]])
         for factor, width in zip(factors, widths, strict=True)
         for read in numeric_reads(width)
     ]
-    total = scalar_variable(f"{node.name}.sum", work.analysis.domains[node.place].values, nullable=False)
+    total = scalar_variable(work.own_name(f"{node.name}.sum"), work.analysis.domains[node.place].values, nullable=False)
     total = work.add_mlp(node.place, total, linear_neurons(reads, noise=Noise()))
     work.claim(linear_claim(total, widths, factors, 0))
     return _Count(total, work.number(total), total.numbers)
@@ -112,7 +112,7 @@ def _summed_whole(work: Workspace, node: Node, counts: list[tuple[int, _Count]])
 def discrete_width(work: Workspace, node: Node, count: _Count, name: str) -> Variable:
     """A count as a one-hot variable without noise."""
     places = count.widths.astype(int)
-    counted = one_hot_variable(name, range(int(places.max()) + 1), nullable=False)
+    counted = one_hot_variable(work.own_name(name), range(int(places.max()) + 1), nullable=False)
     counted = work.add_mlp(node.place, counted, step_neurons(count.number, counted.table[places], work.dtype))
     work.claim(_width_claim(counted, count, places))
     return work.exact(node, counted)
@@ -140,7 +140,7 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
     of_width[kept] = places
     neurons = step_neurons(number, target.table[places], work.dtype)
     if layout is Layout.SCALAR and neurons.noise.of_read(np.ones((1, 1))) > 1 / 16:
-        counted = one_hot_variable(f"{node.name}.onehot", target.values, nullable=False)
+        counted = one_hot_variable(work.own_name(f"{node.name}.onehot"), target.values, nullable=False)
         counted = work.add_mlp(node.place, counted, step_neurons(number, counted.table[places], work.dtype))
         work.claim(_width_claim(counted, count, of_width))
         reads = numeric_reads(counted)

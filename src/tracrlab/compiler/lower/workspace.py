@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.compiler.construction import Construction, special_variable
+from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.domains import Analysis
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.claiming import same_value_claim
@@ -46,7 +46,7 @@ class Workspace(Construction):
     """The state of lowering one graph: sources, what is stored where, and the components in order of creation."""
 
     def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> None:
-        super().__init__(bos, analysis.max_length, dtype)
+        super().__init__(bos, analysis.max_length, dtype, names=[node.name for node in analysis.graph.sops()])
         self.analysis = analysis
         self.stored: dict[int, Stored] = {}
         self._derived: dict[tuple[Variable, str], Variable] = {}
@@ -55,7 +55,7 @@ class Workspace(Construction):
     def _make_sources(self, pad: str) -> None:
         size, length = len(self.analysis.vocabulary), self.analysis.max_length
         tokens = one_hot_variable("tokens", self.analysis.vocabulary, nullable=False)
-        self.pad = special_variable(pad, at_bos=0)
+        self.pad = self.special(pad, at_bos=0)
         self.indices = one_hot_variable("indices", range(length), nullable=False)
         ids = np.eye(size + 2)
         self.embeddings += [
@@ -94,7 +94,9 @@ class Workspace(Construction):
             return variable
         if (variable, "onehot") not in self._derived:
             self.check_size(node, len(variable.values))
-            copy = one_hot_variable(f"{variable.name}.onehot", variable.values, nullable=variable.nullable)
+            copy = one_hot_variable(
+                self.own_name(f"{variable.name}.onehot"), variable.values, nullable=variable.nullable
+            )
             neurons = step_neurons(self.number(variable), copy.table, self.dtype)
             copy = self.add_mlp(node.place, copy, neurons)
             self.claims.append(same_value_claim(variable, copy))
@@ -110,7 +112,9 @@ class Workspace(Construction):
         if variable.noise.is_exact:
             return variable
         if (variable, "exact") not in self._derived:
-            copy = one_hot_variable(f"{variable.name}.exact", variable.values, nullable=variable.nullable)
+            copy = one_hot_variable(
+                self.own_name(f"{variable.name}.exact"), variable.values, nullable=variable.nullable
+            )
             boxes = [Box((row,), place) for place, row in enumerate(np.eye(variable.width, dtype=bool))]
             neurons = lookup_neurons([variable], boxes, copy.table, self.constant, self.dtype)
             self._derived[variable, "exact"] = self.add_mlp(node.place, copy, neurons)

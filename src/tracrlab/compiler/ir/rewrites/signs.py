@@ -74,7 +74,7 @@ def _sign(pool: Pool, mean: Mean, longest: int) -> IRNode | None:
     most = most_selected(mean.pattern.matches, longest)
     assert mean.source.numbers is not None
     sums = possible_sums(list(map(int, mean.source.numbers)), most)
-    if len(sums) > _MOST_SUMS:
+    if (sums.stop - sums.start) // sums.step > _MOST_SUMS:  # which may be too many for ``len``
         return None
     pattern = pool.pattern(mean.pattern.matches, range(most + 1), counts=True)
     total = pool.add(Total(mean.place, f"{mean.name}.sum", tuple(sums), pattern, mean.source))
