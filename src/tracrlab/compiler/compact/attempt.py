@@ -20,7 +20,7 @@ from tracrlab.compiler.lower import Lowered
 from tracrlab.craft.claims import ReadoutClaim
 from tracrlab.craft.components import Embedding
 from tracrlab.craft.formats import NumberFormat
-from tracrlab.craft.precision import NotSeparable, unit_roundoff
+from tracrlab.craft.precision import NotSeparable, check_range, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable, scalar_variable
 from tracrlab.rasp.values import Value
 
@@ -94,6 +94,7 @@ def _readout(analysis: Analysis, builder: Builder, output: Output) -> tuple[Vari
     if output.codes is None:
         odd = output.feature.columns.shape[1] > 1
         variable = scalar_variable(name, node.values[: len(node.values) - odd], nullable=odd)
+        check_range(variable.numbers, builder.work.dtype)
         gaps = np.diff(variable.numbers)
         size = float(np.abs(variable.numbers).max(initial=0))
         if len(gaps) and not error + 4 * unit_roundoff(builder.work.dtype) * size <= 0.45 * gaps.min():

@@ -36,6 +36,7 @@ from tracrlab.craft.precision import (
     SAFETY,
     Noise,
     NotSeparable,
+    check_range,
     number_noise,
     roundings,
     unit_roundoff,
@@ -263,6 +264,13 @@ class Builder:
     def _variable(
         self, node: IRNode, table: Float[np.ndarray, "value width"], at_bos: Float[np.ndarray, " width"], noise: Noise
     ) -> Variable:
+        """A variable that holds the rows of a table.
+
+        Raises:
+            NotSeparable: its numbers are too large, too small or too close together for arithmetic in the format.
+        """
+        if not self.work.dtype.is_half:  # whose codes are few bits long, and may come near the ends of their range
+            check_range(table.reshape(-1), self.work.dtype)
         name = self.work.own_name(node.name)
         return code_variable(name, node.values, table, _labels(node, table), at_bos, noise)
 
@@ -376,10 +384,10 @@ class Builder:
         )
         sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
         half = self.work.dtype.is_half
-        # a half format holds the inverse of the share that a position gets, and the share itself
+        # the format holds the inverse of the share that a position gets, times numbers, and a half one the share, too
         room = min(_EXCESS, 0.9 * math.log(self.work.dtype.largest / max(size, 1.0)))
-        excess = math.floor(room / sharpness) if half else math.ceil(_EXCESS / sharpness)
-        if not excess:
+        excess = math.floor(room / sharpness) if half or room < _EXCESS else math.ceil(_EXCESS / sharpness)
+        if excess < 1:
             raise NotSeparable(0, 1)
         relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
         roundoff = unit_roundoff(self.work.dtype)
