@@ -180,6 +180,8 @@ def test_what_is_not_known_is_not_said() -> None:
         model.verify()
     with pytest.raises(CompressionError, match="belong to no expression"):
         model.report()
+    with pytest.raises(CompressionError, match="intervene in its original"):
+        model.intervene({"is_x": True})
     with pytest.raises(CompressionError, match="4 matrices"):
         _ = model.W
     assert model.circuit() == frac_prevs().circuit()

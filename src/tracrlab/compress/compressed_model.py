@@ -18,6 +18,7 @@ from tracrlab.errors import CompressionError, ExportError, VerificationError
 from tracrlab.model.circuit import Circuit
 from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.forward import forward_with_activations
+from tracrlab.model.intervene import Intervened, Interventions
 from tracrlab.model.readout import decode_output
 from tracrlab.model.report import Report
 from tracrlab.model.trace import Step, Trace, sublayer_name
@@ -89,6 +90,16 @@ class CompressedModel(CompiledModel):
             VerificationError: always.
         """
         raise VerificationError("a compressed model is approximate, so nothing is proved of it; ask for its verdict")
+
+    def intervene(self, interventions: Interventions) -> Intervened:
+        """Nothing: its dimensions are shared by all expressions.
+
+        Raises:
+            CompressionError: always.
+        """
+        raise CompressionError(
+            "the dimensions of a compressed model belong to no expression; intervene in its original"
+        )
 
     def report(self) -> Report:
         """Nothing: its dimensions are shared by all expressions.

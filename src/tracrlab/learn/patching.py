@@ -40,13 +40,16 @@ Metric = Callable[[Tensor], Tensor]
 _ELEMENTS = 2**24  # of the largest activation of a run of several interventions at once
 
 At = TypeVar("At", bound=Place | str)
+Replacements = Mapping[At, Intervention] | Sequence[tuple[At, Intervention]]
+"""Interventions by their places, or as pairs where several are at one place, which act in their order."""
+
 Seen = TypeVar("Seen", bound=Place | Reader | str)
 
 
 def run(
     module: nn.Module,
     ids: Tensor,
-    replace: Mapping[At, Intervention] | None = None,
+    replace: Replacements[At] | None = None,
     *,
     parameters: Mapping[str, Tensor] | None = None,
 ) -> Any:
@@ -63,16 +66,17 @@ def run(
 
 @contextmanager
 def inserted(
-    module: nn.Module, replace: Mapping[At, Intervention], *, parameters: Mapping[str, Tensor] | None = None
+    module: nn.Module, replace: Replacements[At], *, parameters: Mapping[str, Tensor] | None = None
 ) -> Iterator[None]:
     """Interventions in a module, until the block ends.
 
-    Several at one place act in their order; edges carry what is left of edits of the parts that they begin at.
+    Several at one place act in their order. Edges carry what is left of edits of the parts that they
+    begin at.
 
     Raises:
         InterventionError: there is no such place, or what is to be put there does not fit.
     """
-    edits = [Edit(at, each) for at, each in settled(module, replace.items(), parameters)]
+    edits = [Edit(at, each) for at, each in settled(module, _pairs(replace), parameters)]
     hooks = Hooks(module)
     try:
         edited(hooks, Writing(hooks), edits)
@@ -84,7 +88,7 @@ def inserted(
 def run_each(
     module: nn.Module,
     ids: Tensor,
-    replace: Sequence[Mapping[Any, Intervention]],
+    replace: Sequence[Replacements[Any]],
     *,
     parameters: Mapping[str, Tensor] | None = None,
     at_once: int | None = None,
@@ -101,7 +105,7 @@ def run_each(
     for start in range(0, len(replace), size):
         chunk = replace[start : start + size]
         owners = [number for number, own in enumerate(chunk) for _ in own]
-        pairs = settled(module, [pair for own in chunk for pair in own.items()], parameters)
+        pairs = settled(module, [pair for own in chunk for pair in _pairs(own)], parameters)
         edits = [
             Edit(at, each, slice(number * n_rows, (number + 1) * n_rows))
             for number, (at, each) in zip(owners, pairs, strict=True)
@@ -120,7 +124,7 @@ def activations(
     module: nn.Module,
     ids: Tensor,
     at: Iterable[Seen],
-    replace: Mapping[At, Intervention] | None = None,
+    replace: Replacements[At] | None = None,
     *,
     parameters: Mapping[str, Tensor] | None = None,
 ) -> dict[Seen, Tensor]:
@@ -143,7 +147,7 @@ def activations(
 
 
 def gradients(
-    module: nn.Module, ids: Tensor, metric: Metric, at: Iterable[Seen], replace: Mapping[At, Intervention] | None = None
+    module: nn.Module, ids: Tensor, metric: Metric, at: Iterable[Seen], replace: Replacements[At] | None = None
 ) -> dict[Seen, Tensor]:
     """The gradient of a metric of the logits by what is at each of these places, or what each of these readers reads.
 
@@ -177,7 +181,7 @@ def edge_gradients(
     ids: Tensor,
     metric: Metric,
     edges: Iterable[Edge],
-    replace: Mapping[At, Intervention] | None = None,
+    replace: Replacements[At] | None = None,
 ) -> dict[Edge, Tensor]:
     """The gradient of a metric by what each edge carries, [b, p, d]; as for :func:`gradients`.
 
@@ -191,7 +195,7 @@ def edge_gradients(
 
 def settled(
     module: nn.Module,
-    replace: Iterable[tuple[Place | str, Intervention]],
+    replace: Iterable[tuple[At, Intervention]],
     parameters: Mapping[str, Tensor] | None = None,
 ) -> list[tuple[Place, Settled]]:
     """Interventions with means and what is there on other inputs computed, in one run for all that share inputs.
@@ -218,6 +222,10 @@ def settled(
         return Value(value, each.positions)
 
     return [(at, settle(at, each)) for at, each in asked]
+
+
+def _pairs(replace: Replacements[At]) -> Sequence[tuple[At, Intervention]]:
+    return tuple(replace.items()) if isinstance(replace, Mapping) else replace
 
 
 def _called(module: nn.Module, ids: Tensor, parameters: Mapping[str, Tensor] | None) -> Any:

@@ -16,11 +16,12 @@ from tracrlab.extras import require
 from tracrlab.model.circuit import Circuit, model_circuit
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.forward import forward, forward_with_activations
+from tracrlab.model.intervene import Intervened, Interventions
 from tracrlab.model.labels import Labels
-from tracrlab.model.readout import ClassReadout, RawReadout, Readout, class_readout, decode_output
+from tracrlab.model.readout import ClassReadout, RawReadout, Readout, class_readout
 from tracrlab.model.report import Report, model_report
 from tracrlab.model.tokenizer import encode_batch
-from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.model.trace import Trace, traced
 from tracrlab.model.weights import Weights
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float, Int
@@ -98,13 +99,18 @@ class CompiledModel:
             InputError: as for calling the model.
         """
         activations = forward_with_activations(self.config, self.weights, self.encode([tokens]))
-        steps = []
-        for number, residual in enumerate(activations.residuals):
-            sublayer = number - 1
-            written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
-            pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
-            steps.append(Step(sublayer_name(sublayer), sublayer, residual[0], written, pattern))
-        return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
+        return traced(self.labels, self.output, tokens, activations)
+
+    def intervene(self, interventions: Interventions) -> Intervened:
+        """The model while expressions of its program have other values: see :mod:`tracrlab.model.intervene`.
+
+        >>> import tracrlab
+        >>> from tracrlab.rasp.library import PROGRAMS
+        >>> model = tracrlab.compile(PROGRAMS["frac_prevs"].build(), vocab="abx", max_seq_len=4)
+        >>> model.intervene({"is_x": {2: True}})("abab") == model("abxb")
+        True
+        """
+        return Intervened(self.config, self.weights, self.labels, self.output, interventions)
 
     def encode(self, sequences: Sequence[Sequence[Value]]) -> Int[np.ndarray, "batch position"]:
         """The token ids of a batch: BOS, the tokens, padding up to the longest sequence.

@@ -6,7 +6,7 @@ in the format, softmax is taken in ``float32``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,37 +30,47 @@ class Activations:
     logits: Float[np.ndarray, "batch position d_vocab_out"]
 
 
+Edit = Callable[[int, Float[np.ndarray, "batch position d_model"]], Float[np.ndarray, "batch position d_model"]]
+"""What becomes of the residual stream after a sublayer; −1 is the embedding, 2l the attention, 2l + 1 the MLP of l."""
+
+
 def forward(
     config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
 ) -> Float[np.ndarray, "batch position d_vocab_out"]:
     """The unembedded output for a batch of token ids."""
-    for residual, _ in _sublayers(config, weights, ids):
+    for residual, _ in _sublayers(config, weights, ids, _unchanged):
         last = residual
     return _project(last, weights.W_U, config.number_format)
 
 
 def forward_with_activations(
-    config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
+    config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"], *, edit: Edit | None = None
 ) -> Activations:
-    """The same forward pass, keeping every intermediate result."""
-    residuals, patterns = zip(*_sublayers(config, weights, ids), strict=True)
+    """The same forward pass, keeping every intermediate result; ``edit`` may change the residual stream on its way."""
+    residuals, patterns = zip(*_sublayers(config, weights, ids, edit or _unchanged), strict=True)
     attended = tuple(pattern for pattern in patterns if pattern is not None)
     return Activations(residuals, attended, _project(residuals[-1], weights.W_U, config.number_format))
 
 
 def _sublayers(
-    config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"]
+    config: ModelConfig, weights: Weights, ids: Int[np.ndarray, "batch position"], edit: Edit
 ) -> Iterator[tuple[Float[np.ndarray, "batch position d_model"], Float[np.ndarray, "batch head query key"] | None]]:
     """The residual stream after the embedding and after every sublayer, with the attention pattern that made it."""
     fmt = config.number_format
-    residual, mask = fmt.stored(_embed(weights, ids)), _visible(config, ids)
+    residual, mask = edit(-1, fmt.stored(_embed(weights, ids))), _visible(config, ids)
     yield residual, None
     for layer in range(config.n_layers):
         pattern = _pattern(config, weights, layer, residual, mask)
-        residual = fmt.stored(residual + _attend(weights, layer, residual, pattern, fmt))
+        residual = edit(2 * layer, fmt.stored(residual + _attend(weights, layer, residual, pattern, fmt)))
         yield residual, pattern
-        residual = fmt.stored(residual + _mlp(weights, layer, residual, fmt))
+        residual = edit(2 * layer + 1, fmt.stored(residual + _mlp(weights, layer, residual, fmt)))
         yield residual, None
+
+
+def _unchanged(
+    sublayer: int, residual: Float[np.ndarray, "batch position d_model"]
+) -> Float[np.ndarray, "batch position d_model"]:
+    return residual
 
 
 def _embed(weights: Weights, ids: Int[np.ndarray, "batch position"]) -> Float[np.ndarray, "batch position d_model"]:

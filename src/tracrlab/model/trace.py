@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.craft.spaces import Variable
+from tracrlab.model.forward import Activations
 from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.model.readout import decode_output
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
 
@@ -61,6 +65,17 @@ class Trace:
 
     def __repr__(self) -> str:
         return f"Trace of {list(self.tokens)!r}: {len(self.steps)} steps, output {self.output!r}"
+
+
+def traced(labels: Labels, output: Variable, tokens: Sequence[Value], activations: Activations) -> Trace:
+    """The trace of what happened on one sequence."""
+    steps = []
+    for number, residual in enumerate(activations.residuals):
+        sublayer = number - 1
+        written = tuple(each for each in labels.variables if each.sublayer == sublayer)
+        pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
+        steps.append(Step(sublayer_name(sublayer), sublayer, residual[0], written, pattern))
+    return Trace(tuple(tokens), tuple(steps), decode_output(output, activations.logits[0, 1:]), labels)
 
 
 def sublayer_name(sublayer: int) -> str:
