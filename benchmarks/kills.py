@@ -27,7 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 import tracrlab
-from tracrlab.model.compiled import CompiledModel
+from tracrlab import CompiledModel
 from tracrlab.rasp.library import PROGRAMS
 
 TWO_PROGRAMS = ("frac_prevs", "hist")

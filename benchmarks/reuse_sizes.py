@@ -10,8 +10,8 @@ from rich.table import Table
 import tracrlab
 from benchmarks.depths import EXAMPLE_VOCABULARIES, LENGTH, example_programs
 from benchmarks.random_programs import random_program
+from tracrlab import CompiledModel
 from tracrlab.errors import CompileError
-from tracrlab.model.compiled import CompiledModel
 from tracrlab.rasp import SOp
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import Value

@@ -12,13 +12,11 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
-    "shapes", "errors", "extras", "files", "rasp", "craft", "model", "learn", "verify", "compiler", "compat", "export",
-    "compress", "viz", "cli",
+    "shapes", "errors", "extras", "files", "rasp", "craft", "model", "verify", "compiler", "learn", "export", "viz",
+    "verbs", "compress", "facade", "tracrlab", "cli", "compat",
 )  # fmt: skip
-METHODS = {  # a model imports these in its methods
-    ("model/compiled.py", each) for each in ("export", "learn", "verify", "viz")
-}
-TOP = "tracrlab"  # the package's own __init__: the public names, above everything but the command line
+TOP = "tracrlab"  # the package's own __init__: the public names
+CIRCLES = ("tracrlab.rasp.", "tracrlab.compat.")  # nodes with their operators, and Tracr's modules, need each other
 HEAVY = {
     "anywidget",
     "click",
@@ -32,10 +30,6 @@ HEAVY = {
     "torch",
     "transformers",
 }
-
-
-def rank(part: str) -> float:
-    return LAYERS.index("cli") - 0.5 if part == TOP else LAYERS.index(part)
 
 
 def part_of(path: Path) -> str:
@@ -69,7 +63,7 @@ SOURCES = sorted(SOURCE.rglob("*.py"))
 
 
 def test_every_part_has_a_layer() -> None:
-    assert {part_of(path) for path in SOURCES} - {TOP} <= set(LAYERS)
+    assert {part_of(path) for path in SOURCES} == set(LAYERS)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(SOURCE).as_posix())
@@ -78,9 +72,58 @@ def test_imports_point_downwards(path: Path) -> None:
     upwards = [
         f"{path.name}:{line} ({own}) imports {part}"
         for line, part in imported_parts(path)
-        if part != own and rank(part) > rank(own) and (path.relative_to(SOURCE).as_posix(), part) not in METHODS
+        if LAYERS.index(part) > LAYERS.index(own)
     ]
     assert not upwards, upwards
+
+
+def module_name(path: Path) -> str:
+    return ".".join(("tracrlab", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imports_between_modules() -> dict[str, set[str]]:
+    """The modules that each module imports, inside functions too; a package's ``__init__`` is one of them."""
+    modules = {module_name(path): path for path in SOURCES}
+    graph = {}
+    for name, path in modules.items():
+        names = [each for _, each in imported_modules(path, ast.parse(path.read_text(encoding="utf-8"), str(path)))]
+        found = {each if each in modules else each.rpartition(".")[0] for each in names}
+        graph[name] = (found & set(modules)) - {name, "tracrlab"}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """A circle for each edge that closes one in a walk, depth first; none if and only if there is none."""
+    finished: set[str] = set()
+
+    def walk(trail: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for target in sorted(graph[trail[-1]]):
+            if target in trail:
+                yield trail[trail.index(target) :]
+            elif target not in finished:
+                yield from walk((*trail, target))
+        finished.add(trail[-1])
+
+    for name in sorted(graph):
+        if name not in finished:
+            yield from walk((name,))
+
+
+def test_a_circle_is_found() -> None:
+    assert list(circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()})) == [("a", "b", "c")]
+    assert not list(circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}))
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    found = [circle for circle in circles(imports_between_modules()) if not all(m.startswith(CIRCLES) for m in circle)]
+    assert not found, found
+
+
+def test_dir_shows_the_public_names() -> None:
+    import tracrlab
+
+    assert dir(tracrlab) == sorted(tracrlab.__all__)
+    assert all(getattr(tracrlab, name) is not None for name in tracrlab.__all__)
 
 
 def test_import_is_light() -> None:

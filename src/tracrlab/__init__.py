@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracrlab import errors, rasp
     from tracrlab.compiler.fit import Architecture
-    from tracrlab.compress.storage import load
-    from tracrlab.export.targets import compile_program as compile
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.facade import CompiledModel, compile, load
 
 __version__ = "0.1.0"
 
@@ -26,9 +24,9 @@ __all__ = ["Architecture", "CompiledModel", "compile", "errors", "load", "rasp"]
 
 _HOMES = {
     "Architecture": ("tracrlab.compiler.fit", "Architecture"),
-    "CompiledModel": ("tracrlab.model.compiled", "CompiledModel"),
-    "compile": ("tracrlab.export.targets", "compile_program"),
-    "load": ("tracrlab.compress.storage", "load"),
+    "CompiledModel": ("tracrlab.facade", "CompiledModel"),
+    "compile": ("tracrlab.facade", "compile"),
+    "load": ("tracrlab.facade", "load"),
 }
 _PACKAGES = ("errors", "rasp")
 
@@ -44,4 +42,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_PACKAGES})
+    return sorted(__all__)

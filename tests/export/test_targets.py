@@ -25,7 +25,8 @@ from tracrlab.compiler import driver
 from tracrlab.errors import CompileError, ExportError, PrecisionError, VerificationError
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.stock import to_bert
-from tracrlab.export.targets import Activation, CompileOptions, Target, stock_certificate, stock_export
+from tracrlab.export.targets import Activation, Target, stock_certificate, stock_export
+from tracrlab.facade import CompileOptions
 from tracrlab.model.readout import class_readout
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import value_key

@@ -15,9 +15,9 @@ from matplotlib.text import Text
 
 import tracrlab
 from examples.gallery import ENTRIES, draw_gallery, gallery_page
+from tracrlab import CompiledModel
 from tracrlab.cli.main import main
 from tracrlab.errors import DrawingError, InputError
-from tracrlab.model.compiled import CompiledModel
 from tracrlab.rasp.library import PROGRAMS, frac_prevs, hist, reverse, sort
 from tracrlab.viz.canvas import write_figure
 from tracrlab.viz.figures import matrices

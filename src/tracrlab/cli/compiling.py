@@ -25,7 +25,7 @@ from tracrlab.cli.targets import check_target_options
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
     from tracrlab.export.targets import Activation, Target
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.facade import CompiledModel
     from tracrlab.model.config import ModelConfig
     from tracrlab.rasp.values import Value
 

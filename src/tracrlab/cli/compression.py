@@ -12,7 +12,7 @@ from tracrlab.cli.show import plain_table
 from tracrlab.compress import Settings
 from tracrlab.errors import InputError
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 
 if TYPE_CHECKING:
     from tracrlab.compress.initial import Initial
@@ -36,9 +36,7 @@ def sizes(text: str) -> list[int]:
     return sorted(set(found))
 
 
-def compress(
-    model: CompiledModel, d: list[int], n_seeds: int, settings: Settings, initial: Initial, folder: Path
-) -> Table:
+def compress(model: Artefact, d: list[int], n_seeds: int, settings: Settings, initial: Initial, folder: Path) -> Table:
     """Train, save the best model of each size in ``folder/d…``, and say how good it is.
 
     Raises:

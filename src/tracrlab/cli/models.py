@@ -16,8 +16,9 @@ from tracrlab.errors import InputError, ProgramError, VocabularyError
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
     from tracrlab.compiler.fit import Architecture
+    from tracrlab.compress.compressed_model import CompressedModel
     from tracrlab.craft.formats import Dtype
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.facade import CompiledModel
     from tracrlab.rasp.values import Value
 
 
@@ -63,7 +64,7 @@ def in_file(program: str, name: str | None) -> str:
 
 def model_and_input(
     name: str, text: str | None, kind: str, options: CompileOptions, *, given_with: str = "with --input"
-) -> tuple[CompiledModel, list[Value], NamedProgram | None]:
+) -> tuple[CompiledModel | CompressedModel, list[Value], NamedProgram | None]:
     """The model to run, its input, and the program it was compiled from, if not loaded."""
     from tracrlab.cli.programs import find_program
     from tracrlab.cli.tokens import TokenKind, input_tokens
@@ -87,7 +88,7 @@ def model_and_input(
     return model, tokens, found
 
 
-def saved_model(name: str, options: CompileOptions) -> CompiledModel | None:
+def saved_model(name: str, options: CompileOptions) -> CompiledModel | CompressedModel | None:
     """The model saved in the folder ``name``, unless that means a program."""
     from tracrlab import load
     from tracrlab.cli.programs import names_model_folder

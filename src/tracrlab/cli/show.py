@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracrlab.compiler.graph import trace_graph
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.rasp.display import printable, value_text
@@ -146,7 +146,7 @@ def answer_tables(
     return stacked(position_tables(rows, position_headings(tokens), "token", width))
 
 
-def trace_tables(model: CompiledModel, trace: Trace, width: int, *, intermediate: bool = False) -> Group:
+def trace_tables(model: Artefact, trace: Trace, width: int, *, intermediate: bool = False) -> Group:
     """The decoded value of every variable where it is written, sublayer by sublayer, then the answer."""
     rows = [
         Row(printable(variable.name), value_cells(step.values(variable)), step.name)
@@ -169,7 +169,7 @@ def _folded(trace: Trace, intermediate: bool) -> Iterator[str]:
         yield f"{', '.join(silent)}: nothing written"
 
 
-def pattern_tables(model: CompiledModel, trace: Trace, width: int) -> Iterator[RenderableType]:
+def pattern_tables(model: Artefact, trace: Trace, width: int) -> Iterator[RenderableType]:
     """The attention pattern of every head that the program uses: a row a query, a column a key."""
     labels = [value_text(token) for token in (model.config.bos, *trace.tokens)]
     for number, step in enumerate(trace.steps):
@@ -189,7 +189,7 @@ def _weight_cell(weight: float) -> Text:
     return Text("·", "dim") if weight < 0.005 else Text(f"{weight:.2f}".rstrip("0").removesuffix("."))
 
 
-def model_description(model: CompiledModel) -> Group:
+def model_description(model: Artefact) -> Group:
     """What a model is: its shape, its program, and what its heads, neurons and dimensions are for."""
     return Group(
         _facts(_model_facts(model)), "", *_titled("program", _expressions(model.program)), "",
@@ -232,7 +232,7 @@ def _titled(title: str, table: Table) -> tuple[Text, Table]:
     return Text(title, "bold"), table
 
 
-def _model_facts(model: CompiledModel) -> dict[str, str]:
+def _model_facts(model: Artefact) -> dict[str, str]:
     config = model.config
     return {
         "output": f"{model.output_name}, {model.output.layout.value}",
@@ -255,7 +255,7 @@ def _facts(facts: Mapping[str, str]) -> Table:
     return table
 
 
-def source_table(model: CompiledModel) -> Table:
+def source_table(model: Artefact) -> Table:
     """The expressions of a model's program: name, text and source line of each."""
     return _expressions(model.program)
 
@@ -270,7 +270,7 @@ def _expressions(expressions: Iterable[tuple[str, str, str | None]]) -> Table:
     return table
 
 
-def _layers(model: CompiledModel) -> Table:
+def _layers(model: Artefact) -> Table:
     table = _listing("sublayer", "part", "writes", "for")
     for layer, (heads, groups) in enumerate(zip(model.labels.heads, model.labels.neurons, strict=True)):
         parts = [(f"head {number}", head.writes, head.expression) for number, head in enumerate(heads)]
@@ -289,7 +289,7 @@ def _add_sublayer(table: Table, name: str, parts: Sequence[tuple[str, str, str]]
         table.add_row(name if number == 0 else "", *(Text(printable(text)) for text in part))
 
 
-def _dimensions(model: CompiledModel) -> Table:
+def _dimensions(model: Artefact) -> Table:
     reused = any(entry.cleared is not None for entry in model.labels.variables)
     table = _listing("dimensions", "variable", "written by", *["cleared by"] * reused, "layout", "values")
     for entry in model.labels.variables:
@@ -330,7 +330,7 @@ def _values(values: Sequence[Value], limit: int = 16) -> str:
 # The residual stream -------------------------------------------------------------------------------------------------
 
 
-def residual_tables(model: CompiledModel, trace: Trace, *, coloured: bool) -> Group:
+def residual_tables(model: Artefact, trace: Trace, *, coloured: bool) -> Group:
     """The residual stream after each sublayer that writes, as numbers: a row a dimension, a column a position.
 
     What the sublayer changed is highlighted, or marked with a star where there are no colours.
@@ -349,7 +349,7 @@ def residual_tables(model: CompiledModel, trace: Trace, *, coloured: bool) -> Gr
     return Group(Columns(tables, padding=(1, 3)), *note)
 
 
-def _residual_table(model: CompiledModel, trace: Trace, step: Step, changed: np.ndarray, coloured: bool) -> Table:
+def _residual_table(model: Artefact, trace: Trace, step: Step, changed: np.ndarray, coloured: bool) -> Table:
     table = plain_table(gap=1)
     table.title, table.title_style, table.title_justify = Text.assemble("after ", (step.name, "bold cyan")), "", "left"
     table.add_column("", no_wrap=True)

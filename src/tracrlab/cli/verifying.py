@@ -57,6 +57,8 @@ def verify_(
     """Verify."""
     from tracrlab.cli.programs import find_program
     from tracrlab.cli.show import progress
+    from tracrlab.errors import VerificationError
+    from tracrlab.facade import CompiledModel
     from tracrlab.rasp.display import escaped
 
     if file is not None:
@@ -68,6 +70,8 @@ def verify_(
         compile_options = CompileOptions(**options, dtype=dtype)
         found = program_to_compile(in_file(program, name), compile_options, kind)
         model = compiled(found, vocabulary_of(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+    if not isinstance(model, CompiledModel):
+        raise VerificationError("a compressed model is approximate, so nothing is proved of it; ask for its verdict")
     check_target_options(target, activation, causal=model.config.causal)
     searched = found.program if found and target is None else None
     with nullcontext() if exhaustive else progress("verifying"):

@@ -17,7 +17,7 @@ from tracrlab.compiler.driver import compile_program
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, Domain
 from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateError, PrecisionError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
 from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function
@@ -84,7 +84,7 @@ def compile_tracr_program(
             most_combinations = MAX_TABLE_ENTRIES
         else:
             request.warn()
-            return model
+            return CompiledModel.of(model)
 
 
 def _check_special_tokens(vocab: Collection[Any], bos: str, pad: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from tracrlab.compat.tracr.craft.bases import BasisDirection, VectorSpaceWithBasis, sorted_places
 from tracrlab.compat.translation import plain_number
 from tracrlab.craft.spaces import Dimension, Layout, Mark
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 
 Params = dict[str, dict[str, np.ndarray]]
 

@@ -20,7 +20,7 @@ from tracrlab.craft.components import MLP, AttentionHead
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.spaces import Feature, Read, code_variable
 from tracrlab.errors import DomainTooLargeError, PrecisionError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, zero_weights
@@ -44,7 +44,7 @@ def assemble_model(
     schedule: Schedule,
     allocation: Allocation,
     config: ModelConfig,
-) -> CompiledModel:
+) -> Artefact:
     """Place every component's matrices into the weights of a transformer and label what is where.
 
     ``config`` gives everything but the shape, which follows from the components, and is enlarged with zeros to the
@@ -93,7 +93,7 @@ def assemble_model(
         ),
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
-    return CompiledModel(config, weights, labels, lowered.output, program, lowered.claims)
+    return Artefact(config, weights, labels, lowered.output, program, lowered.claims)
 
 
 def _round(weights: Weights, output: Node, number_format: NumberFormat) -> None:

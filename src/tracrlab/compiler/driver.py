@@ -19,7 +19,7 @@ from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import DomainTooLargeError, VocabularyError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import Selector, SOp
@@ -41,7 +41,7 @@ def compile_program(
     pad: str = "pad",
     dtype: Dtype = "float32",
     most_combinations: int = MAX_TABLE_ENTRIES,
-) -> CompiledModel:
+) -> Artefact:
     """Compile a RASP program into a transformer that computes the same on every input.
 
     Arguments:

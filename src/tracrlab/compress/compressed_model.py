@@ -6,33 +6,23 @@ like any other. Its variables are read out through W: ``z Wᵀ`` has the dimensi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tracrlab.compress.sharing import Sharing
-from tracrlab.errors import CompressionError, ExportError, VerificationError
-from tracrlab.model.circuit import Circuit
-from tracrlab.model.compiled import CompiledModel
-from tracrlab.model.forward import forward_with_activations
-from tracrlab.model.intervene import Intervened, Interventions
-from tracrlab.model.readout import decode_output
-from tracrlab.model.report import Report
-from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.compress.storage import read_compression, save_compression
+from tracrlab.errors import CompressionError
+from tracrlab.model.artefact import Artefact, ReadOut
 from tracrlab.model.weights import Weights
-from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
-from tracrlab.verify.certificate import Certificate
-
-if TYPE_CHECKING:
-    from tracrlab.export.pretrained import Pretrained
+from tracrlab.verbs import ModelVerbs
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class CompressedModel(CompiledModel):
+class CompressedModel(ModelVerbs):
     """A compressed model; what it answers is approximate, and how nearly is measured, not proved.
 
     Attributes: ``original`` the compiled model; ``matrices`` those it is read and written through, W alone where all
@@ -40,7 +30,7 @@ class CompressedModel(CompiledModel):
     those of d dimensions; ``labels`` are the original's, of the dimensions that are read out.
     """
 
-    original: CompiledModel
+    original: Artefact
     sharing: Sharing
     matrices: Float[np.ndarray, "matrix d_original d_model"]
     unfrozen: dict[str, Float[np.ndarray, "..."]]
@@ -58,86 +48,16 @@ class CompressedModel(CompiledModel):
         return matrix
 
     @property
-    def readers(self) -> list[int]:
-        """The place of the matrix through which the residual stream is read: after the embedding and each sublayer."""
+    def labelled(self) -> Artefact:
+        """The original."""
+        return self.original
+
+    @property
+    def read_out(self) -> ReadOut:
+        """After the embedding and each sublayer the residual stream is seen as the next one reads it."""
         places = self.sharing.places(self.config.n_layers)
-        return [each for layer in places.layers for each in (layer, layer)] + [places.unembedding]
-
-    def trace(self, tokens: Sequence[Value]) -> Trace:
-        """Run one sequence; residual streams are those that are read out, in the original's dimensions.
-
-        Raises:
-            InputError: as for calling the model.
-        """
-        activations = forward_with_activations(self.config, self.weights, self.encode([tokens]))
-        steps = []
-        for number, (residual, reader) in enumerate(zip(activations.residuals, self.readers, strict=True)):
-            sublayer = number - 1
-            written = tuple(v for v in self.labels.variables if v.sublayer == sublayer)
-            pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
-            read = residual[0] @ self.matrices[reader].T.astype(residual.dtype)
-            steps.append(Step(sublayer_name(sublayer), sublayer, read, written, pattern))
-        return Trace(tuple(tokens), tuple(steps), decode_output(self.output, activations.logits[0, 1:]), self.labels)
-
-    def circuit(self) -> Circuit:
-        """The circuit of the model it was compressed from; whether it is still this one is for the verdict to say."""
-        return self.original.circuit()
-
-    def verify(self, *arguments: Any, **options: Any) -> Certificate:
-        """Nothing: a compressed model is approximate.
-
-        Raises:
-            VerificationError: always.
-        """
-        raise VerificationError("a compressed model is approximate, so nothing is proved of it; ask for its verdict")
-
-    def intervene(self, interventions: Interventions) -> Intervened:
-        """Nothing: its dimensions are shared by all expressions.
-
-        Raises:
-            CompressionError: always.
-        """
-        raise CompressionError(
-            "the dimensions of a compressed model belong to no expression; intervene in its original"
-        )
-
-    def report(self) -> Report:
-        """Nothing: its dimensions are shared by all expressions.
-
-        Raises:
-            CompressionError: always.
-        """
-        raise CompressionError("the dimensions of a compressed model belong to no expression; report on its original")
-
-    def to_huggingface(self, **options: Any) -> Pretrained:
-        """Nothing: its card would promise exact answers.
-
-        Raises:
-            ExportError: always.
-        """
-        raise _not_exported("Hugging Face, whose model cards promise exact answers")
-
-    def to_gpt2(self, **options: Any) -> Pretrained:
-        """Nothing, as for :meth:`to_huggingface`."""
-        raise _not_exported("GPT-2, whose normalisation needs every variable in dimensions of its own")
-
-    def to_bert(self, **options: Any) -> Pretrained:
-        """Nothing, as for :meth:`to_huggingface`."""
-        raise _not_exported("BERT, whose normalisation needs every variable in dimensions of its own")
-
-    def to_llama(self, **options: Any) -> Pretrained:
-        """Nothing, as for :meth:`to_huggingface`."""
-        raise _not_exported("Llama, whose normalisation needs every variable in dimensions of its own")
-
-    def to_onnx(
-        self, path: str | PathLike[str], *, logits: Literal["classes", "raw"] = "classes", margin: float = 10.0
-    ) -> None:
-        """Nothing: the file would have to label each dimension.
-
-        Raises:
-            ExportError: always.
-        """
-        raise _not_exported("ONNX, whose files have a label for each dimension")
+        by_sublayers = [place for place in places.layers for _ in ("attention", "MLP")]
+        return ReadOut(self.matrices, (*by_sublayers, places.unembedding))
 
     def save_pretrained(self, path: str | PathLike[str]) -> None:
         """Write the matrices and the original into the folder ``path``, made if need be.
@@ -145,9 +65,7 @@ class CompressedModel(CompiledModel):
         Raises:
             ModelFileError: the folder cannot be written, or the original holds values that have no JSON form.
         """
-        from tracrlab.compress.storage import save_compressed
-
-        save_compressed(self, path)
+        save_compression(path, self.original, self.sharing, self.matrices, self.unfrozen)
 
     def __repr__(self) -> str:
         return f"CompressedModel of {self.original.config.d_model} dimensions in {self.config.d_model}\n" + "\n".join(
@@ -155,12 +73,17 @@ class CompressedModel(CompiledModel):
         )
 
 
-def _not_exported(to: str) -> ExportError:
-    return ExportError(f"a compressed model cannot be said in {to}; use to_torch, to_transformer_lens or to_jax")
+def load_compressed(path: str | PathLike[str]) -> CompressedModel:
+    """Read a compressed model.
+
+    Raises:
+        ModelFileError: the files are missing, damaged, or of another format.
+    """
+    return read_compression(path, compressed_model)
 
 
 def compressed_model(
-    original: CompiledModel, sharing: Sharing, arrays: Mapping[str, Float[np.ndarray, "..."]]
+    original: Artefact, sharing: Sharing, arrays: Mapping[str, Float[np.ndarray, "..."]]
 ) -> CompressedModel:
     """The compressed model of these ``matrices`` [matrix, D, d] and other arrays, which replace weights by their names.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.sharing import Sharing
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.shapes import Float
 
 _TOLERANCE = 1e-5  # a singular value below this share of the largest is rounding
@@ -39,13 +39,13 @@ class ExactSizes:
         return min(self.written, self.read)
 
 
-def exact_sizes(model: CompiledModel) -> ExactSizes:
+def exact_sizes(model: Artefact) -> ExactSizes:
     """The sizes for a compiled model."""
     written, read = _written(model), read_directions(model)
     return ExactSizes(_rank(written), _rank(read), _rank(written @ read))
 
 
-def exact_compression(model: CompiledModel) -> CompressedModel:
+def exact_compression(model: Artefact) -> CompressedModel:
     """The model with a shared matrix of the fewest dimensions of which that is certain to be exact, up to rounding."""
     written, read = _written(model), read_directions(model)
     spanned = read if _rank(read) <= _rank(written) else written.T
@@ -53,7 +53,7 @@ def exact_compression(model: CompiledModel) -> CompressedModel:
     return compressed_model(model, Sharing.ALL, {"matrices": directions[None]})
 
 
-def _written(model: CompiledModel) -> Float[np.ndarray, "row d_model"]:
+def _written(model: Artefact) -> Float[np.ndarray, "row d_model"]:
     """Directions that are written: embeddings of all that can stand before an answer, then heads and neurons."""
     weights, config = model.weights, model.config
     tokens = weights.W_E[: config.pad_id].astype(float)  # what stands at padding reaches no answer
@@ -65,7 +65,7 @@ def _written(model: CompiledModel) -> Float[np.ndarray, "row d_model"]:
     return written
 
 
-def read_directions(model: CompiledModel) -> Float[np.ndarray, "d_model column"]:
+def read_directions(model: Artefact) -> Float[np.ndarray, "d_model column"]:
     """Directions that are read, of parts that do anything, scaled to length 1."""
     weights, columns = model.weights, [model.weights.W_U]
     for layer in range(model.config.n_layers):

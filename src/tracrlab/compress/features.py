@@ -27,7 +27,7 @@ from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import compiled_target
 from tracrlab.errors import CompressionError
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.values import Value, value_key
 from tracrlab.shapes import Float
 
@@ -123,7 +123,7 @@ class Foretold:
         return self.importance * self.density
 
 
-def foretold_features(model: CompiledModel, inputs: Iterable[Sequence[Value]] | None = None) -> tuple[Foretold, ...]:
+def foretold_features(model: Artefact, inputs: Iterable[Sequence[Value]] | None = None) -> tuple[Foretold, ...]:
     """Importance and density of every feature of a compiled model, over these inputs or all.
 
     Importance is output loss plus layer loss of the compiled model without this one dimension.

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.sharing import Sharing
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 
 Parameters = Mapping[str, Tensor]
@@ -107,9 +107,7 @@ class Pass:
     residuals: tuple[Tensor, ...]
 
 
-def frozen_model(
-    model: CompiledModel, *, unfrozen: tuple[str, ...] = (), device: torch.device | str = "cpu"
-) -> FrozenModel:
+def frozen_model(model: Artefact, *, unfrozen: tuple[str, ...] = (), device: torch.device | str = "cpu") -> FrozenModel:
     """The weights on a device; where some will be trained, every part may come to do something."""
     arrays = model.weights.as_dict()
     weights = {name: torch.tensor(array, dtype=torch.float32, device=device) for name, array in arrays.items()}

@@ -21,16 +21,14 @@ from tracrlab.compress.exact import read_directions
 from tracrlab.compress.forward import FrozenModel, Pass, forward
 from tracrlab.compress.sharing import Sharing
 from tracrlab.errors import CompressionError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 
 Initial = Literal["random", "pca", "reads", "identity"]
 
 _NOISE = 0.02  # of the entries of what begins with the reads
 
 
-def initial_matrix(
-    model: CompiledModel, frozen: FrozenModel, ids: Tensor, initial: Initial, d: int, seed: int
-) -> Tensor:
+def initial_matrix(model: Artefact, frozen: FrozenModel, ids: Tensor, initial: Initial, d: int, seed: int) -> Tensor:
     """A matrix [D, d] to begin with.
 
     Raises:

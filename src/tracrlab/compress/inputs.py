@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tracrlab.errors import InputError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Int
 
@@ -17,7 +17,7 @@ MAX_INPUTS = 2**14
 
 
 def training_inputs(
-    model: CompiledModel, inputs: Iterable[Sequence[Value]] | None = None, seed: int = 0
+    model: Artefact, inputs: Iterable[Sequence[Value]] | None = None, seed: int = 0
 ) -> Int[np.ndarray, "input position"]:
     """Token ids of these inputs, or else of all inputs but the empty one; of random ones where those are too many.
 

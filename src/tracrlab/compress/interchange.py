@@ -15,7 +15,7 @@ from torch import Tensor
 from tracrlab.compress.forward import EMBEDDING, FrozenModel, Interchange, forward
 from tracrlab.compress.sharing import Sharing
 from tracrlab.compress.target import Target
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import ModelVariable
 
 
@@ -27,7 +27,7 @@ class Swap:
     logits: Tensor
 
 
-def intermediate_variables(model: CompiledModel, frozen: FrozenModel) -> list[ModelVariable]:
+def intermediate_variables(model: Artefact, frozen: FrozenModel) -> list[ModelVariable]:
     """The variables that a model computes on the way from its input to its answer; one that is always 0 is not."""
     writing = {sublayer.number for sublayer in frozen.sublayers}
     return [each for each in model.labels.variables if each.sublayer in writing and each.name != model.output.name]

@@ -6,24 +6,39 @@ Loading reads data and executes nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
-from tracrlab.compress.compressed_model import CompressedModel, compressed_model
+import numpy as np
+
 from tracrlab.compress.sharing import Sharing
 from tracrlab.files import SavedFiles, digest, read_together, save_together
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.reading import folder_named, reading, writing
-from tracrlab.model.storage import COMPRESSION_FILE, CONFIG_FILE, load_model, model_files, model_in
+from tracrlab.model.storage import COMPRESSION_FILE, CONFIG_FILE, model_files, model_in
 from tracrlab.model.weights import weight_shapes
+from tracrlab.shapes import Float
 
 FORMAT = 1
 MATRICES_FILE, ORIGINAL_FOLDER = "compression.safetensors", "original"
 _KIND = "compressed model"
 
+Model = TypeVar("Model")
+Built = Callable[[Artefact, Sharing, dict[str, Float[np.ndarray, "..."]]], Model]
 
-def save_compressed(model: CompressedModel, path: str | PathLike[str]) -> None:
-    """Write a compressed model into the folder ``path``, over another one at a stroke, as :func:`save_model` does.
+
+def save_compression(
+    path: str | PathLike[str],
+    original: Artefact,
+    sharing: Sharing,
+    matrices: Float[np.ndarray, "matrix d_original d_model"],
+    unfrozen: Mapping[str, Float[np.ndarray, "..."]],
+) -> None:
+    """Write what a compressed model is made from into a folder.
+
+    It replaces another model at a stroke, as :func:`tracrlab.model.storage.save_model` does.
 
     Raises:
         ModelFileError: the folder cannot be written, or the original holds values that have no JSON form.
@@ -31,44 +46,43 @@ def save_compressed(model: CompressedModel, path: str | PathLike[str]) -> None:
     from safetensors.numpy import save
 
     folder = folder_named(path)
-    matrices = save({"matrices": model.matrices.copy(), **model.unfrozen})
-    original = model_files(model.original)
+    arrays = save({"matrices": matrices.copy(), **unfrozen})
+    original_files = model_files(original)
     description = {
         "format": FORMAT,
-        "sharing": model.sharing.value,
-        "sha256": digest(matrices),
-        "original_sha256": digest(original[CONFIG_FILE]),
+        "sharing": sharing.value,
+        "sha256": digest(arrays),
+        "original_sha256": digest(original_files[CONFIG_FILE]),
     }
-    contents = {f"{ORIGINAL_FOLDER}/{name}": content for name, content in original.items()}
-    contents |= {MATRICES_FILE: matrices, COMPRESSION_FILE: json.dumps(description, indent=1).encode()}
+    contents = {f"{ORIGINAL_FOLDER}/{name}": content for name, content in original_files.items()}
+    contents |= {MATRICES_FILE: arrays, COMPRESSION_FILE: json.dumps(description, indent=1).encode()}
     with writing(folder):
         save_together(folder, contents, COMPRESSION_FILE, instead_of=CONFIG_FILE)
 
 
-def load(path: str | PathLike[str]) -> CompiledModel:
-    """Read a model from the folder that ``save_pretrained`` wrote: a compiled or a compressed one.
+def is_compressed(path: str | PathLike[str]) -> bool:
+    """Whether the folder holds a compressed model.
 
     Raises:
-        ModelFileError: the files are missing, damaged, or of another format.
+        ModelFileError: there is no looking into it.
     """
     folder = folder_named(path)
     with reading(folder, COMPRESSION_FILE):
-        compressed = (folder / COMPRESSION_FILE).exists()
-    return load_compressed(folder) if compressed else load_model(folder)
+        return (folder / COMPRESSION_FILE).exists()
 
 
-def load_compressed(path: str | PathLike[str]) -> CompressedModel:
-    """Read a compressed model.
+def read_compression(path: str | PathLike[str], built: Built[Model]) -> Model:
+    """The compressed model that ``built`` makes from what was saved.
 
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
     """
     folder = folder_named(path)
     with reading(folder, COMPRESSION_FILE, _KIND):
-        return read_together(folder, COMPRESSION_FILE, lambda files: _compressed_model_in(files, folder))
+        return read_together(folder, COMPRESSION_FILE, lambda files: _built_from(files, folder, built))
 
 
-def _compressed_model_in(files: SavedFiles, folder: Path) -> CompressedModel:
+def _built_from(files: SavedFiles, folder: Path, built: Built[Model]) -> Model:
     from safetensors.numpy import load as from_bytes
 
     with reading(folder, COMPRESSION_FILE, _KIND):
@@ -85,4 +99,4 @@ def _compressed_model_in(files: SavedFiles, folder: Path) -> CompressedModel:
         shapes = weight_shapes(original.config)
         if any(array.shape != shapes.get(name) for name, array in arrays.items() if name != "matrices"):
             raise ValueError(f"it does not fit the model in {ORIGINAL_FOLDER}")
-        return compressed_model(original, sharing, arrays)
+        return built(original, sharing, arrays)

@@ -31,7 +31,7 @@ from tracrlab.learn import checkpoints, trainer
 from tracrlab.learn.checkpoints import Row
 from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.learn.trainer import each_run
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import ModelVariable
 from tracrlab.rasp.values import Value
 
@@ -53,7 +53,7 @@ class Training:
     losses, ``accuracy``, and the cosine similarities of each sublayer (``None`` where it has nothing to write).
     """
 
-    model: CompiledModel
+    model: Artefact
     settings: Settings
     runs: tuple[Run, ...]
     parameters: dict[str, Tensor]
@@ -97,7 +97,7 @@ class Training:
 
 
 def train(
-    model: CompiledModel,
+    model: Artefact,
     d_compressed: int | Sequence[int],
     *,
     seeds: int | Sequence[int] = 0,
@@ -155,7 +155,7 @@ def train(
 class _Work:
     """What is minimised, on which batches, and what is measured on the way."""
 
-    model: CompiledModel
+    model: Artefact
     frozen: FrozenModel
     settings: Settings
     runs: tuple[Run, ...]
@@ -207,7 +207,7 @@ def _runs(d_compressed: int | Sequence[int], seeds: int | Sequence[int]) -> tupl
 
 
 def _initial_parameters(
-    model: CompiledModel,
+    model: Artefact,
     frozen: FrozenModel,
     settings: Settings,
     runs: tuple[Run, ...],
@@ -226,7 +226,7 @@ def _initial_parameters(
     return {name: each.requires_grad_() for name, each in parameters.items()}
 
 
-def _exchanged(model: CompiledModel, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
+def _exchanged(model: Artefact, frozen: FrozenModel, settings: Settings) -> list[ModelVariable]:
     """The variables to exchange, one after another.
 
     Raises:
@@ -245,7 +245,7 @@ def _total(row: Row, settings: Settings) -> float:
 
 
 def _description(
-    model: CompiledModel, settings: Settings, runs: tuple[Run, ...], initial: Initial, ids: Tensor
+    model: Artefact, settings: Settings, runs: tuple[Run, ...], initial: Initial, ids: Tensor
 ) -> dict[str, Any]:
     """What is trained, as JSON: two trainings of one description are the same."""
     digest = hashlib.sha256()

@@ -1,1 +1,1 @@
-"""Compiled models in the formats of other libraries; each module reads a ``CompiledModel`` and needs one extra."""
+"""Compiled models in the formats of other libraries; each module reads a ``Artefact`` and needs one extra."""

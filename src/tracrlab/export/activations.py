@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.errors import ExportError, PrecisionError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.shapes import Float
 
 _LARGEST = 2.0**100  # of an activation, in float32
@@ -48,7 +48,7 @@ def chosen(name: str, architecture: str, choices: Mapping[str, Activation]) -> A
 
 
 def sharpened(
-    model: CompiledModel, activation: Activation, dtype: str
+    model: Artefact, activation: Activation, dtype: str
 ) -> tuple[Float[np.ndarray, "layer d_model d_mlp"], Float[np.ndarray, "layer d_mlp d_model"]]:
     """The model's W_in and W_out, as float64, for ``activation`` in place of ReLU, computed in ``dtype``.
 

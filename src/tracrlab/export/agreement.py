@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.readout import ClassReadout, Readout
 from tracrlab.rasp.values import Value, value_key
@@ -16,14 +16,14 @@ from tracrlab.shapes import Float, Int
 Logits = Callable[[Int[np.ndarray, "batch position"]], Float[np.ndarray, "batch position output"]]
 
 
-def random_inputs(model: CompiledModel, n_inputs: int, seed: int = 0) -> list[list[Value]]:
+def random_inputs(model: Artefact, n_inputs: int, seed: int = 0) -> list[list[Value]]:
     """Random inputs of all lengths, the longest among them."""
     rng, longest = random.Random(seed), model.config.max_seq_len
     lengths = [longest, *(rng.randint(0, longest) for _ in range(n_inputs - 1))]
     return [rng.choices(model.config.vocab, k=length) for length in lengths]
 
 
-def n_disagreements(model: CompiledModel, readout: Readout, logits: Logits, inputs: Sequence[Sequence[Value]]) -> int:
+def n_disagreements(model: Artefact, readout: Readout, logits: Logits, inputs: Sequence[Sequence[Value]]) -> int:
     """On how many of the inputs, run as one batch, the answers in these logits are not those of ``model``."""
     ids = model.encode(inputs)
     answers = readout.decode(np.asarray(logits(ids)), ids)
@@ -33,9 +33,7 @@ def n_disagreements(model: CompiledModel, readout: Readout, logits: Logits, inpu
     )
 
 
-def share_of_lead(
-    model: CompiledModel, readout: ClassReadout, logits: Logits, inputs: Sequence[Sequence[Value]]
-) -> float:
+def share_of_lead(model: Artefact, readout: ClassReadout, logits: Logits, inputs: Sequence[Sequence[Value]]) -> float:
     """How much of the lead of the right class is left in these logits, at the worst of all answers to the inputs.
 
     It is 1 where logits are those of ``model`` itself, run with NumPy, and below 0 where an answer is wrong.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from tracrlab.errors import PrecisionError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import Readout
 from tracrlab.model.weights import state_dict
 from tracrlab.shapes import Float
 
 
-def readout_arrays(model: CompiledModel, readout: Readout) -> dict[str, Float[np.ndarray, "..."]]:
+def readout_arrays(model: Artefact, readout: Readout) -> dict[str, Float[np.ndarray, "..."]]:
     """The arrays by their names in TransformerLens, in the readout's number format.
 
     Raises:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from tracrlab.errors import ExportError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import ModelVariable
 
 
-def constant_variable(model: CompiledModel, elsewhere: float) -> ModelVariable:
+def constant_variable(model: Artefact, elsewhere: float) -> ModelVariable:
     """The embedded variable of one dimension that is 1 at BOS and ``elsewhere`` at every other position.
 
     Raises:
@@ -29,7 +29,7 @@ def constant_variable(model: CompiledModel, elsewhere: float) -> ModelVariable:
     raise ExportError(f"the model has no dimension that is 1 at BOS and {elsewhere:g} elsewhere; compile it again")
 
 
-def quiet_at_bos(model: CompiledModel) -> CompiledModel:
+def quiet_at_bos(model: Artefact) -> Artefact:
     """The model with neurons that are clearly inactive at BOS, where they are inactive at all.
 
     Many stand at exactly 0 there, and what rounding or a smooth activation adds to that would pass. So they read the

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracrlab.export.kinds import has_own_code, is_language_model
-from tracrlab.model.circuit import Circuit, Implementation
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
+from tracrlab.model.circuit import Circuit, Implementation, model_circuit
 from tracrlab.verify.certificate import Certificate
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ tags: [RASP, tracrlab]
 """
 
 
-def model_card(model: CompiledModel, module: PreTrainedModel, certificate: Certificate | None) -> str:
+def model_card(model: Artefact, module: PreTrainedModel, certificate: Certificate | None) -> str:
     """The card in Markdown of a module of Transformers that computes ``model``.
 
     ``certificate`` is what verification found about ``model``, or about the module itself if it names a target.
     """
-    config, circuit = model.config, model.circuit()
+    config, circuit = model.config, model_circuit(model)
     name, text, _ = model.program[-1]
     is_lm, own_code = is_language_model(module), has_own_code(module)
     proven = own_code or (certificate is not None and certificate.target and certificate.holds)
@@ -74,7 +74,7 @@ def model_card(model: CompiledModel, module: PreTrainedModel, certificate: Certi
     )
 
 
-def _pipeline_example(model: CompiledModel, *, trust: bool) -> list[str]:
+def _pipeline_example(model: Artefact, *, trust: bool) -> list[str]:
     return [
         "from transformers import pipeline",
         "",
@@ -84,7 +84,7 @@ def _pipeline_example(model: CompiledModel, *, trust: bool) -> list[str]:
     ]
 
 
-def _language_model_example(model: CompiledModel) -> list[str]:
+def _language_model_example(model: Artefact) -> list[str]:
     """How to read the answers; the logits are over tokens and then answers."""
     return [
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
@@ -95,7 +95,7 @@ def _language_model_example(model: CompiledModel) -> list[str]:
     ]
 
 
-def _example_input(model: CompiledModel) -> str:
+def _example_input(model: Artefact) -> str:
     return " ".join(str(token) for token in model.config.vocab[: model.config.max_seq_len])
 
 

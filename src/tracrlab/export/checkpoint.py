@@ -10,7 +10,7 @@ from tracrlab.errors import PrecisionError
 from tracrlab.export.agreement import random_inputs, share_of_lead
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float
 
@@ -52,7 +52,7 @@ def fill(module: Any, arrays: Arrays, readout: ClassReadout, dtype: torch.dtype 
     module.to(dtype).load_state_dict(tensors, strict=False)  # buffers stay
 
 
-def checked(model: CompiledModel, readout: ClassReadout, export: Pretrained, architecture: str) -> Pretrained:
+def checked(model: Artefact, readout: ClassReadout, export: Pretrained, architecture: str) -> Pretrained:
     """The export, if its answers are those of ``model`` and about as certain.
 
     Raises:

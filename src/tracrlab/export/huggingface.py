@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
 
 if TYPE_CHECKING:
     import torch
 
 
-def to_huggingface(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
+def to_huggingface(model: Artefact, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
     """The model as a ``PreTrainedModel`` for token classification, with tokenizer and card.
 
     The saved folder holds the code of the model (``modeling_tracrlab.py``), so loading needs ``trust_remote_code=True``
-    and no Tracr Lab. Parameters are named as in :meth:`CompiledModel.to_torch`.
+    and no Tracr Lab. Parameters are named as in :meth:`Artefact.to_torch`.
 
     Raises:
         MissingDependencyError: Transformers or PyTorch is not installed.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tracrlab.errors import PrecisionError
 from tracrlab.export.arrays import readout_arrays
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.readout import Readout
 
@@ -20,7 +20,7 @@ Params = dict[str, Any]
 Apply = Callable[[Params, "jax.Array"], "jax.Array"]
 
 
-def to_jax(model: CompiledModel, readout: Readout) -> tuple[Apply, Params]:
+def to_jax(model: Artefact, readout: Readout) -> tuple[Apply, Params]:
     """The model with this unembedding, as ``apply`` and ``params``, in the readout's number format.
 
     ``apply(params, ids)`` gives logits [..., position, class] of token ids [..., position] as ``model.encode`` gives

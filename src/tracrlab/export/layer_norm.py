@@ -23,7 +23,7 @@ from tracrlab.errors import PrecisionError
 from tracrlab.export.activations import Activation, sharpened
 from tracrlab.export.bos import quiet_at_bos
 from tracrlab.export.checkpoint import padded
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float
 
@@ -66,7 +66,7 @@ class NormedWeights:
         return int(self.W_in.shape[2])
 
 
-def normed_weights(model: CompiledModel, readout: ClassReadout, activation: Activation) -> NormedWeights:
+def normed_weights(model: Artefact, readout: ClassReadout, activation: Activation) -> NormedWeights:
     """The model's weights for an architecture with layer norm, where heads share the residual stream's size evenly.
 
     Heads keep their size, because scores are divided by its root; so there are as many as the residual stream needs.

@@ -23,7 +23,7 @@ from tracrlab.export.checkpoint import Arrays, checked, fill, padded, require_tr
 from tracrlab.export.positions import with_computed_positions
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
 from tracrlab.export.rms_norm import Pins, pins_for
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROTARY = {"rope_type": "linear", "factor": 2.0**100, "rope_theta": 10000.0}
 
 
-def to_llama(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
+def to_llama(model: Artefact, readout: ClassReadout, *, dtype: torch.dtype | None = None) -> Pretrained:
     """The model as a ``LlamaForTokenClassification``, with tokenizer and card.
 
     If it reads positions, a first layer computes them. Dimensions, heads and neurons keep their numbers; more are added
@@ -78,7 +78,7 @@ def to_llama(model: CompiledModel, readout: ClassReadout, *, dtype: torch.dtype 
     return checked(model, readout, pretrained(computed, module), "Llama")
 
 
-def _attention_arrays(model: CompiledModel, n_heads: int, d_head: int, width: int) -> Arrays:
+def _attention_arrays(model: Artefact, n_heads: int, d_head: int, width: int) -> Arrays:
     """The projections of all heads by the names of Llama, whose matrices are [out, in]."""
     w, arrays = model.weights, Arrays()
     more_heads, wider = n_heads - model.config.n_heads, d_head - model.config.d_head
@@ -95,7 +95,7 @@ def _attention_arrays(model: CompiledModel, n_heads: int, d_head: int, width: in
 
 
 def _other_arrays(
-    model: CompiledModel,
+    model: Artefact,
     readout: ClassReadout,
     W_in: Float[np.ndarray, "layer d_model d_mlp"],
     W_out: Float[np.ndarray, "layer d_mlp d_model"],

@@ -13,7 +13,7 @@ from tracrlab.errors import ExportError, ModelFileError
 from tracrlab.export.arrays import readout_arrays
 from tracrlab.extras import require
 from tracrlab.files import complaint, write_output
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.json_values import value_to_json
 from tracrlab.model.readout import ClassReadout, Readout
 
@@ -25,7 +25,7 @@ Shapes = dict[str, list[str | int]]  # a name for an axis of any size
 _LARGEST_FILE = 2**31 - 2**20  # bytes of a protocol buffer, with room for all but the weights
 
 
-def to_onnx(model: CompiledModel, readout: Readout, path: str | PathLike[str]) -> None:
+def to_onnx(model: Artefact, readout: Readout, path: str | PathLike[str]) -> None:
     """Write the model with this unembedding to the file ``path``; see :func:`onnx_model`.
 
     Raises:
@@ -41,7 +41,7 @@ def to_onnx(model: CompiledModel, readout: Readout, path: str | PathLike[str]) -
         raise ModelFileError(complaint(path, error)) from error
 
 
-def onnx_model(model: CompiledModel, readout: Readout) -> onnx.ModelProto:
+def onnx_model(model: Artefact, readout: Readout) -> onnx.ModelProto:
     """The model as an ONNX graph, in the readout's number format.
 
     The input is ``ids`` [batch, position], int64, as ``model.encode`` gives them; padding is masked. Outputs are
@@ -99,7 +99,7 @@ class _Graph:
         return name
 
 
-def _transformer(graph: _Graph, model: CompiledModel) -> Shapes:
+def _transformer(graph: _Graph, model: Artefact) -> Shapes:
     """Append the transformer; the names and shapes of its residual streams and patterns."""
     config = model.config
     residual: list[str | int] = ["batch", "position", config.d_model]
@@ -128,7 +128,7 @@ def _transformer(graph: _Graph, model: CompiledModel) -> Shapes:
 _ZERO, _ONE = "zero", "one"  # constants [1], int64
 
 
-def _visible(graph: _Graph, model: CompiledModel) -> tuple[str, str]:
+def _visible(graph: _Graph, model: Artefact) -> tuple[str, str]:
     """Which keys each query may attend to [batch, 1, query, key], and the number of positions [1]."""
     config = model.config
     graph.constant(_ZERO, np.zeros(1, np.int64))
@@ -164,7 +164,7 @@ def _attention(graph: _Graph, here: str, x: str, visible: str, d_head: int) -> s
     return graph.node("ReduceSum", results, _ONE, keepdims=0, name=here.replace("attn", "hook_attn_out"))
 
 
-def _metadata(model: CompiledModel, readout: Readout) -> dict[str, Any]:
+def _metadata(model: Artefact, readout: Readout) -> dict[str, Any]:
     """What a user needs to know of the model, as data with a JSON form."""
     config = model.config
     classes = [value_to_json(each) for each in readout.classes] if isinstance(readout, ClassReadout) else None

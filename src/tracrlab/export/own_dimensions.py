@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Int
 
 
-def with_own_dimensions(model: CompiledModel) -> CompiledModel:
+def with_own_dimensions(model: Artefact) -> Artefact:
     """The same model, with dimensions of its own for every variable and no neurons that clear.
 
     A model in which no dimension is used twice is returned as it is. In others dimensions are numbered anew, in the
@@ -47,7 +47,7 @@ def _labels(labels: Labels) -> Labels:
     return Labels(tuple(variables), labels.heads, writing)
 
 
-def _weights(model: CompiledModel, old: Int[np.ndarray, " d_model"], neurons: int) -> Weights:
+def _weights(model: Artefact, old: Int[np.ndarray, " d_model"], neurons: int) -> Weights:
     """The weights over new dimensions, which were ``old`` before; clearing neurons are the last in their layers."""
     w, entries, end = model.weights, model.labels.variables, 2 * model.config.n_layers
 

@@ -20,7 +20,7 @@ from tracrlab.craft.spaces import Read, one_hot_variable, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
 from tracrlab.export.bos import constant_variable
 from tracrlab.export.own_dimensions import with_own_dimensions
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.weights import Weights, zero_weights
@@ -30,7 +30,7 @@ N_LAYERS = 2  # that are added
 _SHARE_ROUNDINGS = 16  # of an exponential, a sum and a quotient
 
 
-def with_computed_positions(model: CompiledModel) -> CompiledModel:
+def with_computed_positions(model: Artefact) -> Artefact:
     """The causal model without position embeddings: with two more layers if it reads positions, else as it is.
 
     Dimensions keep their numbers; one is added for 1 / (p + 1), and one for each position. What was in layer l is in
@@ -54,7 +54,7 @@ def with_computed_positions(model: CompiledModel) -> CompiledModel:
 # What is the same at all positions, or read by nobody ----------------------------------------------------------------
 
 
-def _alike_moved(model: CompiledModel) -> Weights:
+def _alike_moved(model: Artefact) -> Weights:
     """The weights with what does not vary with positions in the embedding of tokens, and what nobody reads nowhere."""
     weights, bos = model.weights, model.config.bos_id
     W_E, W_pos = weights.W_E.copy(), weights.W_pos.copy()
@@ -70,7 +70,7 @@ def _alike_moved(model: CompiledModel) -> Weights:
     return replace(weights, W_E=W_E, W_pos=W_pos)
 
 
-def _claims_moved(model: CompiledModel) -> Claims | None:
+def _claims_moved(model: Artefact) -> Claims | None:
     """The claims about these weights."""
     if model.claims is None:
         return None
@@ -115,7 +115,7 @@ class _Positions:
     groups: tuple[tuple[ModelVariable, Neurons], ...]
 
 
-def _with_layers(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> CompiledModel:
+def _with_layers(model: Artefact, varying: tuple[ModelVariable, ...]) -> Artefact:
     """The model with layers in front that write the variables that vary with positions."""
     words = model.weights.W_E[: len(model.config.vocab)]
     for entry in varying:
@@ -130,7 +130,7 @@ def _with_layers(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> Co
     )
 
 
-def _positions(model: CompiledModel, varying: tuple[ModelVariable, ...]) -> _Positions:
+def _positions(model: Artefact, varying: tuple[ModelVariable, ...]) -> _Positions:
     one, bos = constant_variable(model, 1.0), constant_variable(model, 0.0)
     size, n_ctx, dtype = model.config.d_model, model.config.n_ctx, model.config.number_format
     expression, taken = varying[0].expression, {entry.name for entry in model.labels.variables}
@@ -170,7 +170,7 @@ def _unused(name: str, taken: set[str]) -> str:
     return name
 
 
-def _held_rows(model: CompiledModel, entry: ModelVariable) -> Float[np.ndarray, "position width"]:
+def _held_rows(model: Artefact, entry: ModelVariable) -> Float[np.ndarray, "position width"]:
     """What a variable that varies with positions alone holds at each, BOS first.
 
     Raises:
@@ -213,7 +213,7 @@ def _deeper_labels(labels: Labels, positions: _Positions) -> Labels:
     return Labels((*variables, share, at), ((head,), (), *labels.heads), ((steps,), lookups, *labels.neurons))
 
 
-def _deeper_claims(model: CompiledModel, positions: _Positions) -> Claims:
+def _deeper_claims(model: Artefact, positions: _Positions) -> Claims:
     """The claims of the model and of its new layers, whose variables are embedded no more."""
     claims, length = model.claims or Claims(), model.config.max_seq_len
     written = {entry.name for entry, _ in positions.groups}
@@ -231,7 +231,7 @@ def _deeper_claims(model: CompiledModel, positions: _Positions) -> Claims:
     return Claims(embeddings, (head, steps, *lookups, *claims.components), claims.readout)
 
 
-def _deeper_weights(model: CompiledModel, config: ModelConfig, positions: _Positions) -> Weights:
+def _deeper_weights(model: Artefact, config: ModelConfig, positions: _Positions) -> Weights:
     weights = zero_weights(config).as_dict()
     for name, array in model.weights.as_dict().items():
         by_layer = array.ndim > 2

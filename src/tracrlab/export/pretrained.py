@@ -14,11 +14,12 @@ from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.export.texts import distinct_texts
 from tracrlab.export.wordlevel import word_tokenizer
 from tracrlab.files import replaced_folder
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.reading import folder_named, writing
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.certificate import Certificate
+from tracrlab.verify.verifier import verify
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ class Pretrained:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast = field(repr=False)
-    source: CompiledModel = field(repr=False)
+    source: Artefact = field(repr=False)
     certificate: Certificate | None = field(default=None, repr=False)
 
     @property
@@ -86,8 +87,8 @@ class Pretrained:
             certificate = self.certificate
         if certificate is None:
             small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
-            same_weights = has_own_code(self.model)
-            certificate = self.source.verify(dtype=_name(self.model.dtype) if same_weights else None) if small else None
+            dtype = _name(self.model.dtype) if has_own_code(self.model) else None
+            certificate = verify(self.source, dtype=dtype) if small else None
         elif (certificate.model, certificate.vocabulary_size, certificate.max_seq_len) != expected:
             raise ExportError(
                 f"the certificate is of {certificate.model}, on inputs of up to {certificate.max_seq_len} of "
@@ -100,7 +101,7 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def common_settings(model: CompiledModel, readout: ClassReadout, first_label: int = 0) -> dict[str, Any]:
+def common_settings(model: Artefact, readout: ClassReadout, first_label: int = 0) -> dict[str, Any]:
     """The settings that configurations of all architectures share: special tokens, and labels numbered from the first.
 
     Raises:
@@ -117,7 +118,7 @@ def common_settings(model: CompiledModel, readout: ClassReadout, first_label: in
     }
 
 
-def pretrained(model: CompiledModel, module: PreTrainedModel) -> Pretrained:
+def pretrained(model: Artefact, module: PreTrainedModel) -> Pretrained:
     """The module with the model's tokenizer and card, in evaluation mode.
 
     Raises:

@@ -15,7 +15,7 @@ import numpy as np
 from tracrlab.craft.formats import FORMATS, NumberFormat, is_power_of_two
 from tracrlab.errors import VerificationError
 from tracrlab.export.activations import ACTIVATIONS
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.shapes import Float
 from tracrlab.verify.network import Network
 from tracrlab.verify.norms import LOST, LayerNorm, Norm, RMSNorm
@@ -30,7 +30,7 @@ _READ = {"W_Q": 2, "W_K": 2, "W_V": 2, "W_in": 1, "W_U": 0}  # the axis along wh
 _WRITTEN = {"W_E": 1, "W_pos": 1, "W_O": 3, "W_out": 2}  # and writes it
 
 
-def stock_network(model: CompiledModel, module: PreTrainedModel) -> Network:
+def stock_network(model: Artefact, module: PreTrainedModel) -> Network:
     """What a GPT-2, BERT or Llama computes with, where it is to compute ``model``.
 
     Raises:
@@ -52,7 +52,7 @@ def stock_network(model: CompiledModel, module: PreTrainedModel) -> Network:
 class _Reader:
     """The parameters of a module as float64 arrays; those that have been taken are known to be."""
 
-    def __init__(self, module: PreTrainedModel, model: CompiledModel, number_format: NumberFormat) -> None:
+    def __init__(self, module: PreTrainedModel, model: Artefact, number_format: NumberFormat) -> None:
         self.module: Any = module
         self.config: Any = module.config
         self.model = model

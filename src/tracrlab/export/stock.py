@@ -16,7 +16,7 @@ from tracrlab.export.checkpoint import Arrays, checked, fill, require_transforme
 from tracrlab.export.language_model import language_model_arrays
 from tracrlab.export.layer_norm import EPSILON, GAIN, NormedWeights, normed_weights
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def to_gpt2(
-    model: CompiledModel,
+    model: Artefact,
     readout: ClassReadout,
     *,
     activation: str = "relu",
@@ -86,7 +86,7 @@ def to_gpt2(
 
 
 def to_bert(
-    model: CompiledModel, readout: ClassReadout, *, activation: str = "relu", dtype: torch.dtype | None = None
+    model: Artefact, readout: ClassReadout, *, activation: str = "relu", dtype: torch.dtype | None = None
 ) -> Pretrained:
     """The model as a ``BertForTokenClassification``, a decoder if it is causal, with tokenizer and card.
 

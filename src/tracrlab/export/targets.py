@@ -1,22 +1,19 @@
-"""Compiling for a stock architecture: the export, and the proof that its checkpoint computes the program."""
+"""Stock architectures as targets: the export, and the proof that its checkpoint computes the program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
-from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Literal
 
-from tracrlab.compiler import driver
-from tracrlab.compiler.fit import Architecture
-from tracrlab.craft.formats import FORMATS, Dtype
+from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import ExportError, PrecisionError, VerificationError
+from tracrlab.export.llama import to_llama
+from tracrlab.export.own_dimensions import with_own_dimensions
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.reading import stock_network
+from tracrlab.export.stock import to_bert, to_gpt2
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
-from tracrlab.rasp.expressions import SOp
-from tracrlab.rasp.values import Value
+from tracrlab.model.artefact import Artefact
 from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.induction import certify_network
 
@@ -28,103 +25,6 @@ Activation = Literal["relu", "gelu", "silu"]
 
 _ACTIVATIONS = {"gpt2": ("relu", "gelu"), "bert": ("relu", "gelu"), "llama": ("silu",)}
 _CAUSAL = {"gpt2": "GPT-2", "llama": "Llama"}
-
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
-
-
-class CompileOptions(TypedDict, total=False):
-    """The options of :func:`tracrlab.compiler.driver.compile_program`."""
-
-    causal: bool
-    mode: Literal["faithful", "compact"]
-    passes: Iterable[str] | None
-    fit: Architecture | None
-    bos: str
-    pad: str
-    dtype: Dtype
-    most_combinations: int
-
-
-def _with_the_options_of(compiler: Callable[..., object]) -> Callable[[_Function], _Function]:
-    """A decorator for a function that hands ``**options`` on: its signature lists them, as ``help`` shows it."""
-
-    def decorate(function: _Function) -> _Function:
-        own = signature(function, eval_str=True)
-        options = [
-            each
-            for each in signature(compiler, eval_str=True).parameters.values()
-            if each.kind is Parameter.KEYWORD_ONLY
-        ]
-        kept = [each for each in own.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
-        first = sum(each.kind is not Parameter.KEYWORD_ONLY for each in kept)
-        vars(function)["__signature__"] = own.replace(parameters=[*kept[:first], *options, *kept[first:]])
-        return function
-
-    return decorate
-
-
-@overload
-def compile_program(
-    program: SOp, vocab: Iterable[Value], max_seq_len: int, *, target: None = None, **options: Unpack[CompileOptions]
-) -> CompiledModel: ...
-
-
-@overload
-def compile_program(
-    program: SOp,
-    vocab: Iterable[Value],
-    max_seq_len: int,
-    *,
-    target: Target,
-    activation: Activation | None = None,
-    **options: Unpack[CompileOptions],
-) -> Pretrained: ...
-
-
-@_with_the_options_of(driver.compile_program)
-def compile_program(
-    program: SOp,
-    vocab: Iterable[Value],
-    max_seq_len: int,
-    *,
-    target: Target | None = None,
-    activation: Activation | None = None,
-    **options: Unpack[CompileOptions],
-) -> CompiledModel | Pretrained:
-    """Compile a RASP program into a transformer that computes the same on every input.
-
-    Arguments:
-        program: the s-op to compute.
-        vocab: the tokens that inputs may contain, any hashable values (a string: its characters).
-        max_seq_len: the number of tokens of the longest input, without BOS.
-        target: a stock architecture of Transformers, ``"gpt2"``, ``"bert"`` or ``"llama"``. GPT-2 and Llama need
-            ``causal=True``.
-        activation: the target's neurons: ``"relu"`` (the default) or ``"gelu"`` for GPT-2 and BERT, ``"silu"`` for
-            Llama.
-        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and ``most_combinations``, as
-            for :func:`tracrlab.compiler.driver.compile_program`.
-
-    Returns:
-        The model; with a ``target``, the model of Transformers with its tokenizer, and the certificate that it equals
-        the program on every input over ``vocab`` of at most ``max_seq_len`` tokens.
-
-    Raises:
-        CompileError: the program cannot be compiled exactly, or there is no proof that the target equals it; names the
-            expression, the reason and a remedy.
-        VocabularyError: the vocabulary, special tokens or length are unusable.
-        ExportError: the target cannot be causal, or has no such activation; tokens or answers print alike.
-        MissingDependencyError: a target needs Transformers and PyTorch.
-        TypeError: ``program`` is not an s-op, ``passes`` a text, or ``fit`` not an :class:`Architecture`.
-        ValueError: there is no such ``target``, ``mode``, pass or ``dtype``, or passes are named in faithful mode.
-    """
-    if target is None:
-        if activation is not None:
-            raise ValueError("there is an activation to choose for a target only")
-        return driver.compile_program(program, vocab, max_seq_len, **options)
-    check_target(target, activation, causal=options.get("causal", False))
-    model = driver.compile_program(program, vocab, max_seq_len, **options)
-    return certified_export(model, target, activation)
 
 
 def check_target(target: str, activation: str | None, *, causal: bool) -> None:
@@ -143,7 +43,7 @@ def check_target(target: str, activation: str | None, *, causal: bool) -> None:
 
 
 def stock_export(
-    model: CompiledModel, target: Target, activation: Activation | None = None, *, dtype: torch.dtype | None = None
+    model: Artefact, target: Target, activation: Activation | None = None, *, dtype: torch.dtype | None = None
 ) -> Pretrained:
     """The model in a stock architecture, checked on random inputs.
 
@@ -151,14 +51,15 @@ def stock_export(
         MissingDependencyError, ExportError, PrecisionError, ValueError: as for ``to_gpt2``, ``to_bert``, ``to_llama``.
     """
     check_target(target, activation, causal=model.config.causal)
+    own = with_own_dimensions(model)
+    readout = own.class_readout()
     if target == "llama":
-        return model.to_llama(dtype=dtype)
-    neurons: Literal["relu", "gelu"] = "gelu" if activation == "gelu" else "relu"
-    to_target = model.to_gpt2 if target == "gpt2" else model.to_bert
-    return to_target(activation=neurons, dtype=dtype)
+        return to_llama(own, readout, dtype=dtype)
+    to_target = to_gpt2 if target == "gpt2" else to_bert
+    return to_target(own, readout, activation=activation or "relu", dtype=dtype)
 
 
-def certified_export(model: CompiledModel, target: Target, activation: Activation | None = None) -> Pretrained:
+def certified_export(model: Artefact, target: Target, activation: Activation | None = None) -> Pretrained:
     """The model in a stock architecture, with the certificate that this equals the program.
 
     Raises:
@@ -181,7 +82,7 @@ def certified_export(model: CompiledModel, target: Target, activation: Activatio
 
 
 def verify_target(
-    model: CompiledModel, target: Target, activation: Activation | None, *, runs: bool, dtype: str | None
+    model: Artefact, target: Target, activation: Activation | None, *, runs: bool, dtype: str | None
 ) -> Certificate:
     """Export the model and prove that the checkpoint computes its program; ``runs``: inputs are to be run, too.
 

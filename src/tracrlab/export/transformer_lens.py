@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import Readout
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def to_transformer_lens(
-    model: CompiledModel,
+    model: Artefact,
     readout: Readout,
     *,
     device: torch.device | str | None = None,

@@ -19,6 +19,7 @@ from typing import Literal, cast
 import numpy as np
 
 from tracrlab.craft.precision import unit_roundoff
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.model.weights import Weights
@@ -203,12 +204,11 @@ def constant_embeddings(
     return weights.W_E * constant, weights.W_pos * constant
 
 
-def model_circuit(
-    config: ModelConfig, weights: Weights, labels: Labels, program: tuple[tuple[str, str, str | None], ...]
-) -> Circuit:
+def model_circuit(model: Artefact) -> Circuit:
     """The circuit of a model."""
-    implementations = tuple(_implementation(labels, *entry) for entry in program)
-    edges = _leading_to_logits(tuple(_edges(config, weights, labels)))
+    config, labels = model.config, model.labels
+    implementations = tuple(_implementation(labels, *entry) for entry in model.program)
+    edges = _leading_to_logits(tuple(_edges(config, model.weights, labels)))
     used = {node for edge in edges for node in (edge.source, edge.target)}
     return Circuit(implementations, tuple(node for node in _all_nodes(config) if node in used), edges)
 

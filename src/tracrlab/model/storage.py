@@ -16,8 +16,8 @@ import numpy as np
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.errors import ModelFileError
 from tracrlab.files import SavedFiles, digest, read_together, save_together
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.claims_json import claims_from_json, claims_to_json
-from tracrlab.model.compiled import CompiledModel
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
@@ -37,7 +37,7 @@ _DIGESTS = {
 _OWN_DIGEST = "config_sha256"
 
 
-def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
+def save_model(model: Artefact, path: str | PathLike[str]) -> None:
     """Write a model into the folder ``path``; files already there by the same names are replaced.
 
     The configuration holds digests of the other files and is replaced first, at a stroke: whenever the process is
@@ -53,7 +53,7 @@ def save_model(model: CompiledModel, path: str | PathLike[str]) -> None:
         save_together(folder, contents, CONFIG_FILE, instead_of=COMPRESSION_FILE)
 
 
-def model_files(model: CompiledModel) -> dict[str, bytes]:
+def model_files(model: Artefact) -> dict[str, bytes]:
     """What is saved of a model, by the names of the files.
 
     Raises:
@@ -74,8 +74,8 @@ def model_files(model: CompiledModel) -> dict[str, bytes]:
     return contents | {CONFIG_FILE: text.encode()}
 
 
-def load_model(path: str | PathLike[str]) -> CompiledModel:
-    """Read a model that :meth:`CompiledModel.save_pretrained` wrote.
+def load_model(path: str | PathLike[str]) -> Artefact:
+    """Read a model that :meth:`Artefact.save_pretrained` wrote.
 
     Raises:
         ModelFileError: the files are missing, damaged, or of another format.
@@ -87,7 +87,7 @@ def load_model(path: str | PathLike[str]) -> CompiledModel:
         return read_together(folder, CONFIG_FILE, lambda files: model_in(files, folder))
 
 
-def model_in(files: SavedFiles, folder: Path) -> CompiledModel:
+def model_in(files: SavedFiles, folder: Path) -> Artefact:
     """The model of which ``files`` reads the configuration first, as of a ``folder``.
 
     Raises:
@@ -132,7 +132,7 @@ def _own_digest(data: dict[str, Any]) -> str:
     return digest(json.dumps(data, sort_keys=True).encode())
 
 
-def _model_to_json(model: CompiledModel) -> dict[str, Any]:
+def _model_to_json(model: Artefact) -> dict[str, Any]:
     config = dict(vars(model.config)) | {"vocab": [value_to_json(token) for token in model.config.vocab]}
     return {
         "format": FORMAT,
@@ -146,7 +146,7 @@ def _model_to_json(model: CompiledModel) -> dict[str, Any]:
     }
 
 
-def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> CompiledModel:
+def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Artefact:
     config = _config_from_json(data["config"])
     shapes = weight_shapes(config)
     if {name: array.shape for name, array in arrays.items()} != shapes:
@@ -163,7 +163,7 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Com
     with_none = output.layout is Layout.ONE_HOT and output.nullable
     if not program or output.layout is Layout.CODE or output.width + with_none != config.d_vocab_out:
         raise ValueError("its output is not what the configuration says")
-    return CompiledModel(config, Weights(**arrays), labels, output, program)
+    return Artefact(config, Weights(**arrays), labels, output, program)
 
 
 def _config_from_json(data: dict[str, Any]) -> ModelConfig:

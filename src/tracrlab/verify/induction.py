@@ -49,12 +49,12 @@ from tracrlab.verify.residual import Deviation, Held, Stream, Unproven, Violated
 from tracrlab.verify.written import WrittenVariable, tightest
 
 if TYPE_CHECKING:
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.artefact import Artefact
 
 _UNCLAIMED = "it depends on too many combinations of values to be claimed"
 
 
-def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
+def certify(model: Artefact, dtype: str | None = None) -> Certificate:
     """Check the weights of a model against its claims.
 
     Arguments:
@@ -71,7 +71,7 @@ def certify(model: CompiledModel, dtype: str | None = None) -> Certificate:
     return certify_network(model, own_network(model, FORMATS[name]))
 
 
-def certify_network(model: CompiledModel, network: Network) -> Certificate:
+def certify_network(model: Artefact, network: Network) -> Certificate:
     """Check what an architecture computes with against the claims of the model that it should be equal to.
 
     Raises:
@@ -90,7 +90,7 @@ def certify_network(model: CompiledModel, network: Network) -> Certificate:
     return Certificate(model.output_name, name, *size, tuple(_blamed(proofs)), assumptions, network.target)
 
 
-def _proofs(model: CompiledModel, claims: Claims, network: Network) -> list[ComponentProof]:
+def _proofs(model: Artefact, claims: Claims, network: Network) -> list[ComponentProof]:
     """The proofs of all parts, with rounding measured where bounds on it are too coarse."""
     if not all(np.isfinite(array).all() for array in network.weights.values()):
         return [_unproven("unused", None, "weights", "", f"some are not finite in {network.number_format.name}")]
@@ -105,7 +105,7 @@ def _proofs(model: CompiledModel, claims: Claims, network: Network) -> list[Comp
     return proofs
 
 
-def _check_labels(model: CompiledModel) -> None:
+def _check_labels(model: Artefact) -> None:
     """Every label must be of a part that there is, and of a variable that nothing else writes or clears."""
     labels, config = model.labels, model.config
     groups = [label for neurons in labels.neurons for label in neurons]
@@ -167,7 +167,7 @@ class _Induction:
     unembedding under the name ``""``.
     """
 
-    model: CompiledModel
+    model: Artefact
     claims: Claims
     network: Network
     embedded: _Embedded
@@ -393,7 +393,7 @@ class _Induction:
         return _Known(proof, None, reads, False)
 
 
-def _embedded(model: CompiledModel, claims: Claims, network: Network) -> _Embedded:
+def _embedded(model: Artefact, claims: Claims, network: Network) -> _Embedded:
     """What the embedding writes; it must leave others alone, but where they follow on what it writes."""
     stream, proofs = dict[str, Held](), []
     embedded = np.zeros(model.config.d_model, bool)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracrlab.craft.formats import NumberFormat
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.shapes import Float
 from tracrlab.verify.norms import Norm
 
@@ -31,7 +31,7 @@ class Network:
     target: str = ""
 
 
-def own_network(model: CompiledModel, number_format: NumberFormat) -> Network:
+def own_network(model: Artefact, number_format: NumberFormat) -> Network:
     """The model itself, its weights rounded to the format."""
     weights = {key: number_format.rounded(array) for key, array in model.weights.as_dict().items()}
     return Network(weights, number_format)

@@ -14,7 +14,7 @@ from tracrlab.rasp.values import Value, value_key
 from tracrlab.verify.certificate import Counterexample
 
 if TYPE_CHECKING:
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.artefact import Artefact
 
 MAX_INPUTS = 2**22
 _BATCH = 2**10
@@ -24,18 +24,18 @@ Tokens = Sequence[Value]
 Item = TypeVar("Item")
 
 
-def n_inputs(model: CompiledModel) -> int:
+def n_inputs(model: Artefact) -> int:
     """How many inputs there are, the empty one left out."""
     return sum(len(model.config.vocab) ** length for length in range(1, model.config.max_seq_len + 1))
 
 
-def every_input(model: CompiledModel) -> Iterator[Tokens]:
+def every_input(model: Artefact) -> Iterator[Tokens]:
     """All inputs but the empty one, short ones first."""
     for length in range(1, model.config.max_seq_len + 1):
         yield from itertools.product(model.config.vocab, repeat=length)
 
 
-def all_inputs(model: CompiledModel) -> Iterable[Tokens]:
+def all_inputs(model: Artefact) -> Iterable[Tokens]:
     """As :func:`every_input`, with a progress bar where a person watches.
 
     Raises:
@@ -59,7 +59,7 @@ def watched(work: Iterable[Item], what: str, total: int) -> Iterable[Item]:
     return track(work, what, total=total, console=console, transient=True, disable=not console.is_terminal)
 
 
-def suspicious_inputs(model: CompiledModel) -> Iterator[Tokens]:
+def suspicious_inputs(model: Artefact) -> Iterator[Tokens]:
     """The shortest inputs, and then random ones of any length, the same every time."""
     yield from itertools.islice(every_input(model), _SHORT)
     rng, config = random.Random(0), model.config
@@ -67,7 +67,7 @@ def suspicious_inputs(model: CompiledModel) -> Iterator[Tokens]:
         yield rng.choices(config.vocab, k=rng.randint(1, config.max_seq_len))
 
 
-def contradiction(model: CompiledModel, program: SOp, inputs: Iterable[Tokens]) -> tuple[int, Counterexample | None]:
+def contradiction(model: Artefact, program: SOp, inputs: Iterable[Tokens]) -> tuple[int, Counterexample | None]:
     """How many inputs were run, and the first on which the model does not say what the program says.
 
     Raises:

@@ -30,7 +30,7 @@ from tracrlab.verify.certificate import ComponentProof
 from tracrlab.verify.search import every_input, watched
 
 if TYPE_CHECKING:
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.artefact import Artefact
 
 _SHORT, _LONG = 2000, 200  # inputs that are tried: all up to a length, and longer ones at random
 _ENTRIES = 2**22  # of residual streams that are held at once
@@ -52,7 +52,7 @@ class Trial:
     failures: tuple[ComponentProof, ...]
 
 
-def tried(model: CompiledModel, program: SOp) -> Trial:
+def tried(model: Artefact, program: SOp) -> Trial:
     """Hold the claims about a model's variables against what its program and the model itself do on inputs.
 
     Every value that the interpreter finds for an s-op of a faithful model must be one that its variable can hold. At
@@ -77,7 +77,7 @@ def tried(model: CompiledModel, program: SOp) -> Trial:
     return Trial(described, tuple(failures.values()))
 
 
-def trial_inputs(model: CompiledModel) -> tuple[list[Tokens], str]:
+def trial_inputs(model: Artefact) -> tuple[list[Tokens], str]:
     """All inputs up to the largest length of which there are few enough, longer ones at random, and what they are."""
     config = model.config
     budget = max(1, _WORK // _entries(model))
@@ -95,18 +95,18 @@ def trial_inputs(model: CompiledModel) -> tuple[list[Tokens], str]:
     return [*short, *long], " and ".join(filter(None, [described, f"{len(long):,} random longer ones"]))
 
 
-def _entries(model: CompiledModel) -> int:
+def _entries(model: Artefact) -> int:
     """Of the residual streams of a run."""
     config = model.config
     return config.n_ctx * max(config.d_model * (2 * config.n_layers + 1), config.d_mlp, config.n_heads * config.n_ctx)
 
 
-def _in_double(model: CompiledModel) -> CompiledModel:
+def _in_double(model: Artefact) -> Artefact:
     weights = Weights(**{name: array.astype(float) for name, array in model.weights.as_dict().items()})
     return replace(model, config=replace(model.config, dtype="float64"), weights=weights)
 
 
-def _sops_by_name(model: CompiledModel, program: SOp) -> dict[str, SOp]:
+def _sops_by_name(model: Artefact, program: SOp) -> dict[str, SOp]:
     """The program's s-ops by the names that a faithful model gives them; none for a program of another text."""
     expressions = [expression for expression, _ in distinct_expressions(program)]
     texts = [text for _, text, _ in model.program]
@@ -116,7 +116,7 @@ def _sops_by_name(model: CompiledModel, program: SOp) -> dict[str, SOp]:
     return {name: each for name, each in zip(names, expressions, strict=True) if isinstance(each, SOp)}
 
 
-def _wrong_values(model: CompiledModel, sops: Mapping[str, SOp], batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
+def _wrong_values(model: Artefact, sops: Mapping[str, SOp], batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
     """The variables that some s-op's value is not claimed of, and an example."""
     entries = [entry for entry in model.labels.variables if entry.is_value and entry.expression in sops]
     shared: dict[tuple[int, Hashable, Hashable], bool] = {}
@@ -148,7 +148,7 @@ class _Run:
     ``tokens`` says which positions are tokens.
     """
 
-    model: CompiledModel
+    model: Artefact
     contents: Mapping[str, Float[np.ndarray, "batch position width"]]
     tokens: Bool[np.ndarray, "batch position"]
 
@@ -201,7 +201,7 @@ def _room(rows: Float[np.ndarray, "row width"]) -> float:
     return float(apart[~np.eye(len(rows), dtype=bool)].min()) / 2
 
 
-def _wrong_meetings(model: CompiledModel, batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
+def _wrong_meetings(model: Artefact, batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
     """The variables whose components meet something that is not claimed, and what."""
     assert model.claims is not None
     ids = model.encode(batch)

@@ -13,11 +13,11 @@ from tracrlab.verify.search import all_inputs, contradiction, suspicious_inputs
 from tracrlab.verify.trial import trial_inputs, tried
 
 if TYPE_CHECKING:
-    from tracrlab.model.compiled import CompiledModel
+    from tracrlab.model.artefact import Artefact
 
 
 def verify(
-    model: CompiledModel, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None
+    model: Artefact, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None
 ) -> Certificate:
     """Prove that a model computes its program on all inputs, or say which component may not.
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.errors import InputError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.expressions import Selector, SOp
 
 Inputs = Mapping[int, tuple[int, ...]]
 
 
-def expression_inputs(model: CompiledModel, program: SOp) -> tuple[Inputs, frozenset[int]]:
+def expression_inputs(model: Artefact, program: SOp) -> tuple[Inputs, frozenset[int]]:
     """What each expression of a program reads, and which of them are selectors.
 
     Raises:

@@ -16,7 +16,7 @@ from rich.console import Console
 from tracrlab import compile as compile_program
 from tracrlab.cli import show
 from tracrlab.errors import InputError, ProgramError, RaspError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.textual.display import atom_text, sequence_text, shown_input
 from tracrlab.rasp.textual.operators import checked_input, kind

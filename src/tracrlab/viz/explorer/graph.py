@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.expressions import SOp
 from tracrlab.viz.program_graph import Inputs, expression_inputs
 
@@ -37,7 +37,7 @@ class GraphDrawing:
     edges: tuple[tuple[int, int], ...]
 
 
-def graph_drawing(model: CompiledModel, reads: Inputs, program: SOp | None) -> GraphDrawing:
+def graph_drawing(model: Artefact, reads: Inputs, program: SOp | None) -> GraphDrawing:
     """The graph of the program's expressions; without the program, ``reads``, what the parts of the model read.
 
     Raises:

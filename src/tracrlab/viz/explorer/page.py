@@ -10,7 +10,7 @@ from os import PathLike
 
 from tracrlab.errors import DrawingError
 from tracrlab.files import complaint, write_output
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
 from tracrlab.viz.explorer.bundle import script, style
@@ -38,7 +38,7 @@ _PAGE = """\
 
 
 def explorer_page(
-    model: CompiledModel,
+    model: Artefact,
     tokens: Sequence[Value],
     *,
     program: SOp | None = None,
@@ -64,7 +64,7 @@ def explorer_page(
 
 
 def write_page(
-    model: CompiledModel,
+    model: Artefact,
     tokens: Sequence[Value],
     path: str | PathLike[str],
     *,

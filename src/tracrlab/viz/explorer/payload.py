@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import DrawingError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.labels import ModelVariable
 from tracrlab.model.trace import sublayer_name
@@ -32,7 +31,7 @@ Matrices = dict[str, Float[np.ndarray, "row column"]]
 
 
 def explorer_payload(
-    model: CompiledModel,
+    model: Artefact,
     tokens: Sequence[Value],
     *,
     program: SOp | None = None,
@@ -53,13 +52,13 @@ def explorer_payload(
         DrawingError: the data are more than ``LARGEST_PAYLOAD`` characters.
     """
     matrices = _recording(model, tokens) if reduced else _weight_matrices(model)
-    structure = model.original if isinstance(model, CompressedModel) else model
+    structure, read_out = model.labelled, model.read_out
     heads, neurons = _head_parts(structure), _neuron_parts(structure)
     data = {
         "reduced": reduced,
         "name": model.output_name,
         "config": _config(model) | {"dRead": structure.config.d_model},
-        "readers": model.readers if isinstance(model, CompressedModel) and not reduced else None,
+        "readers": None if read_out is None or reduced else read_out.places,
         "vocab": [_token_text(token) for token in model.config.vocab],
         "tokens": model.encode([tokens])[0, 1:].tolist(),
         "weights": packed_matrices(matrices, model.config.number_format.accumulator).as_json(),
@@ -95,7 +94,7 @@ def explorer_payload(
     return text
 
 
-def _config(model: CompiledModel) -> dict[str, Any]:
+def _config(model: Artefact) -> dict[str, Any]:
     c = model.config
     return {
         "nLayers": c.n_layers,
@@ -115,7 +114,7 @@ def _config(model: CompiledModel) -> dict[str, Any]:
 # Matrices ------------------------------------------------------------------------------------------------------------
 
 
-def _weight_matrices(model: CompiledModel) -> Matrices:
+def _weight_matrices(model: Artefact) -> Matrices:
     """The weights, by names such as ``W_Q.0.1`` for head 1 of layer 0."""
     w = model.weights
     matrices = {"W_E": w.W_E, "W_pos": w.W_pos, "W_U": w.W_U}
@@ -125,12 +124,12 @@ def _weight_matrices(model: CompiledModel) -> Matrices:
                 matrices[f"{name}.{layer}.{head}"] = getattr(w, name)[layer, head]
         for name in ("W_in", "W_out"):
             matrices[f"{name}.{layer}"] = getattr(w, name)[layer]
-    if isinstance(model, CompressedModel):
-        matrices |= {f"read.{number}": matrix.T for number, matrix in enumerate(model.matrices)}
+    if model.read_out is not None:
+        matrices |= {f"read.{number}": matrix.T for number, matrix in enumerate(model.read_out.matrices)}
     return matrices
 
 
-def _recording(model: CompiledModel, tokens: Sequence[Value]) -> Matrices:
+def _recording(model: Artefact, tokens: Sequence[Value]) -> Matrices:
     """What the model does on one input: the residual streams in which variables are read, and the patterns."""
     activations = forward_with_activations(model.config, model.weights, model.encode([tokens]))
     steps, read = model.trace(tokens).steps, {_last_stream(model, variable) for variable in model.labels.variables}
@@ -142,7 +141,7 @@ def _recording(model: CompiledModel, tokens: Sequence[Value]) -> Matrices:
     return matrices
 
 
-def _last_stream(model: CompiledModel, variable: ModelVariable) -> int:
+def _last_stream(model: Artefact, variable: ModelVariable) -> int:
     """The last residual stream that holds a variable: 0 after the embedding, and then one after each sublayer."""
     return 2 * model.config.n_layers if variable.cleared is None else variable.cleared
 
@@ -182,7 +181,7 @@ def _token_text(token: Value) -> str:
 # Parts ---------------------------------------------------------------------------------------------------------------
 
 
-def _head_parts(model: CompiledModel) -> list[dict[str, Any]]:
+def _head_parts(model: Artefact) -> list[dict[str, Any]]:
     w = model.weights
     parts = []
     for layer, labels in enumerate(model.labels.heads):
@@ -193,7 +192,7 @@ def _head_parts(model: CompiledModel) -> list[dict[str, Any]]:
     return parts
 
 
-def _neuron_parts(model: CompiledModel) -> list[dict[str, Any]]:
+def _neuron_parts(model: Artefact) -> list[dict[str, Any]]:
     parts = []
     for layer, labels in enumerate(model.labels.neurons):
         start = 0
@@ -207,18 +206,18 @@ def _neuron_parts(model: CompiledModel) -> list[dict[str, Any]]:
     return parts
 
 
-def _unembedding(model: CompiledModel) -> dict[str, Any]:
+def _unembedding(model: Artefact) -> dict[str, Any]:
     reads = list(_variables_read(model, 2 * model.config.n_layers, model.weights.W_U))
     return {"expression": model.program[-1][0], "reads": reads}
 
 
-def _variables_read(model: CompiledModel, sublayer: int, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
+def _variables_read(model: Artefact, sublayer: int, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
     """The variables of which the matrix reads a dimension, as they stand after a sublayer."""
     standing = (variable for variable in model.labels.variables if variable.stands_after(sublayer))
     return (variable.name for variable in standing if matrix[variable.dimensions].any())
 
 
-def _reads(model: CompiledModel, parts: Sequence[dict[str, Any]]) -> Inputs:
+def _reads(model: Artefact, parts: Sequence[dict[str, Any]]) -> Inputs:
     """What each expression's parts read of other expressions, by place in ``model.program``."""
     place = {name: number for number, (name, _, _) in enumerate(model.program)}
     serves = {variable.name: variable.expression for variable in model.labels.variables}

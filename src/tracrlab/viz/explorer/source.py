@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class SourceFile:
     text: str
 
 
-def source_lines(model: CompiledModel, file: SourceFile | None) -> tuple[SourceLine, ...]:
+def source_lines(model: Artefact, file: SourceFile | None) -> tuple[SourceLine, ...]:
     """The lines of the file; without one, or if it builds none of the expressions, a line for each expression."""
     if file is not None:
         places: dict[str, list[int]] = {}

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
 from tracrlab.viz.explorer.bundle import script, style
@@ -15,7 +15,7 @@ from tracrlab.viz.explorer.payload import explorer_payload
 
 
 def explorer_widget(
-    model: CompiledModel, tokens: Sequence[Value], *, program: SOp | None = None, reduced: bool = False
+    model: Artefact, tokens: Sequence[Value], *, program: SOp | None = None, reduced: bool = False
 ) -> Any:
     """A widget that shows the explorer; ``widget.tokens`` are the ids of the tokens that are typed there.
 

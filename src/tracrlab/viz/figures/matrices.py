@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.craft.spaces import Layout
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.trace import sublayer_name
 from tracrlab.shapes import Float
 from tracrlab.viz.canvas import POINTS_PER_INCH
@@ -26,7 +25,7 @@ _HIGHEST = 500.0  # points that the rows of a matrix take at most, while they ca
 _LONGEST = 40 * POINTS_PER_INCH  # what a figure of all sublayers is cut to
 
 
-def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
+def weights_figure(model: Artefact, *, columns: Columns = 2, sublayer: str | None = None) -> Figure:
     """W_E, W_pos, W_Q W_Kᵀ and W_V W_O of each head, W_in, W_out and W_U, each divided by its largest entry.
 
     A head is drawn as these two products, which its scores and what it writes depend on, over residual dimensions. Rows
@@ -63,7 +62,7 @@ def weights_figure(model: CompiledModel, *, columns: Columns = 2, sublayer: str 
 
 
 def _matrices(
-    model: CompiledModel,
+    model: Artefact,
 ) -> Iterator[tuple[str, tuple[str, ...], Float[np.ndarray, "row column"], Axis, Axis]]:
     config, weights, labels = model.config, model.weights, model.labels
     tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
@@ -96,9 +95,9 @@ def _matrices(
     )
 
 
-def _stream(model: CompiledModel, sublayer: int) -> Axis:
+def _stream(model: Artefact, sublayer: int) -> Axis:
     """The residual stream after a sublayer; the dimensions of a compressed model have numbers only."""
-    if isinstance(model, CompressedModel):
+    if model.read_out is not None:
         return Axis(tuple(map(str, range(model.config.d_model))), title="dimension")
     dimensions = model.labels.dimensions_after(sublayer)
     names = [name_label(each.variable) for each in dimensions]

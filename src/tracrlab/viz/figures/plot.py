@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
 from tracrlab.errors import DrawingError
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
+from tracrlab.model.report import model_report
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
 from tracrlab.viz.figures.costs import cost_figure
@@ -24,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def plot(
-    model: CompiledModel,
+    model: Artefact,
     tokens: Sequence[Value] = (),
     *,
     kind: Kind = "residual",
@@ -62,6 +63,8 @@ def plot(
         case "weights":
             return weights_figure(model, columns=columns, sublayer=sublayer)
         case "cost":
-            return cost_figure(model.report(), columns=columns)
+            if model.labelled is not model:
+                raise DrawingError("the dimensions of a compressed model belong to no expression; draw its original's")
+            return cost_figure(model_report(model.weights, model.labels), columns=columns)
         case _:
             raise DrawingError(f"there is no figure {kind!r}; there are {', '.join(KINDS)}")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracrlab.model.circuit import Implementation
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.model.artefact import Artefact
+from tracrlab.model.circuit import Implementation, model_circuit
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.expressions import SOp
 from tracrlab.viz.figures.page import FAINT, FONT, LINE, MARGIN, TITLE, Columns, Page, cut, page_width, text_width
@@ -27,7 +27,7 @@ _FILLS = ("#999999", "#e69f00", "#56b4e9")  # embedding, attention, MLP: colours
 _CHARACTER = text_width("0", FONT)
 
 
-def stages_figure(model: CompiledModel, *, program: SOp | None = None, columns: Columns = 2) -> Figure:
+def stages_figure(model: Artefact, *, program: SOp | None = None, columns: Columns = 2) -> Figure:
     """The expressions of a model's program, their components and their layers.
 
     Arguments:
@@ -40,7 +40,7 @@ def stages_figure(model: CompiledModel, *, program: SOp | None = None, columns: 
         InputError: the model was not compiled from ``program``.
         MissingDependencyError: matplotlib is not installed.
     """
-    rows = model.circuit().expressions
+    rows = model_circuit(model.labelled).expressions
     n_sublayers = 2 * model.config.n_layers + 1
     width = page_width(columns)
     names_at = MARGIN + _ARCS
@@ -84,7 +84,7 @@ def _components(row: Implementation) -> str:
     return ", ".join(parts) or ("embedding" if row.holds else "-")
 
 
-def _values(model: CompiledModel, row: Implementation, most: int) -> str:
+def _values(model: Artefact, row: Implementation, most: int) -> str:
     if not row.holds:
         return ""
     variable = model.labels.variable(row.holds[0].variable).variable
@@ -92,7 +92,7 @@ def _values(model: CompiledModel, row: Implementation, most: int) -> str:
 
 
 def _draw_layers(
-    page: Page, model: CompiledModel, rows: tuple[Implementation, ...], left: float, top: float, cell: float
+    page: Page, model: Artefact, rows: tuple[Implementation, ...], left: float, top: float, cell: float
 ) -> None:
     """A grid of expressions and sublayers, with a box where a component is."""
     n_sublayers, bottom = 2 * model.config.n_layers + 1, top + LINE * len(rows)

@@ -15,7 +15,7 @@ from tracrlab.compat.records import Record
 from tracrlab.compat.tracr.craft import bases, transformers, vectorspace_fns
 from tracrlab.compat.tracr.transformer import encoder, model
 from tracrlab.compat.translation import plain_number
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 
 Params = Mapping[str, Mapping[str, Any]]
 

@@ -11,7 +11,7 @@ from tracrlab.compat.layout import direction_of
 from tracrlab.compat.tracr.compiler import nodes
 from tracrlab.compat.tracr.compiler.nodes import Node
 from tracrlab.compat.translation import plain_number
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 
 
 class InvalidValueSetError(ValueError):

@@ -11,7 +11,7 @@ from tracrlab.compat.tracr.compiler import nodes
 from tracrlab.compat.tracr.compiler.nodes import Node, NodeID
 from tracrlab.compat.tracr.craft import transformers
 from tracrlab.extras import require
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 
 __all__ = ["Node", "NodeID", "compute_computational_depth", "craft_graph_to_model"]
 

@@ -9,7 +9,7 @@ from tracrlab.compat.compilation import compile_tracr_program
 from tracrlab.compat.layout import TracrLayout
 from tracrlab.compat.tracr.compiler import nodes
 from tracrlab.compat.tracr.craft import bases
-from tracrlab.model.compiled import CompiledModel
+from tracrlab.facade import CompiledModel
 
 
 def add_craft_components_to_rasp_graph(

@@ -14,7 +14,7 @@ import tracrlab
 from tests.model.cases import CASES, expected_of, inputs_of, model_of, nodes_of
 from tracrlab import rasp
 from tracrlab.craft.spaces import Layout
-from tracrlab.model import compiled
+from tracrlab.model import artefact
 
 every_case = pytest.mark.parametrize("name", CASES)
 
@@ -192,7 +192,7 @@ def test_a_batch_is_run_in_chunks_of_limited_size(name: str, limit: int, monkeyp
     model, batch = model_of(name), inputs_of(name, seed=4, n_inputs=20)
     whole = model.run_batch(batch)
     sizes: list[int] = []
-    forward = compiled.forward
+    forward = artefact.forward
 
     def counting(config: tracrlab.model.ModelConfig, weights: object, ids: np.ndarray) -> np.ndarray:
         sizes.append(len(ids))
@@ -202,8 +202,8 @@ def test_a_batch_is_run_in_chunks_of_limited_size(name: str, limit: int, monkeyp
         result: np.ndarray = forward(config, weights, ids)
         return result
 
-    monkeypatch.setattr(compiled, "forward", counting)
-    monkeypatch.setattr(compiled, "_BATCH_ELEMENTS", limit)
+    monkeypatch.setattr(artefact, "forward", counting)
+    monkeypatch.setattr(artefact, "_BATCH_ELEMENTS", limit)
     assert model.run_batch(batch) == whole == [expected_of(name, tokens) for tokens in batch]
     assert sum(sizes) == len(batch)
     if limit == 1:
