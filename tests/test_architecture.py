@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,36 @@ def test_a_circle_is_found() -> None:
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
     found = [circle for circle in circles(imports_between_modules()) if not all(m.startswith(CIRCLES) for m in circle)]
     assert not found, found
+
+
+PAGE = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+FIGURE = PAGE.partition("```mermaid")[2].partition("```")[0]
+
+
+def arrows() -> set[tuple[str, str]]:
+    """The arrows of the figure, of which a line may hold a chain."""
+    chains = [line.strip().split(" --> ") for line in FIGURE.splitlines() if "-->" in line]
+    return {pair for chain in chains for pair in pairwise(chain)}
+
+
+def imports_between_parts() -> set[tuple[str, str]]:
+    return {(part_of(path), part) for path in SOURCES for _, part in imported_parts(path) if part != part_of(path)}
+
+
+def test_the_figure_shows_all_packages() -> None:
+    assert sorted(re.findall(r"^ +(\w+)\[", FIGURE, re.MULTILINE)) == sorted(LAYERS)
+
+
+def test_the_arrows_of_the_figure_are_imports() -> None:
+    assert not arrows() - imports_between_parts()
+
+
+def test_imports_follow_the_arrows_of_the_figure() -> None:
+    below: dict[str, set[str]] = {}
+    for layer in LAYERS:  # what is below is known before what is above
+        direct = {target for source, target in arrows() if source == layer}
+        below[layer] = direct.union(*(below[each] for each in direct))
+    assert not {(source, target) for source, target in imports_between_parts() if target not in below[source]}
 
 
 def test_dir_shows_the_public_names() -> None:

@@ -90,8 +90,8 @@ class CompiledModel(ModelVerbs):
         head: Literal["labels", "lm"] = "labels",
     ) -> Pretrained:
         """A causal model as an ordinary GPT-2: see :func:`tracrlab.export.stock.to_gpt2`."""
-        from tracrlab.export.own_dimensions import with_own_dimensions
         from tracrlab.export.stock import to_gpt2
+        from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 
         model = with_own_dimensions(self)
         return to_gpt2(model, model.class_readout(margin), activation=activation, dtype=dtype, head=head)
@@ -100,8 +100,8 @@ class CompiledModel(ModelVerbs):
         self, *, activation: Literal["relu", "gelu"] = "relu", margin: float = 10.0, dtype: torch.dtype | None = None
     ) -> Pretrained:
         """The model as an ordinary BERT: see :func:`tracrlab.export.stock.to_bert`."""
-        from tracrlab.export.own_dimensions import with_own_dimensions
         from tracrlab.export.stock import to_bert
+        from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 
         model = with_own_dimensions(self)
         return to_bert(model, model.class_readout(margin), activation=activation, dtype=dtype)
@@ -109,7 +109,7 @@ class CompiledModel(ModelVerbs):
     def to_llama(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
         """A causal model as an ordinary Llama: see :func:`tracrlab.export.llama.to_llama`."""
         from tracrlab.export.llama import to_llama
-        from tracrlab.export.own_dimensions import with_own_dimensions
+        from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 
         model = with_own_dimensions(self)
         return to_llama(model, model.class_readout(margin), dtype=dtype)

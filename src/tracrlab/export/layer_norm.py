@@ -21,10 +21,10 @@ import numpy as np
 
 from tracrlab.errors import PrecisionError
 from tracrlab.export.activations import Activation, sharpened
-from tracrlab.export.bos import quiet_at_bos
 from tracrlab.export.checkpoint import padded
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
+from tracrlab.model.surgery.bos import quiet_at_bos
 from tracrlab.shapes import Float
 
 EPSILON, GAIN = 2.0**100, 2.0**50

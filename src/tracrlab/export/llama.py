@@ -5,7 +5,7 @@
   dimension, silu(S·a) / S is ReLU(a) (:mod:`tracrlab.export.activations`).
 - Its rotary positions do not rotate: a linear scaling of 2¹⁰⁰ makes the angle of every position so small that its
   cosine is 1, and what its sine adds is lost.
-- It has no other positions, so they are computed from BOS (:mod:`tracrlab.export.positions`).
+- It has no other positions, so they are computed from BOS (:mod:`tracrlab.model.surgery.positions`).
 - It is causal, and has no biases but in the classifier.
 """
 
@@ -18,13 +18,13 @@ import numpy as np
 
 from tracrlab.errors import ExportError
 from tracrlab.export.activations import SILU, sharpened
-from tracrlab.export.bos import quiet_at_bos
 from tracrlab.export.checkpoint import Arrays, checked, fill, padded, require_transformers, side_by_side
-from tracrlab.export.positions import with_computed_positions
 from tracrlab.export.pretrained import Pretrained, common_settings, pretrained
 from tracrlab.export.rms_norm import Pins, pins_for
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.readout import ClassReadout
+from tracrlab.model.surgery.bos import quiet_at_bos
+from tracrlab.model.surgery.positions import with_computed_positions
 from tracrlab.shapes import Float
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import ExportError, PrecisionError, VerificationError
 from tracrlab.export.llama import to_llama
-from tracrlab.export.own_dimensions import with_own_dimensions
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.reading import stock_network
 from tracrlab.export.stock import to_bert, to_gpt2
 from tracrlab.extras import require
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.induction import certify_network
 

@@ -1,4 +1,4 @@
-"""BOS in exports: the dimensions that mark it, and neurons that have to be silent there."""
+"""Surgery on BOS: the dimensions that mark it, and neurons that have to be silent there."""
 
 from __future__ import annotations
 

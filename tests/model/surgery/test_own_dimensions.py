@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.library_models import MODELS, library_inputs, library_model
-from tracrlab.export.own_dimensions import with_own_dimensions
+from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 
 REUSING = [
     (name, causal)

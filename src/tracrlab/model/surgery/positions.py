@@ -18,11 +18,11 @@ from tracrlab.craft.neurons import Box, Neurons, Number, lookup_neurons, step_ne
 from tracrlab.craft.precision import NotSeparable, unit_roundoff
 from tracrlab.craft.spaces import Read, one_hot_variable, scalar_variable
 from tracrlab.errors import ExportError, PrecisionError
-from tracrlab.export.bos import constant_variable
-from tracrlab.export.own_dimensions import with_own_dimensions
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.surgery.bos import constant_variable
+from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 from tracrlab.model.weights import Weights, zero_weights
 from tracrlab.shapes import Float
 
@@ -35,7 +35,7 @@ def with_computed_positions(model: Artefact) -> Artefact:
 
     Dimensions keep their numbers; one is added for 1 / (p + 1), and one for each position. What was in layer l is in
     layer l + 2. A variable of positions that nothing reads stays zero. What is cleared for something else in a compact
-    model gets dimensions of its own first (:func:`tracrlab.export.own_dimensions.with_own_dimensions`).
+    model gets dimensions of its own first (:func:`tracrlab.model.surgery.own_dimensions.with_own_dimensions`).
 
     Raises:
         ExportError: a variable of positions varies with tokens, too, or is not zero at BOS.

@@ -14,8 +14,8 @@ from benchmarks.random_programs import random_program
 from tests.library_models import library_inputs, library_model
 from tracrlab import rasp
 from tracrlab.errors import CompileError, ExportError
-from tracrlab.export.positions import N_LAYERS, with_computed_positions
 from tracrlab.model.forward import forward_with_activations
+from tracrlab.model.surgery.positions import N_LAYERS, with_computed_positions
 
 
 @settings(max_examples=8)
