@@ -4,7 +4,7 @@ PYTHON ?= python3
 N ?= 20000
 BIN := .venv/bin
 STAMP := .venv/.installed
-FRAMEWORKS := tests/export tests/test_docs.py -k "lens or nnsight"
+FRAMEWORKS := tests/export tests/learn tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test test-frameworks bench bench-peers agreement gallery fuzz compress-figures clean

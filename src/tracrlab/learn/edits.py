@@ -32,23 +32,17 @@ class Edit:
     rows: slice = field(default_factory=lambda: slice(None))
 
     def instead_of(self, old: Tensor) -> Tensor:
-        """What is there instead of the part ``old`` [b, p, …] of all rows.
+        """What is there instead of the part ``old`` [b, p, …], of its own rows.
 
         Raises:
             InterventionError: what is to be there has another shape.
         """
-        own = old[self.rows]
         try:
-            new = self.intervention.instead_of(own)
-            mask = chosen_positions(self.intervention.positions, own)
-            new = new if mask is None else torch.where(mask, new, own)
+            new = self.intervention.instead_of(old)
+            mask = chosen_positions(self.intervention.positions, old)
+            return new if mask is None else torch.where(mask, new, old)
         except (RuntimeError, IndexError) as error:
             raise InterventionError(f"{self.place}: what is to be put there does not fit: {error}") from error
-        if own.shape == old.shape:
-            return new
-        changed = old.clone()
-        changed[self.rows] = new
-        return changed
 
 
 @dataclass(eq=False)
@@ -145,14 +139,19 @@ def edited(hooks: Hooks, writing: Writing, edits: Sequence[Edit]) -> None:
     Raises:
         InterventionError: there is no such place, or a value does not fit it.
     """
-    nodes = [edit for edit in edits if isinstance(edit.place, Node) and edit.place.kind in EMBEDDING]
-    edges = [edit for edit in edits if isinstance(edit.place, Edge)]
+    passing: dict[tuple[str, str], list[tuple[Site | Subspace, Edit]]] = {}
     for edit in edits:
-        site = site_of(edit.place)
-        if site is not None:
-            hooks.change(site.path, _changing(site, edit), side=site.side)
-    _edit_embedding(hooks, writing, nodes)
-    _edit_edges(hooks, writing, edges)
+        if site := site_of(edit.place):
+            passing.setdefault((site.path, site.side), []).append((site, edit))
+    for (path, side), own in passing.items():
+        hooks.change(path, partial(_edit_activation, own), side=side)
+    _edit_embedding(hooks, writing, [each for each in edits if is_embedding(each.place)])
+    _edit_edges(hooks, writing, edits)
+
+
+def is_embedding(place: Place) -> bool:
+    """Whether a place is a part that the embedding is the sum of."""
+    return isinstance(place, Node) and place.kind in EMBEDDING
 
 
 def site_of(place: Place) -> Site | Subspace | None:
@@ -162,8 +161,13 @@ def site_of(place: Place) -> Site | Subspace | None:
     return None if isinstance(place, Edge) else place
 
 
-def _changing(site: Site | Subspace, edit: Edit) -> Callable[[Tensor], Tensor]:
-    return lambda whole: site.written(whole, edit.instead_of(site.read(whole)))
+def _edit_activation(edits: Sequence[tuple[Site | Subspace, Edit]], activation: Tensor) -> Tensor:
+    """All edits of what passes at one submodule: one copy of it, whose rows are changed."""
+    changed = activation.clone()
+    for site, edit in edits:
+        rows = changed[edit.rows]
+        site.write(rows, edit.instead_of(site.read(rows).clone()))
+    return changed
 
 
 def _edit_embedding(hooks: Hooks, writing: Writing, edits: Sequence[Edit]) -> None:
@@ -171,47 +175,61 @@ def _edit_embedding(hooks: Hooks, writing: Writing, edits: Sequence[Edit]) -> No
         return
     writing.note([Node("tokens")])
 
-    def edit(stream: Tensor) -> Tensor:
-        for each in edits:
-            assert isinstance(each.place, Node)
-            old = writing.written[each.place]
-            writing.written[each.place] = each.instead_of(old)
-            stream = stream + (writing.written[each.place] - old)
+    def edit_stream(stream: Tensor) -> Tensor:
+        before = dict(writing.written)
+        for part, value in _carried(writing, [(edit.place, edit) for edit in edits]).items():
+            writing.written[part] = value
+            stream = stream + (value - before[part])
         return stream
 
-    hooks.change("blocks.0.hook_resid_pre", edit)
+    hooks.change("blocks.0.hook_resid_pre", edit_stream)
 
 
 def _edit_edges(hooks: Hooks, writing: Writing, edits: Sequence[Edit]) -> None:
-    readers: dict[Reader, list[tuple[Node, Edit]]] = {}
+    readers: dict[Reader, list[tuple[Place, Edit]]] = {}
     for edit in edits:
-        assert isinstance(edit.place, Edge)
-        check_order(edit.place)
-        readers.setdefault(edit.place.reader, []).append((edit.place.source, edit))
-    writing.note(source for own in readers.values() for source, _ in own)
+        if isinstance(edit.place, Edge):
+            check_order(edit.place)
+            writing.note([edit.place.source])
+            readers.setdefault(edit.place.reader, []).append((edit.place.source, edit))
     for reader, own in readers.items():
-        site = reader_site(reader)
-
-        def edit_read(whole: Tensor, site: Site = site, own: list[tuple[Node, Edit]] = own) -> Tensor:
-            read = site.read(whole)
-            carried: dict[Node, Tensor] = {}
-            for source, each in own:
-                carried[source] = each.instead_of(carried.get(source, writing.written[source]))
-            for source, value in carried.items():
-                read = read + (value - writing.written[source])
-            return site.written(whole, read)
-
-        hooks.change(site.path, edit_read, side=site.side)
+        site = reader_site(hooks.module, reader)
+        hooks.change(site.path, partial(_edit_reader, writing, site, own), side=site.side)
 
 
-def reader_site(reader: Reader) -> Site:
-    """Where what a part reads passes, before layer norm, as a sum of what others wrote."""
+def _edit_reader(writing: Writing, site: Site, edits: Sequence[tuple[Place, Edit]], whole: Tensor) -> Tensor:
+    """What one part reads, where some of what it reads of others is something else."""
+    read = site.read(whole)
+    for source, value in _carried(writing, edits).items():
+        read = read + (value - writing.written[source])
+    changed = whole.clone()
+    site.write(changed, read)
+    return changed
+
+
+def _carried(writing: Writing, edits: Sequence[tuple[Place, Edit]]) -> dict[Node, Tensor]:
+    """What the edits have each of these parts carry: one copy of what it wrote, whose rows are changed."""
+    carried: dict[Node, Tensor] = {}
+    for source, edit in edits:
+        assert isinstance(source, Node)
+        if source not in carried:
+            carried[source] = writing.written[source].clone()
+        rows = carried[source][edit.rows]
+        rows[:] = edit.instead_of(rows.clone())
+    return carried
+
+
+def reader_site(module: nn.Module, reader: Reader) -> Site:
+    """Where what a part reads passes, before layer norm, as a sum of what others wrote.
+
+    TransformerLens has no final norm where it is none.
+    """
     target = reader.target
     match reader.kind:
         case "mlp":
             return Site(f"blocks.{target.layer}.hook_mlp_in")
         case "logits":
-            return Site("ln_final", side="input")
+            return Site("ln_final" if hasattr(module, "ln_final") else "unembed", side="input")
     return Site(f"blocks.{target.layer}.hook_{reader.kind}_input", head=target.head)
 
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tracrlab.errors import InterventionError
-from tracrlab.learn.edits import EMBEDDING, Edit, Hooks, Writing, edited, reader_site, site_of
+from tracrlab.learn.edits import Edit, Hooks, Writing, edited, is_embedding, reader_site, site_of
 from tracrlab.learn.interventions import Intervention, Mean, Resample, Settled, Value, mean_activation
 from tracrlab.learn.places import Place, Site, Subspace, place
 from tracrlab.model.circuit import Edge, Node, Reader
@@ -158,7 +158,7 @@ def gradients(
         InterventionError: there is no such place, or nothing of its own is there.
     """
     keys, watched = list(at), dict[str, Tensor]()
-    sites = {key: _watched_site(key) for key in keys}
+    sites = {key: _watched_site(module, key) for key in keys}
     with torch.enable_grad(), inserted(module, replace or {}):
         hooks = Hooks(module)
         try:
@@ -250,10 +250,10 @@ def _writer(at: Place) -> Place:
 
 def _noted(hooks: Hooks, writing: Writing, key: Seen, found: dict[Seen, Tensor]) -> None:
     at = _place(key)
-    if isinstance(at, Node) and at.kind in EMBEDDING:
+    if isinstance(at, Node) and is_embedding(at):
         writing.note([at])
         return
-    site = _watched_site(at)
+    site = _watched_site(hooks.module, at)
     hooks.note(site.path, lambda whole: found.__setitem__(key, site.read(whole)), side=site.side)
 
 
@@ -263,9 +263,9 @@ def _of_embedding(writing: Writing, key: Place | Reader | str) -> Tensor:
     return writing.written[node]
 
 
-def _watched_site(key: Place | Reader | str) -> Site | Subspace:
+def _watched_site(module: nn.Module, key: Place | Reader | str) -> Site | Subspace:
     at = _place(key)
-    site = reader_site(at) if isinstance(at, Reader) else site_of(at)
+    site = reader_site(module, at) if isinstance(at, Reader) else site_of(at)
     if site is None:
         raise InterventionError(f"{at} carries what its source writes; ask for the source or the reader")
     return site

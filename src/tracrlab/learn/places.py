@@ -44,11 +44,9 @@ class Site:
         """The gradient by the part, of that by the activation."""
         return self.read(gradient)
 
-    def written(self, activation: Tensor, part: Tensor) -> Tensor:
-        """The activation with another part."""
-        changed = activation.clone()
-        changed[self._index] = part.to(changed.dtype)
-        return changed
+    def write(self, activation: Tensor, part: Tensor) -> None:
+        """Put another part into an activation, in place."""
+        activation[self._index] = part.to(activation.dtype)
 
     @property
     def _index(self) -> Index:
@@ -83,20 +81,21 @@ class Subspace:
 
     def read(self, activation: Tensor) -> Tensor:
         """The coordinates [b, p, k] of an activation."""
-        whole = self.site.read(activation)
-        coordinates: Tensor = whole @ torch.linalg.pinv(self._basis(whole)).T
-        return coordinates
+        return self._coordinates(self.site.read(activation))
 
     def read_gradient(self, gradient: Tensor) -> Tensor:
         """The gradient by the coordinates, of that by the activation."""
         whole = self.site.read(gradient)
         return whole @ self._basis(whole)
 
-    def written(self, activation: Tensor, part: Tensor) -> Tensor:
-        """The activation with other coordinates."""
-        whole = self.site.read(activation)
-        moved = (part - self.read(activation)) @ self._basis(whole).T
-        return self.site.written(activation, whole + moved)
+    def write(self, activation: Tensor, part: Tensor) -> None:
+        """Put other coordinates into an activation, in place; what is orthogonal to the subspace stays."""
+        whole = self.site.read(activation).clone()
+        self.site.write(activation, whole + (part - self._coordinates(whole)) @ self._basis(whole).T)
+
+    def _coordinates(self, whole: Tensor) -> Tensor:
+        coordinates: Tensor = whole @ torch.linalg.pinv(self._basis(whole)).T
+        return coordinates
 
     def _basis(self, like: Tensor) -> Tensor:
         return self.basis.to(like)
