@@ -25,7 +25,7 @@ from tracrlab.learn.transformer import Form, Transformer, random_transformer
 from tracrlab.learn.verdict import module_verdict, strictness
 from tracrlab.rasp.library import PROGRAMS
 
-HOW = Optimisation(steps=1500, learning_rate=5e-3, betas=(0.9, 0.99), warmup_share=0.02, n_measurements=15)
+HOW = Optimisation(steps=1500, learning_rate=7e-3, betas=(0.9, 0.99), warmup_share=0.02, n_measurements=15)
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +42,10 @@ def subject() -> tuple[Alignment, torch.Tensor, Transformer]:
     """``hist`` over three tokens, its inputs, and a transformer to be trained, with GELU, biases and parts to spare."""
     model = tracrlab.compile(PROGRAMS["hist"].build(), "abc", 4)
     reference = model.to_torch()
-    config = replace(model.config, n_layers=2, n_heads=2, d_model=16, d_head=8, d_mlp=32, mode="trained")
+    config = replace(model.config, n_layers=1, n_heads=2, d_model=16, d_head=8, d_mlp=32, mode="trained")
     module = random_transformer(config, reference.readout.classes, Form("gelu", biases=True, fused=False), seed=0)  # type: ignore[union-attr]
     ids = reference.encode([each for n in range(1, 5) for each in itertools.product("abc", repeat=n)])
-    return circuit_alignment(model.circuit(), reference, 2, 2), ids, module
+    return circuit_alignment(model.circuit(), reference, 1, 2), ids, module
 
 
 def pairs(ids: torch.Tensor, pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,7 +65,7 @@ def test_by_interchange_a_transformer_learns_the_program_part_for_part() -> None
     trained = train(
         dict(module.named_parameters()),
         lambda parameters, batch, step: interchange_loss(module, alignment, batch),
-        lambda step, generator: exchanges(alignment, ids, 64, generator),
+        lambda step, generator: exchanges(alignment, ids, 48, generator),
         HOW,
         measure=measure,
         stop=lambda rows: bool(rows) and rows[-1]["joint"] > 0.995 and rows[-1]["largest"] < 0.005,
@@ -89,7 +89,7 @@ def test_by_its_answers_alone_it_learns_something_else() -> None:
     train(
         dict(module.named_parameters()),
         lambda parameters, batch, step: cross_entropy(module(batch.ids), batch.answers, batch.answered),
-        lambda step, generator: exchanges(alignment, ids, 64, generator),
+        lambda step, generator: exchanges(alignment, ids, 48, generator),
         replace(HOW, steps=200),
     )
     bases, sources = pairs(ids, module.config.pad_id)

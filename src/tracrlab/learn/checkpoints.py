@@ -114,7 +114,7 @@ def _checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(step, seconds, tensors, [row for row in rows if row["step"] <= step])
 
 
-def _check_same(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _check_same(folder: Path, found: Any, wanted: dict[str, Any]) -> None:
     if not isinstance(found, dict):
         raise ValueError(f"{TRAINING_FILE} says nothing about it")
     different = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))

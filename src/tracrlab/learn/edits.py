@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class Hooks:
             raise InterventionError(f"there is no place {path!r} in {type(self.module).__name__}: {error}") from error
 
 
-def _first_changed(output: Tensor | tuple[Tensor, ...], edit: Callable[[Tensor], Tensor]) -> object:
+def _first_changed(output: Tensor | tuple[Any, ...], edit: Callable[[Tensor], Tensor]) -> object:
     return edit(output) if isinstance(output, Tensor) else (edit(output[0]), *output[1:])
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class Written:
     error: float
 
 
+@runtime_checkable
 class Mapped(Protocol):
     """A model with a map to a program. Answers are numbers of classes [b, p]."""
 
