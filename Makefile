@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/learn tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-frameworks bench bench-peers agreement gallery fuzz compress-figures clean
+.PHONY: help env demo test test-quick test-frameworks bench bench-peers agreement gallery fuzz compress-figures clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -23,11 +23,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env  ## Compile a few programs, run them and look inside.
 	$(BIN)/python -m tracrlab.cli.demo
 
-test: env  ## Lint, check types, run the tests.
+test: env  ## Lint, check types, run all tests.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
+
+test-quick: env  ## Run the tests that take little time and need no frameworks and no browser.
+	$(BIN)/pytest -n 2 -m "not slow and not browser and not frameworks"
 
 test-frameworks: .venv-lens3/.installed .venv-lens4/.installed  ## Test both generations of TransformerLens, and nnsight.
 	.venv-lens3/bin/pytest -n 2 $(FRAMEWORKS)

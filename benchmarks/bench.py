@@ -26,6 +26,7 @@ from rich.progress import track
 from rich.table import Table
 
 import tracrlab
+from tests.oracles import ORACLES, SMALL_VOCABS, agree, every_input, random_input
 from tracrlab import rasp
 from tracrlab.rasp import Full, SOp
 from tracrlab.rasp.flow import flow_of
@@ -35,9 +36,6 @@ from tracrlab.rasp.textual.printer import program_text
 from tracrlab.rasp.textual.session import Session
 from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import Value
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from oracles import ORACLES, SMALL_VOCABS, agree, every_input, random_input
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 

@@ -24,14 +24,12 @@ from rich.progress import track
 from rich.table import Table
 
 import tracrlab
+from tests.oracles import SMALL_VOCABS, every_input, random_input
 from tracrlab import CompiledModel
 from tracrlab.errors import MissingDependencyError, TracrLabError
 from tracrlab.export.agreement import Logits, n_disagreements
 from tracrlab.export.onnx import onnx_model
 from tracrlab.rasp.library import PROGRAMS
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from oracles import SMALL_VOCABS, every_input, random_input  # isort: skip
 
 LENGTH, N_INPUTS = 5, 200
 MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")

@@ -19,10 +19,8 @@ from rich.progress import track
 from rich.table import Table
 
 import tracrlab
+from tests.oracles import ORACLES, agree, random_input
 from tracrlab.rasp.library import PROGRAMS
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from oracles import ORACLES, agree, random_input
 
 VOCABULARY = 1000
 LONGEST = {"reverse": 4096, "hist": 4096, "induction": 4096, "shuffle_dyck": 4096, "dyck": 4096, "sort": 1024}

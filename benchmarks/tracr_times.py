@@ -12,10 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tracr.compiler import compiling
-from tracr_programs import PROGRAMS, TracrProgram
+
+from tests.tracr_programs import PROGRAMS, TracrProgram
 
 INPUTS = 20
 

@@ -624,6 +624,7 @@ class TestProcess:
             run = subprocess.run(python(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         assert (run.returncode, run.stderr) == (2, "tracrlab: cannot write the output: No space left on device\n")
 
+    @pytest.mark.usefixtures("interruptible")
     def test_interrupted(self, folder: Path) -> None:
         (folder / "slow.py").write_text("import time\nopen('started', 'w').close()\ntime.sleep(60)\n")
         process = subprocess.Popen(python("run", "slow.py:p"), stderr=subprocess.PIPE, text=True)

@@ -81,6 +81,7 @@ def test_explore_offers_the_reduced_view_of_a_large_model(monkeypatch: pytest.Mo
     assert "reduced view" in result.stderr
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_playground_serves_a_file_until_it_is_stopped() -> None:
     command = [sys.executable, "-c", "from tracrlab.cli.main import main; main()"]
     arguments = ["playground", "mine.rasp", "--no-browser"]

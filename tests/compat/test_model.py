@@ -25,8 +25,8 @@ from tracr.rasp import rasp
 from tracr.transformer.compressed_model import CompressedTransformer
 from tracr.transformer.encoder import CategoricalEncoder, NumericalEncoder
 from tracr.transformer.model import Transformer, TransformerConfig
-from tracr_programs import PROGRAMS, TracrProgram
 
+from tests.tracr_programs import PROGRAMS, TracrProgram
 from tracrlab.model.tokenizer import encode_batch
 
 BOS, PAD = "BOS", "PAD"

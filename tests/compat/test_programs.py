@@ -12,7 +12,8 @@ from tracr.craft import vectorspace_fns
 from tracr.craft.bases import BasisDirection, VectorSpaceWithBasis
 from tracr.rasp import causal_eval, rasp
 from tracr.transformer.encoder import CategoricalEncoder, NumericalEncoder
-from tracr_programs import PROGRAMS, TracrProgram
+
+from tests.tracr_programs import PROGRAMS, TracrProgram
 
 
 def compiled(program: TracrProgram) -> compiling.TracrOutput:

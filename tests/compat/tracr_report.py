@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tracr.compiler import compiling, lib, rasp_to_graph
 from tracr.rasp import causal_eval, rasp
-from tracr_programs import PROGRAMS, TracrProgram
+
+from tests.tracr_programs import PROGRAMS, TracrProgram
 
 COMPILED = ("lib_hist", "lib_frac_prevs", "square", "maximum")
 

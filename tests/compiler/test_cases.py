@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from oracles import every_input
 
 import tracrlab
 from benchmarks.depths import example_programs
+from tests.oracles import every_input
 from tracrlab import rasp
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Passes

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import ORACLES, agree, every_input, random_input
 
 import tracrlab
+from tests.oracles import ORACLES, agree, every_input, random_input
 from tracrlab.compiler import compact
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
 from tracrlab.compiler.ir.nodes import IR, Cleaned, IRNode, Match, Pattern, Source, Total

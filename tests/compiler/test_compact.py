@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import SMALL_VOCABS, every_input
 
 import tracrlab
 from benchmarks.random_programs import random_program
+from tests.oracles import SMALL_VOCABS, every_input
 from tracrlab import rasp
 from tracrlab.compiler.compact.affine import affine_basis, affine_read, stored_columns
 from tracrlab.compiler.compact.passes import Passes

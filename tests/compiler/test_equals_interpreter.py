@@ -8,10 +8,10 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import SMALL_VOCABS, every_input, random_input
 
 import tracrlab
 from benchmarks.fuzz import Mode, examine
+from tests.oracles import SMALL_VOCABS, every_input, random_input
 from tracrlab import rasp
 from tracrlab.errors import CausalError, MixedAggregateError, PrecisionError
 from tracrlab.rasp import Comparison, SOp, categorical, indices, numerical, tokens

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import ORACLES, random_input
 
 import tracrlab
+from tests.oracles import ORACLES, random_input
 from tracrlab.compiler.ir.rewrites.carries import NamedPosition, digit_tables
 from tracrlab.craft.claims import HeadClaim
 from tracrlab.model.claims_json import claims_from_json, claims_to_json

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from compressions import every_sequence, frac_prevs, random_compression, sort_unique
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
+from tests.compress.compressions import every_sequence, frac_prevs, random_compression, sort_unique
 from tests.files.crashes import crashes
 from tracrlab import CompiledModel
 from tracrlab.compress import CompressedModel, Sharing
@@ -23,6 +23,8 @@ from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.forward import forward, frozen_model, model_parameters
 from tracrlab.errors import CompressionError, DrawingError, ModelFileError
 from tracrlab.model.forward import forward_with_activations
+
+pytestmark = pytest.mark.frameworks
 
 
 def read_and_written_through(model: CompressedModel, ids: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from compressions import every_sequence, frac_prevs, random_compression, sort_unique
 
 import tracrlab
+from tests.compress.compressions import every_sequence, frac_prevs, random_compression, sort_unique
 from tracrlab.compress import Sharing
 from tracrlab.compress.compressed_model import compressed_model
 from tracrlab.compress.dictionary import learned_dictionary, recovery
@@ -28,6 +28,8 @@ from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
 from tracrlab.learn.dictionary import Dictionary, DictionarySettings
 from tracrlab.rasp.library import PROGRAMS
+
+pytestmark = pytest.mark.frameworks
 
 
 def test_features_that_share_a_dimension_have_half_of_it_each() -> None:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from compressions import every_sequence, frac_prevs, permutations, sort_unique
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.compress.compressions import every_sequence, frac_prevs, permutations, sort_unique
 from tracrlab import CompiledModel
 from tracrlab.compress import Sharing
 from tracrlab.compress.compressed_model import compressed_model
@@ -23,6 +23,8 @@ from tracrlab.compress.target import compiled_target
 from tracrlab.errors import CompressionError
 from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.model.readout import decode_output
+
+pytestmark = pytest.mark.frameworks
 
 
 def answers_after_exchange(

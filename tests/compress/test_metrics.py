@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from compressions import every_sequence, frac_prevs, random_compression, sort_unique
 
 import tracrlab
+from tests.compress.compressions import every_sequence, frac_prevs, random_compression, sort_unique
 from tracrlab import CompiledModel, rasp
 from tracrlab.compress.inputs import MAX_INPUTS, training_inputs
 from tracrlab.compress.metrics import measured_model

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from compressions import every_sequence, frac_prevs, permutations, sort_unique
 from pyarrow import parquet
 
 import tracrlab
+from tests.compress.compressions import every_sequence, frac_prevs, permutations, sort_unique
 from tracrlab import rasp
 from tracrlab.compress import Settings, Sharing, Training, train
 from tracrlab.compress.exact import exact_sizes
 from tracrlab.errors import CompressionError, InputError
 from tracrlab.learn import trainer
+
+pytestmark = pytest.mark.frameworks
 
 TINY = Settings(steps=40, batch_size=16)
 EXCHANGING = replace(TINY, interchange_weight=1.0)

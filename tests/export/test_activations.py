@@ -16,6 +16,8 @@ from tracrlab.export.layer_norm import EPSILON, GAIN
 from tracrlab.verify.neurons import SATURATED
 from tracrlab.verify.norms import read_blur
 
+pytestmark = pytest.mark.frameworks
+
 FLOAT32 = FORMATS["float32"]
 
 

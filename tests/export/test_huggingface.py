@@ -25,6 +25,8 @@ from tracrlab.model.forward import forward_with_activations
 from tracrlab.rasp import Comparison
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 
 @pytest.mark.parametrize(("name", "mode", "causal"), MODELS)
 def test_library_models_answer_as_in_numpy(name: str, mode: Any, causal: bool) -> None:

@@ -13,6 +13,8 @@ from tests.model.cases import inputs_of, model_of
 from tracrlab.errors import PrecisionError
 from tracrlab.export.agreement import n_disagreements
 
+pytestmark = pytest.mark.frameworks
+
 
 @pytest.mark.parametrize("mode", ["faithful", "compact"])
 @pytest.mark.parametrize("name", ["reverse", "hist2"])

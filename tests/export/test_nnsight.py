@@ -13,6 +13,8 @@ from tracrlab.rasp.library import PROGRAMS
 
 nnsight: Any = pytest.importorskip("nnsight", reason="nnsight is not installed: make test-frameworks")
 
+pytestmark = pytest.mark.frameworks
+
 
 @pytest.mark.parametrize("mode", ["faithful", "compact"])
 def test_a_pattern_is_read_and_edited(mode: Any) -> None:

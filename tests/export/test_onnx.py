@@ -23,6 +23,8 @@ from tracrlab.export.onnx import onnx_model
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.json_values import value_from_json
 
+pytestmark = pytest.mark.frameworks
+
 
 def runner(model: CompiledModel, logits: Any = "classes") -> Callable[[np.ndarray], np.ndarray]:
     session = onnxruntime.InferenceSession(onnx_model(model, model.readout(logits)).SerializeToString())

@@ -23,6 +23,8 @@ from tracrlab.export.agreement import n_disagreements, random_inputs, share_of_l
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 
 @pytest.mark.parametrize(("name", "mode", "causal"), MODELS)
 def test_library_models_answer_as_in_numpy(name: str, mode: Any, causal: bool) -> None:

@@ -33,6 +33,8 @@ from tracrlab.rasp.values import value_key
 from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.search import suspicious_inputs
 
+pytestmark = pytest.mark.frameworks
+
 Mode = Literal["faithful", "compact"]
 MODES: tuple[Mode, ...] = ("faithful", "compact")
 ALL: list[tuple[Target, Activation]] = [

@@ -26,7 +26,10 @@ from tracrlab.export.wordlevel import word_tokenizer
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.rasp.library import PROGRAMS
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # not ours
+pytestmark = [
+    pytest.mark.frameworks,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),  # not ours
+]
 try:
     GENERATION = 3 if int(version("transformer-lens").partition(".")[0]) < 4 else 4
 except PackageNotFoundError:

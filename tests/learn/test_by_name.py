@@ -18,6 +18,8 @@ from tracrlab.model.intervene import Instead, Patch, Steer
 from tracrlab.model.labels import ModelVariable
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 # in compact mode, values that contradict others leave numbers between answers, to be rounded either way
 FIRM = [each for each in MODELS if each[1] == "faithful" or each[0] in ("hist", "hist2", "reverse", "sort_unique")]
 

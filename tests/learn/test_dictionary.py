@@ -8,6 +8,8 @@ import torch
 
 from tracrlab.learn.dictionary import Dictionary, DictionarySettings, recovered, sparse_dictionary
 
+pytestmark = pytest.mark.frameworks
+
 
 def test_sparse_sums_of_known_directions_are_taken_apart() -> None:
     rng = np.random.default_rng(0)

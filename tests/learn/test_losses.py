@@ -31,6 +31,8 @@ from tracrlab.learn.trainer import each_run, stacked
 from tracrlab.learn.transformer import Form
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -23,6 +23,8 @@ from tracrlab.learn.transformer import Form, Transformer
 from tracrlab.model.circuit import Edge, Node, Reader, possible_edges
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 SMALL = plain_pair(Form())[0].config
 EDGES = every_edge(SMALL)
 NODES = sorted({edge.partition("->")[0] for edge in EDGES})

@@ -25,6 +25,8 @@ from tracrlab.learn.transformer import Form, Transformer, random_transformer
 from tracrlab.learn.verdict import module_verdict, strictness
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 HOW = Optimisation(steps=1500, learning_rate=7e-3, betas=(0.9, 0.99), warmup_share=0.02, n_measurements=15)
 
 

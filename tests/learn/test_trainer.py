@@ -19,6 +19,8 @@ from tracrlab.learn import trainer
 from tracrlab.learn.optimisation import Optimisation
 from tracrlab.learn.trainer import Trained, each_run, stacked, train
 
+pytestmark = pytest.mark.frameworks
+
 TABLE = torch.as_tensor(np.random.default_rng(0).normal(size=(32, 4)), dtype=torch.float32)
 HOW = Optimisation(steps=30, learning_rate=1e-2, n_measurements=10)
 

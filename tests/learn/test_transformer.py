@@ -28,6 +28,8 @@ from tracrlab.model.readout import RawReadout
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.library import PROGRAMS
 
+pytestmark = pytest.mark.frameworks
+
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import ORACLES, SMALL_VOCABS, agree, every_input, random_input
 
+from tests.oracles import ORACLES, SMALL_VOCABS, agree, every_input, random_input
 from tracrlab import rasp
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.traversal import children_first

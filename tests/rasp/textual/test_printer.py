@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_text import programs
 
 from benchmarks.random_programs import random_program
+from tests.rasp.textual.random_text import programs
 from tracrlab import rasp
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.errors import InputError, NotPrintableError, RaspError

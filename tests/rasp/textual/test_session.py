@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from expected import EXAMPLES, LIBRARY_ON_HELLO, ORACLES, VOCABULARIES
 
 import tracrlab
+from tests.rasp.textual.expected import EXAMPLES, LIBRARY_ON_HELLO, ORACLES, VOCABULARIES
 from tracrlab.errors import ParseError, RaspError
 from tracrlab.rasp import SOp
 from tracrlab.rasp.textual.session import Session

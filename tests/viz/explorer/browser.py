@@ -8,15 +8,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NEEDS_CHROMIUM = pytest.mark.skipif(
-    CHROMIUM is None or find_spec("playwright") is None, reason="Chromium or playwright is not installed"
-)
+HAS_CHROMIUM = CHROMIUM is not None and find_spec("playwright") is not None
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

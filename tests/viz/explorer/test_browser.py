@@ -15,7 +15,7 @@ from tests.compress.compressions import random_compression
 from tests.library_models import library_model
 from tests.model.cases import model_of
 from tests.oracles import SMALL_VOCABS
-from tests.viz.explorer.browser import NEEDS_CHROMIUM, browsing
+from tests.viz.explorer.browser import browsing
 from tracrlab import CompiledModel
 from tracrlab.compress.sharing import Sharing
 from tracrlab.craft.spaces import Variable
@@ -31,7 +31,7 @@ from tracrlab.viz.explorer.payload import explorer_payload
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = NEEDS_CHROMIUM
+pytestmark = pytest.mark.browser
 
 LIBRARY = [("sort", "faithful"), ("dyck", "compact"), ("most_freq", "faithful")]
 MODELS = {

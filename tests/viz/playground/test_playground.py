@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.viz.explorer.browser import NEEDS_CHROMIUM, browsing
+from tests.viz.explorer.browser import browsing
 from tracrlab.viz.playground import Playground
 from tracrlab.viz.playground.answers import answer
 from tracrlab.viz.playground.requests import (
@@ -255,7 +255,7 @@ def test_it_listens_on_this_machine_only(playground: Playground) -> None:
     assert playground.server_address[0] == "127.0.0.1"
 
 
-@NEEDS_CHROMIUM
+@pytest.mark.browser
 def test_a_person_writes_a_program_and_explores_it(playground: Playground) -> None:
     troubles: list[str] = []
     with browsing() as browser:
