@@ -283,7 +283,7 @@ class TestInfo:
         assert re.search(r"^attention +2 layers at least, of at most 1 head *$", printed, re.MULTILINE)
         for count in ("2 Map", "2 Select", "1 SelectorWidth", "1 MeanAggregate", "1 SequenceMap"):
             assert re.search(rf"\b{count}\b", " ".join(printed.split()))
-        assert re.search(r"^previous +aggregate\(.* +mine.rasp:1", printed, re.MULTILINE)
+        assert re.search(r"^previous +mean_aggregate\(.* +mine.rasp:1", printed, re.MULTILINE)
         assert re.search(r"^repeats +selector_width\(.* +mine.rasp:2", printed, re.MULTILINE)
         assert "--vocab" in printed
         assert max(map(len, printed.splitlines())) <= 80

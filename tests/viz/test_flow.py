@@ -18,12 +18,14 @@ from tracrlab.errors import DrawingError, EvaluationError, InputError
 from tracrlab.rasp import Comparison, SOp, aggregate, constant, indices, select, selector_width, tokens
 from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.flow import flow_of
+from tracrlab.rasp.interpreter import Evaluation
 from tracrlab.rasp.library import reverse
 from tracrlab.rasp.values import Value
 from tracrlab.viz import draw_flow, flow_figure
 from tracrlab.viz.blocks import Block, Box, Label, Role
 from tracrlab.viz.canvas import drawable
 from tracrlab.viz.flow_layout import flow_page
+from tracrlab.viz.flow_names import flow_names
 from tracrlab.viz.flow_view import flow_view
 
 EXAMPLES = example_programs()
@@ -223,3 +225,16 @@ def test_nothing_is_drawn_of_no_input() -> None:
 def test_drawings_that_would_be_too_large_are_refused() -> None:
     with pytest.raises(DrawingError, match="shorter input"):
         flow_figure(selector_width(select(tokens, constant("a"), Comparison.EQ)), "ab" * 200)
+
+
+def test_no_two_expressions_of_a_drawing_have_one_name() -> None:
+    same, other = select(tokens, tokens, Comparison.EQ), select(indices, tokens, Comparison.EQ)
+    counts = [selector_width(each.named("s")).named("a") for each in (same, other)]
+    total = (counts[0] + counts[1]).named("a·2")
+    flow = flow_of(aggregate(select(total, counts[1], Comparison.LT).named("s"), (total + 1).named("a")).named("a"))
+    names = flow_names(flow, Evaluation("abc")).naming.names
+    meanings: dict[str, set[int]] = {}
+    for identity, name in names.items():
+        meanings.setdefault(name, set()).add(id(flow.merged[identity]))
+    assert all(len(expressions) == 1 for expressions in meanings.values())
+    assert {"s", "s·2", "s·3", "a", "a·2", "a·3"} <= set(meanings)

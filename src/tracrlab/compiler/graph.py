@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracrlab.rasp.expressions import Expression, SOp
-from tracrlab.rasp.identity import distinct_expressions
+from tracrlab.rasp.identity import merged_expressions
+from tracrlab.rasp.naming import Naming, naming_in_graph, unique_names
 from tracrlab.rasp.text import expression_text, titled_text
 
 
@@ -20,16 +19,17 @@ class Node:
     expression: Expression
     inputs: tuple[int, ...]
     name: str
+    naming: Naming
 
     @property
     def text(self) -> str:
-        """The expression as it is written."""
-        return expression_text(self.expression)
+        """The expression as it is written, others by the names that they have in the graph."""
+        return expression_text(self.expression, naming=self.naming)
 
     @property
     def title(self) -> str:
         """The same with the expression's name in front, if the program gives it one."""
-        return titled_text(self.expression)
+        return titled_text(self.expression, self.naming)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,28 +56,13 @@ class Graph:
 def trace_graph(program: SOp) -> Graph:
     """The graph of ``program``.
 
-    Equal expressions are merged (see :func:`distinct_expressions`), so that each s-op the program distinguishes keeps a
+    Equal expressions are merged (see :func:`merged_expressions`), so that each s-op the program distinguishes keeps a
     variable of its own. Names are made unique; unnamed s-ops are numbered by kind.
     """
-    nodes = distinct_expressions(program)
-    names = _unique_names([expression for expression, _ in nodes])
+    nodes, places = merged_expressions(program)
+    expressions = [expression for expression, _ in nodes]
+    names = unique_names(expressions)
+    naming = naming_in_graph(expressions, places, names)
     entries = enumerate(zip(nodes, names, strict=True))
-    numbered = [Node(place, expression, inputs, name) for place, ((expression, inputs), name) in entries]
+    numbered = [Node(place, expression, inputs, name, naming) for place, ((expression, inputs), name) in entries]
     return Graph(tuple(numbered), tokens=0, indices=1)
-
-
-def _unique_names(expressions: list[Expression]) -> list[str]:
-    """Given names stay as they are where they can; the rest are numbered after the kind of expression."""
-    taken: set[str] = set()
-    counts: Counter[str] = Counter()
-    reserved = {expression.name for expression in expressions if expression.name}
-    names = []
-    for expression in expressions:
-        stem = expression.name or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(expression).__name__).lower()
-        name = stem if expression.name and stem not in taken else None
-        while name is None or name in taken or (not expression.name and name in reserved):
-            counts[stem] += 1
-            name = f"{stem}_{counts[stem]}"
-        taken.add(name)
-        names.append(name)
-    return names

@@ -19,8 +19,14 @@ def structure(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
 
 
 def distinct_expressions(program: Expression) -> list[tuple[Expression, tuple[int, ...]]]:
-    """The expressions of a program with the places of their children, children first, the program last.
+    """The distinct expressions of a program with the places of their children: see :func:`merged_expressions`."""
+    return merged_expressions(program)[0]
 
+
+def merged_expressions(program: Expression) -> tuple[list[tuple[Expression, tuple[int, ...]]], dict[int, int]]:
+    """The distinct expressions of a program, and for the ``id`` of each of its expressions which one stands for it.
+
+    Each comes with the places of its children; children are first, the program is last.
     The two sources come first, whether the program reads them or not. Two expressions are one when they have the same
     class, parameters, children, name and encoding, so that each s-op the program distinguishes is kept.
     """
@@ -36,7 +42,9 @@ def distinct_expressions(program: Expression) -> list[tuple[Expression, tuple[in
             nodes.append((expression, inputs))
         place_of[id(expression)] = canonical[key]
     output = place_of[id(program)]
-    return nodes if output == len(nodes) - 1 else [*nodes, nodes[output]]  # the program may be a source itself
+    if output < len(nodes) - 1:
+        nodes.append(nodes[output])  # the program may be a source itself
+    return nodes, place_of
 
 
 def _hashable(parameter: object) -> Hashable:

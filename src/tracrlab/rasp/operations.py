@@ -53,6 +53,39 @@ class PartialOperation:
         return self.operation.function(*merged)
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """The function from keys or places to the elements of a list, string or dictionary."""
+
+    table: dict[Value, Value] = field(compare=False)
+    key: tuple[Any, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        entries = tuple((value_key(key), value_key(value)) for key, value in self.table.items())
+        object.__setattr__(self, "key", entries)
+
+    def __call__(self, place: Value) -> Value:
+        return self.table[place]
+
+    __name__ = "lookup"
+
+
+@dataclass(frozen=True)
+class IsIn:
+    """Whether a value is one of a list of atoms."""
+
+    atoms: tuple[Value, ...] = field(compare=False)
+    key: tuple[Any, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", tuple(map(value_key, self.atoms)))
+
+    def __call__(self, value: Value) -> bool:
+        return value in self.atoms
+
+    __name__ = "is_in"
+
+
 ADD = Operation("{} + {}", operator.add)
 SUBTRACT = Operation("{} - {}", operator.sub)
 MULTIPLY = Operation("{} * {}", operator.mul)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from tracrlab.rasp.expressions import (
     Aggregate,
-    Comparison,
     Expression,
     Full,
     LinearSequenceMap,
     Map,
+    MeanAggregate,
     Select,
     Selector,
     SelectorAnd,
@@ -22,11 +21,12 @@ from tracrlab.rasp.expressions import (
     SelectorWidth,
     SequenceMap,
 )
-from tracrlab.rasp.operations import Operation, PartialOperation
-from tracrlab.rasp.values import Value
+from tracrlab.rasp.naming import Naming, function_name, naming_of, quoted
+from tracrlab.rasp.operations import IsIn, Lookup, Operation, PartialOperation
+from tracrlab.rasp.values import Ratio, Value
 
 _MAX_DEPTH = 4
-_NO_NAMES: Mapping[int, str] = MappingProxyType({})
+_LARGEST_TABLE = 6  # entries that a text shows; a larger one is a function with a name
 _example: Sequence[Value] = "hello"
 
 
@@ -42,31 +42,40 @@ def example() -> Sequence[Value]:
 
 
 def expression_text(
-    expression: Expression,
-    *,
-    depth: int = _MAX_DEPTH,
-    expand_name: bool = True,
-    names: Mapping[int, str] = _NO_NAMES,
+    expression: Expression, *, depth: int = _MAX_DEPTH, expand_name: bool = True, naming: Naming | None = None
 ) -> str:
     """The expression in RASP notation.
 
-    Named subexpressions appear as their names, and what lies deeper than ``depth`` operations as ``…``, so the text
-    stays short for graphs of any size. ``expand_name=False`` lets the expression itself appear as its name. ``names``
-    gives other names to some subexpressions, by their ``id``.
+    Named subexpressions appear as their names, with numbers where several have one name, and what lies deeper than
+    ``depth`` operations as ``…``, so the text stays short for graphs of any size. ``expand_name=False`` lets the
+    expression itself appear as its name. ``naming`` says what parts are called in the texts of a larger program.
     """
+    if naming is None:
+        naming = naming_of(expression)
+    if not expand_name and id(expression) in naming.names:
+        return naming.names[id(expression)]
+    if isinstance(expression, Full):
+        return constant_text(expression.fill)
     if not expression.children:
-        return constant_text(expression.fill) if isinstance(expression, Full) else str(expression.name)
-    if expression.name and not expand_name:
-        return expression.name
+        return type(expression).__name__.lower()
     if depth == 0:
-        return "…"
+        return naming.made_up.get(id(expression), "…")
 
     def operand(child: Expression, grouped: bool = False) -> str:
-        if id(child) in names:
-            return names[id(child)]
-        text = expression_text(child, depth=depth - 1, expand_name=False, names=names)
-        return f"({text})" if grouped and _is_compound(child) else text
+        text = expression_text(child, depth=depth - 1, expand_name=False, naming=naming)
+        return f"({text})" if grouped and depth > 1 and _is_compound(child, naming) else text
 
+    return _operation_of(expression, operand, naming)
+
+
+class _Operand(Protocol):
+    """The text of a child, in parentheses if it is ``grouped`` and an operator's."""
+
+    def __call__(self, child: Expression, grouped: bool = False) -> str: ...
+
+
+def _operation_of(expression: Expression, operand: _Operand, naming: Naming) -> str:
+    """The text of an operation, given those of its operands."""
     match expression:
         case Map() | SequenceMap() if isinstance(expression.f, Operation | PartialOperation):
             grouped = not _operation(expression.f).template.endswith(")")
@@ -74,11 +83,16 @@ def expression_text(
         case LinearSequenceMap():
             fst, snd = (operand(child, True) for child in expression.children)
             return f"{expression.fst_fac!r} * {fst} + {expression.snd_fac!r} * {snd}"
+        case Map(f=IsIn() as members) if len(members.atoms) <= _LARGEST_TABLE:
+            return f"{operand(expression.inner, True)} in [{', '.join(map(constant_text, members.atoms))}]"
+        case Map(f=Lookup() as lookup) if len(lookup.table) <= _LARGEST_TABLE:
+            entries = (f"{constant_text(key)}: {constant_text(value)}" for key, value in lookup.table.items())
+            return f"{{{', '.join(entries)}}}[{operand(expression.inner)}]"
         case Map() | SequenceMap():
-            return f"map({', '.join([function_name(expression.f), *map(operand, expression.children)])})"
+            return f"map({', '.join([_function_text(expression.f, naming), *map(operand, expression.children)])})"
         case Select():
-            parts = [operand(expression.keys), operand(expression.queries), function_name(expression.predicate)]
-            return f"select({', '.join(parts)})"
+            predicate = _function_text(expression.predicate, naming)
+            return f"select({operand(expression.keys)}, {operand(expression.queries)}, {predicate})"
         case SelectorAnd():
             return f"{operand(expression.fst, True)} & {operand(expression.snd, True)}"
         case SelectorOr():
@@ -88,17 +102,21 @@ def expression_text(
         case SelectorWidth():
             return f"selector_width({operand(expression.selector)})"
         case Aggregate():
+            kind = "mean_aggregate" if isinstance(expression, MeanAggregate) else "aggregate"
             default = "" if expression.default is None else f", {constant_text(expression.default)}"
-            return f"aggregate({operand(expression.selector)}, {operand(expression.sop)}{default})"
+            return f"{kind}({operand(expression.selector)}, {operand(expression.sop)}{default})"
         case _:
             return f"{type(expression).__name__}({', '.join(map(operand, expression.children))})"
 
 
-def titled_text(expression: Expression) -> str:
+def titled_text(expression: Expression, naming: Naming | None = None) -> str:
     """The expression's text, with its name in front if it has another one of its own."""
-    text = expression_text(expression)
-    is_titled = expression.name and expression.children and expression.name != text
-    return f"{expression.name} = {text}" if is_titled else text
+    if naming is None:
+        naming = naming_of(expression)
+    text = expression_text(expression, naming=naming)
+    if not expression.name or isinstance(expression, Full) or expression.name == text:
+        return text
+    return f"{naming.names.get(id(expression), quoted(expression.name))} = {text}"
 
 
 def describe(expression: Expression) -> str:
@@ -117,17 +135,16 @@ def describe(expression: Expression) -> str:
 
 def constant_text(value: Value) -> str:
     """A constant as Python writes it, which refuses to write very long ints."""
+    if isinstance(value, Ratio):  # a float of the same digits is another value
+        return f"ratio({constant_text(value.exact.numerator)}, {constant_text(value.exact.denominator)})"
     try:
         return repr(value)
     except ValueError:
         return f"(an int of more than {sys.get_int_max_str_digits()} digits)"
 
 
-def function_name(function: Callable[..., Any]) -> str:
-    """The name under which a function appears in an expression's text."""
-    if isinstance(function, Comparison):
-        return function.value
-    return str(getattr(function, "__name__", type(function).__name__))
+def _function_text(function: Callable[..., Any], naming: Naming) -> str:
+    return naming.functions.get(id(function)) or function_name(function)
 
 
 def _operation(function: Operation | PartialOperation) -> Operation:
@@ -142,10 +159,12 @@ def _operation_text(function: Operation | PartialOperation, operands: list[str])
     return _operation(function).template.format(*parts)
 
 
-def _is_compound(expression: Expression) -> bool:
+def _is_compound(expression: Expression, naming: Naming) -> bool:
     """Whether the text of an operand needs parentheses inside an operator's."""
-    if expression.name or not expression.children:
+    if id(expression) in naming.names or not expression.children:
         return False
     if isinstance(expression, Map | SequenceMap) and isinstance(expression.f, Operation | PartialOperation):
         return not _operation(expression.f).template.endswith(")")
+    if isinstance(expression, Map) and isinstance(expression.f, IsIn):
+        return len(expression.f.atoms) <= _LARGEST_TABLE
     return isinstance(expression, SelectorAnd | SelectorOr | LinearSequenceMap)

@@ -21,8 +21,9 @@ from tracrlab.errors import EvaluationError, VerificationError
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.weights import Weights
 from tracrlab.rasp.expressions import SOp
-from tracrlab.rasp.identity import distinct_expressions
+from tracrlab.rasp.identity import merged_expressions
 from tracrlab.rasp.interpreter import Evaluation
+from tracrlab.rasp.naming import naming_in_graph
 from tracrlab.rasp.text import expression_text
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Bool, Float, Int
@@ -108,9 +109,11 @@ def _in_double(model: Artefact) -> Artefact:
 
 def _sops_by_name(model: Artefact, program: SOp) -> dict[str, SOp]:
     """The program's s-ops by the names that a faithful model gives them; none for a program of another text."""
-    expressions = [expression for expression, _ in distinct_expressions(program)]
+    nodes, places = merged_expressions(program)
+    expressions = [expression for expression, _ in nodes]
+    naming = naming_in_graph(expressions, places)
     texts = [text for _, text, _ in model.program]
-    if model.config.mode != "faithful" or [expression_text(each) for each in expressions] != texts:
+    if model.config.mode != "faithful" or [expression_text(each, naming=naming) for each in expressions] != texts:
         return {}
     names = [name for name, _, _ in model.program]
     return {name: each for name, each in zip(names, expressions, strict=True) if isinstance(each, SOp)}

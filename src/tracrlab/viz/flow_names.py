@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tracrlab.rasp.expressions import Full, Indices, SOp
+from tracrlab.rasp.expressions import Expression, Full, Indices, SOp
 from tracrlab.rasp.flow import Flow
 from tracrlab.rasp.interpreter import Evaluation
+from tracrlab.rasp.naming import Naming, naming_of
 from tracrlab.rasp.text import expression_text
 from tracrlab.rasp.values import value_key
 
@@ -23,17 +23,21 @@ TOKENS = "tokens"
 class FlowNames:
     """The names, and what they make of sources and steps.
 
-    Attributes: ``by_id`` the names of the expressions of the program, by ``id``; ``sources`` the sources beside the
+    Attributes: ``naming`` the names of the expressions and functions of the program; ``sources`` the sources beside the
     tokens; ``hidden`` the ids of the steps without a name and a row of their own.
     """
 
-    by_id: Mapping[int, str]
+    naming: Naming
     sources: tuple[SOp, ...]
     hidden: frozenset[int]
 
     def label(self, sop: SOp) -> str:
         """How an s-op is called, or its text if it is hidden."""
-        return self.by_id.get(id(sop)) or expression_text(sop, names=self.by_id)
+        return self.naming.names.get(id(sop)) or expression_text(sop, naming=self.naming)
+
+    def title(self, expression: Expression) -> str | None:
+        """The name of an expression that the program gives one."""
+        return self.naming.names.get(id(expression)) if expression.name else None
 
 
 def flow_names(flow: Flow, evaluation: Evaluation) -> FlowNames:
@@ -55,12 +59,15 @@ def flow_names(flow: Flow, evaluation: Evaluation) -> FlowNames:
         naming.give_unique(sop)
     for layer in flow.layers:
         for head in layer.heads:
+            for part in head.parts:
+                if part.name:
+                    naming.give_unique(part)
             for aggregate in head.aggregates:
                 naming.give_unique(aggregate)
         for step in layer.steps:
             if not naming.hides(step):
                 naming.give_unique(step)
-    return FlowNames(naming.by_id, sources, frozenset(naming.hidden))
+    return FlowNames(naming.naming, sources, frozenset(naming.hidden))
 
 
 def _repeats_tokens(source: SOp, evaluation: Evaluation) -> bool:
@@ -73,10 +80,11 @@ class _Naming:
 
     def __init__(self, flow: Flow) -> None:
         self.by_id: dict[int, str] = {}
+        self.naming = Naming(self.by_id, {}, naming_of(flow.program).functions)
         self.hidden: dict[int, int] = {}  # how many operations deep the text of a hidden s-op is
         self._flow = flow
         self._originals: dict[int, list[int]] = {}
-        self._taken: Counter[str] = Counter([TOKENS])
+        self._taken = {TOKENS}
         self._unnamed = 0
         for original, expression in flow.merged.items():
             self._originals.setdefault(id(expression), []).append(original)
@@ -85,26 +93,31 @@ class _Naming:
             child for each in expressions.values() for child in {id(merged) for merged in flow.inputs(each)}
         )
 
-    def give(self, sop: SOp, name: str) -> None:
-        """Call an s-op and all that it stands for by this name."""
-        self.by_id.update(dict.fromkeys([id(sop), *self._originals[id(sop)]], name))
+    def give(self, expression: Expression, name: str) -> None:
+        """Call an expression and all that it stands for by this name."""
+        self.by_id.update(dict.fromkeys([id(expression), *self._originals[id(expression)]], name))
 
-    def give_unique(self, sop: SOp) -> None:
-        """Call an s-op by its own name, as far as no other one has it."""
-        if sop.name:
-            self._taken[sop.name] += 1
-            times = self._taken[sop.name]
-            self.give(sop, sop.name if times == 1 else f"{sop.name}·{times}")
+    def give_unique(self, expression: Expression) -> None:
+        """Call an expression by its own name, as far as no other one has it."""
+        if id(expression) in self.by_id:
+            return
+        if expression.name:
+            name, times = expression.name, 1
+            while name in self._taken:
+                times += 1
+                name = f"{expression.name}·{times}"
+            self._taken.add(name)
+            self.give(expression, name)
         else:
             self._unnamed += 1
-            self.give(sop, f"({self._unnamed})")
+            self.give(expression, f"({self._unnamed})")
 
     def hides(self, step: SOp) -> bool:
         """Whether a step is hidden; what it reads has been named or hidden."""
         if step.name or step is self._flow.program or self._readers[id(step)] != 1:
             return False
         depth = 1 + max(self.hidden.get(id(each), 0) for each in self._flow.inputs(step))
-        if depth > _DEEPEST or len(expression_text(step, names=self.by_id)) > LONGEST_LABEL:
+        if depth > _DEEPEST or len(expression_text(step, naming=self.naming)) > LONGEST_LABEL:
             return False
         self.hidden[id(step)] = depth
         return True

@@ -121,9 +121,9 @@ class _Viewer:
         return (whole, *named[::-1][:_MOST_PARTS], *["…"] * (len(named) > _MOST_PARTS))
 
     def _selector_text(self, selector: Selector) -> str:
-        title = f"{selector.name} = " if selector.name else ""
-        text = expression_text(selector, depth=_SELECTOR_DEPTH, names=self.names.by_id)
-        return self._text(title + text, _LONGEST_TITLE)
+        name = self.names.title(selector)
+        text = expression_text(selector, depth=_SELECTOR_DEPTH, naming=self.names.naming)
+        return self._text(f"{name} = {text}" if name else text, _LONGEST_TITLE)
 
     def _compared(self, sops: Iterable[SOp]) -> tuple[Row, ...]:
         return tuple(self._row(sop, self.names.label(sop)) for sop in sops if id(sop) not in self.constants)
@@ -138,7 +138,7 @@ class _Viewer:
         return Output(self._row(read, self.names.label(read), note=default), self._row(aggregate, label))
 
     def _formula(self, step: Expression) -> str:
-        return self._text(expression_text(step, names=self.names.by_id), _LONGEST_FORMULA)
+        return self._text(expression_text(step, naming=self.names.naming), _LONGEST_FORMULA)
 
     def _row(self, sop: SOp, label: str, formula: str = "", note: str = "") -> Row:
         """An s-op; the note is part of its label and stays whole where a long label is cut."""

@@ -21,9 +21,10 @@ from tracrlab.compiler.graph import trace_graph
 from tracrlab.errors import InputError, NotPrintableError, RaspError
 from tracrlab.rasp import Comparison, Expression, Full, Map, Selector, SequenceMap, SOp, library, operations
 from tracrlab.rasp.expressions import MeanAggregate, elementwise
+from tracrlab.rasp.operations import IsIn, Lookup
 from tracrlab.rasp.textual.environment import Environment
 from tracrlab.rasp.textual.evaluator import Evaluator, Hooks
-from tracrlab.rasp.textual.operators import BOTH, INDICATOR, IsIn, Lookup
+from tracrlab.rasp.textual.operators import BOTH, INDICATOR
 from tracrlab.rasp.textual.parser import Dialect, parse_program
 from tracrlab.rasp.textual.printer import is_assignable, program_text
 from tracrlab.rasp.textual.session import Session
@@ -240,7 +241,7 @@ def test_constants_give_themselves_again(value: Any) -> None:
         constant = again.default if isinstance(again, MeanAggregate) else again.queries.fill
         assert value_key(constant) == value_key(value)
     check(elementwise(BOTH, value, rasp.indices))
-    check(Map(IsIn((value,), (value_key(value),)), rasp.indices))
+    check(Map(IsIn((value,)), rasp.indices))
 
 
 def test_signs_and_infinities() -> None:
@@ -253,7 +254,7 @@ def test_signs_and_infinities() -> None:
 @given(st.lists(st.one_of(st.integers(-3, 3), st.booleans(), st.text("ab", max_size=2), st.floats(width=16))))
 def test_tables_give_themselves_again(elements: list[Any]) -> None:
     def lookup(table: dict[Any, Any]) -> SOp:
-        return Map(Lookup(table, tuple((value_key(k), value_key(v)) for k, v in table.items())), rasp.indices)
+        return Map(Lookup(table), rasp.indices)
 
     size = len(elements)
     assert "{" not in check(lookup({place: elements[place] for place in range(-size, size)})) or not size

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tracrlab.rasp import operations as op
 from tracrlab.rasp.expressions import Comparison, Map, MeanAggregate, Select, Selector, SelectorWidth, SOp, elementwise
 from tracrlab.rasp.functions import indices, length
-from tracrlab.rasp.values import Value, value_key
+from tracrlab.rasp.operations import IsIn, Lookup
 
 ATOM_TYPES = (int, float, str, bool)
 _DIGITS = 4300  # of an int that Python prints
@@ -47,32 +46,6 @@ BINARY: dict[str, op.Operation] = {
 }
 LOGIC = {"and": BOTH, "or": EITHER}
 UNARY = {"not": NEITHER, "-": op.NEGATE, "+": PLUS}
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """The function from keys or places to the elements of a list, string or dictionary."""
-
-    table: dict[Value, Value] = field(compare=False)
-    key: tuple[Any, ...]
-
-    def __call__(self, place: Value) -> Value:
-        return self.table[place]
-
-    __name__ = "lookup"
-
-
-@dataclass(frozen=True)
-class IsIn:
-    """Whether a value is one of a list of atoms."""
-
-    atoms: tuple[Value, ...] = field(compare=False)
-    key: tuple[Any, ...]
-
-    def __call__(self, value: Value) -> bool:
-        return value in self.atoms
-
-    __name__ = "is_in"
 
 
 def is_atom(value: object) -> bool:
@@ -221,8 +194,7 @@ def contains(item: Any, container: Any) -> Any:
     if isinstance(item, SOp):
         if not all(map(is_atom, container)):
             raise RaspTypeError("an s-op can only be in a list of atoms")
-        atoms = tuple(container)
-        return Map(IsIn(atoms, tuple(map(value_key, atoms))), item)
+        return Map(IsIn(tuple(container)), item)
     if not is_atom(item):
         raise RaspTypeError(f"{kind(item)} cannot be in a list")
     return item in container
@@ -268,7 +240,7 @@ def _lookup(sequence: Sequence[Any] | dict[Any, Any]) -> Lookup:
     table = sequence if isinstance(sequence, dict) else {place: sequence[place] for place in range(-size, size)}
     if not all(map(is_atom, table.values())):
         raise RaspTypeError("only a list, string or dictionary of atoms can be indexed by an s-op")
-    return Lookup(dict(table), tuple((value_key(key), value_key(value)) for key, value in table.items()))
+    return Lookup(dict(table))
 
 
 def _at_position(sequence: SOp, place: Any) -> SOp:

@@ -39,9 +39,10 @@ from tracrlab.rasp.expressions import (
     Tokens,
 )
 from tracrlab.rasp.identity import structure
-from tracrlab.rasp.text import constant_text, function_name, titled_text
+from tracrlab.rasp.naming import function_name
+from tracrlab.rasp.text import constant_text, titled_text
 from tracrlab.rasp.textual.environment import CONSTANTS, KEYWORDS
-from tracrlab.rasp.textual.operators import BINARY, INDICATOR, LOGIC, ROUND, UNARY, IsIn, Lookup
+from tracrlab.rasp.textual.operators import BINARY, INDICATOR, LOGIC, ROUND, UNARY
 from tracrlab.rasp.textual.parser import PRECEDENCE, Precedence, keywords
 from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import Ratio, Value, is_finite_number, value_key
@@ -261,9 +262,9 @@ def _elementwise(expression: Map | SequenceMap, operands: list[_Text]) -> _Text:
             for place, value in function.fixed:
                 operands.insert(place, _atom(value, expression))
             return _operation(function.operation, operands, expression, fixed=frozenset(places))
-        case Lookup():
+        case op.Lookup():
             return _Text(f"{_table_text(function.table, expression)}[{operands[0].text}]")
-        case IsIn():
+        case op.IsIn():
             return _infix("in", operands[0], _Text(_list_text(function.atoms, expression)))
         case _:
             raise _no_form(expression)
