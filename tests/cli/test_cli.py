@@ -498,7 +498,7 @@ BAD = {
     "size too small": (("compile", "reverse", "--fit", "n_layers=1", "-o", "out"), "4 layers are needed for length"),
     "length that is huge": (("compile", "sort", "--max-len", "999999999", "-o", "out"), "at most 2,097,152"),
     "file of a model": (("verify", "mine.py/config.json"), r"mine\.py/config\.json"),
-    "program without a text": (("print", "mine.py:first"), r"first = aggregate.*mine\.py:2.*Use rasp"),
+    "program without a text": (("print", "mine.py:leaving"), r"map\(leave, tokens\).*mine\.py:11.*Write it"),
     "example without a text": (("print", "mine.py:hist", "--input", '"'), "running example"),
     "empty example": (("print", "mine.py:hist", "--input", ""), "running example is empty"),
     "unknown command": (("foo",), "'foo'"),

@@ -497,7 +497,7 @@ def test_a_changed_byte_of_the_weights_is_noticed(
 
 _WATCHED_LOAD = """
 import sys
-import numpy, safetensors.numpy, tracrlab, tracrlab.compress.storage
+import numpy, safetensors.numpy, tracrlab, tracrlab.compress.storage, tracrlab.facade
 forbidden = ("exec", "compile", "import", "pickle.", "os.system", "os.exec", "os.spawn", "subprocess.", "marshal.")
 watching = False
 def watch(event, arguments):

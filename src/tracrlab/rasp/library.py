@@ -16,14 +16,15 @@ mention are ignored or treated as its docstring says.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from operator import or_
-from typing import TypeVar
+from operator import add, or_
+from typing import Any, TypeVar
 
 from tracrlab.rasp import functions as rasp
 from tracrlab.rasp.expressions import Comparison, Selector, SOp
+from tracrlab.rasp.operations import Formula, IsIn
 from tracrlab.rasp.values import Value
 
 
@@ -459,19 +460,25 @@ def _nesting(pairs: Sequence[Sequence[Value]]) -> tuple[SOp, SOp]:
     The second is only meaningful at the first position that breaks it.
     """
     opener_of = {closing: opening for opening, closing in _bracket_pairs(pairs)}
-    openers = frozenset(opener_of.values())
-    is_open = rasp.elementwise_map(lambda token: token in openers, rasp.tokens).named("is_open")
-    is_close = rasp.elementwise_map(lambda token: token in opener_of, rasp.tokens).named("is_close")
+    is_open = rasp.elementwise_map(IsIn(tuple(opener_of.values())), rasp.tokens).named("is_open")
+    is_close = rasp.elementwise_map(IsIn(tuple(opener_of)), rasp.tokens).named("is_close")
     opened = rasp.selector_width(_marked(is_open) & _up_to_here()).named("opened")
     closed = rasp.selector_width(_marked(is_close) & _up_to_here()).named("closed")
     depth = (opened - closed).named("depth")
     violation = depth < 0
     if len(opener_of) > 1:  # brackets of a single kind always fit
         partner = _matching_token(depth, is_open, is_close)
-        violation = violation | rasp.elementwise_map(
-            lambda token, other: token in opener_of and opener_of[token] != other, rasp.tokens, partner
-        ).named("misfit")
+        violation = violation | rasp.elementwise_map(_misfit(opener_of), rasp.tokens, partner).named("misfit")
     return depth, violation.named("violation")
+
+
+def _misfit(opener_of: Mapping[Value, Value]) -> Formula:
+    """Whether a token closes another bracket than one that opened: a function of both."""
+
+    def misfit(token: Any, opened: Any) -> Any:
+        return reduce(or_, ((token == closing) & (opened != opening) for closing, opening in opener_of.items()))
+
+    return Formula(misfit)
 
 
 def _matching_token(depth: SOp, is_open: SOp, is_close: SOp) -> SOp:
@@ -506,8 +513,7 @@ def addition() -> SOp:
     >>> addition()("123+456"), addition()("999+1")
     ([0, 0, 0, 0, 5, 7, 9], [0, 1, 0, 0, 0])
     """
-    digits = {str(digit): digit for digit in range(10)}
-    digit = rasp.elementwise_map(lambda token: digits.get(token, 0), rasp.tokens).named("digit")
+    digit = rasp.elementwise_map(Formula(_digit), rasp.tokens).named("digit")
     plus_seen = (count_prevs("+") > 0).named("plus_seen")
     first_length = rasp.selector_width(rasp.select(plus_seen, False, Comparison.EQ)).named("first_length")
     source = (rasp.indices - (rasp.length - first_length)).named("source")
@@ -520,3 +526,8 @@ def addition() -> SOp:
     nearest = rasp.select(number, number - 1, Comparison.EQ)
     carry = (rasp.selector_width(nearest & _marked(column >= 10)) > 0).named("carry")
     return ((column + carry) % 10).named("addition")
+
+
+def _digit(token: Any) -> Any:
+    """The digit that a token is, 0 if it is none."""
+    return reduce(add, (digit * (token == str(digit)) for digit in range(1, 10)))

@@ -86,6 +86,23 @@ class IsIn:
     __name__ = "is_in"
 
 
+@dataclass(frozen=True)
+class Formula:
+    """An elementwise function written with operators alone, which do to s-ops what they do to their values.
+
+    Unlike any other Python function, it can be asked for its text: applied to s-ops, it is an s-op of operations.
+    """
+
+    function: Callable[..., Any]
+
+    def __call__(self, *operands: Any) -> Any:
+        return self.function(*operands)
+
+    @property
+    def __name__(self) -> str:
+        return self.function.__name__
+
+
 ADD = Operation("{} + {}", operator.add)
 SUBTRACT = Operation("{} - {}", operator.sub)
 MULTIPLY = Operation("{} * {}", operator.mul)

@@ -90,6 +90,7 @@ def element_text(value: Any) -> str:
 
 
 def _type_name(values: list[Any]) -> str:
+    values = [value for value in values if value is not None]
     if all(isinstance(value, bool) for value in values):
         return "bools"
     if all(isinstance(value, int) for value in values):

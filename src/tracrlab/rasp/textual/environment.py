@@ -12,6 +12,8 @@ from tracrlab.rasp.textual.syntax import FunctionDef
 CONSTANTS = frozenset(
     {"tokens_asis", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "indices", "True", "False"}
 )
+ASSIGNABLE = frozenset({"tokens", "None", "gather"})
+"""Names that the language provides and a program may use for its own; the last two are not of the original."""
 KEYWORDS = frozenset(
     {"if", "else", "not", "and", "or", "out", "def", "return", "for", "in", "zip", "len", "get", "range"}
 )

@@ -308,6 +308,8 @@ def base_environment() -> Environment:
         "length": length,
         "True": True,
         "False": False,
+        "None": None,
+        "gather": NativeFunction("gather", 3, ops.gather),
         "selector_width": NativeFunction("selector_width", 1, _selector_width),
     }
     return base

@@ -11,11 +11,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracrlab.rasp import operations as op
-from tracrlab.rasp.expressions import Comparison, Map, MeanAggregate, Select, Selector, SelectorWidth, SOp, elementwise
+from tracrlab.rasp.expressions import (
+    Aggregate,
+    Comparison,
+    Map,
+    MeanAggregate,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    elementwise,
+)
 from tracrlab.rasp.functions import indices, length
 from tracrlab.rasp.operations import IsIn, Lookup
+from tracrlab.rasp.values import Value
 
-ATOM_TYPES = (int, float, str, bool)
+ATOM_TYPES = (int, float, str, bool, type(None))
 _DIGITS = 4300  # of an int that Python prints
 _TOO_LONG = 10**_DIGITS
 
@@ -49,7 +60,7 @@ UNARY = {"not": NEITHER, "-": op.NEGATE, "+": PLUS}
 
 
 def is_atom(value: object) -> bool:
-    """Whether the value is an int, float, string or bool."""
+    """Whether the value is an int, float, string, bool or ``None``."""
     return isinstance(value, ATOM_TYPES)
 
 
@@ -63,7 +74,7 @@ def checked_input(role: str, value: Any) -> str | list[Any]:
         raise RaspTypeError(f"{role} is a string or a list of atoms, not {kind(value)}")
     if not value:
         raise RaspTypeError(f"{role} is not empty")
-    if not all(map(is_atom, value)):
+    if not all(is_atom(token) and token is not None for token in value):
         raise RaspTypeError(f"{role} is a string or a list of atoms; this list holds something else")
     return value
 
@@ -74,6 +85,8 @@ def kind(value: object) -> str:
         return "an s-op"
     if isinstance(value, Selector):
         return "a selector"
+    if value is None:
+        return "None"
     names = {bool: "a bool", int: "an int", float: "a float", str: "a string", list: "a list", dict: "a dictionary"}
     return names.get(type(value), "a function")
 
@@ -149,13 +162,12 @@ def select(keys: Any, queries: Any, comparison: str) -> Selector:
 
 def aggregate(selector: Any, sequence: Any, default: Any = 0) -> SOp:
     """The aggregate of the original language: 0 where nothing is selected and no default is given."""
-    if not isinstance(selector, Selector):
-        raise RaspTypeError(f"aggregate needs a selector, not {kind(selector)}")
-    if not isinstance(sequence, SOp) and not is_atom(sequence):
-        raise RaspTypeError(f"aggregate needs an s-op or an atom to aggregate, not {kind(sequence)}")
-    if not is_atom(default):
-        raise RaspTypeError(f"the default of an aggregate is an atom, not {kind(default)}")
-    return MeanAggregate(selector, sequence, default)
+    return MeanAggregate(*_aggregated("aggregate", selector, sequence, default))
+
+
+def gather(selector: Any, sequence: Any, default: Any) -> SOp:
+    """The aggregate of the embedded language: what all selected positions hold, of any type, or a mean of numbers."""
+    return Aggregate(*_aggregated("gather", selector, sequence, default))
 
 
 def conditional(condition: SOp, value: Any, otherwise: Any) -> SOp:
@@ -214,6 +226,17 @@ def indicator(value: Any) -> SOp:
     if not isinstance(value, SOp):
         raise RaspTypeError(f"indicator needs an s-op, not {kind(value)}")
     return elementwise(INDICATOR, value)
+
+
+def _aggregated(name: str, selector: Any, sequence: Any, default: Any) -> tuple[Selector, Any, Value]:
+    """What an aggregate is made of, if it can be."""
+    if not isinstance(selector, Selector):
+        raise RaspTypeError(f"{name} needs a selector, not {kind(selector)}")
+    if not isinstance(sequence, SOp) and not is_atom(sequence):
+        raise RaspTypeError(f"{name} needs an s-op or an atom to aggregate, not {kind(sequence)}")
+    if not is_atom(default):
+        raise RaspTypeError(f"the default of an aggregate is an atom, not {kind(default)}")
+    return selector, sequence, default
 
 
 def _logic(symbol: str, left: Any, right: Any) -> Any:

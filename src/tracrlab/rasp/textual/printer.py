@@ -1,4 +1,7 @@
-"""Writing an expression graph as textual RASP: read back, the text gives the same graph.
+"""Writing an expression graph as textual RASP: read back, the text gives the same graph, or one that means the same.
+
+It is the same where the language has the operations of the graph; ``forms`` says others in its words. Encodings are
+left out, since they change no value.
 
 An expression that is used once and has no name is written where it is used. Any other becomes an assignment, and so
 does one whose text is long, so that neither lines nor trees get out of hand. Operators are parenthesised wherever the
@@ -41,7 +44,8 @@ from tracrlab.rasp.expressions import (
 from tracrlab.rasp.identity import structure
 from tracrlab.rasp.naming import function_name
 from tracrlab.rasp.text import constant_text, titled_text
-from tracrlab.rasp.textual.environment import CONSTANTS, KEYWORDS
+from tracrlab.rasp.textual.environment import ASSIGNABLE, CONSTANTS, KEYWORDS
+from tracrlab.rasp.textual.forms import Traits, form, traits
 from tracrlab.rasp.textual.operators import BINARY, INDICATOR, LOGIC, ROUND, UNARY
 from tracrlab.rasp.textual.parser import PRECEDENCE, Precedence, keywords
 from tracrlab.rasp.traversal import children_first
@@ -65,6 +69,7 @@ _PRINTABLE = frozenset(_SOURCES) | {
     SelectorOr,
     SelectorNot,
     SelectorWidth,
+    Aggregate,
     MeanAggregate,
 }
 _INFINITY = "(10.0 ^ 308 * 10)"  # there is no literal for it
@@ -73,8 +78,9 @@ _INFINITY = "(10.0 ^ 308 * 10)"  # there is no literal for it
 def program_text(program: SOp | Selector, *, name: str = "out", example: str | Sequence[Value] | None = None) -> str:
     """The program in textual RASP, a statement a line; run by a ``Session``, it gives the same expressions.
 
-    They are the same up to names: a name is kept where textual RASP can have it, with a suffix if it was taken, and
-    expressions that are used several times get one if they have none.
+    They are the same up to names and encodings, except that what the language has no word for is said in others, which
+    mean the same on every input (:mod:`tracrlab.rasp.textual.forms`). A name is kept where textual RASP can have it,
+    with a suffix if it was taken, and expressions that are used several times get one if they have none.
 
     Arguments:
         program: the s-op or selector to print.
@@ -88,21 +94,21 @@ def program_text(program: SOp | Selector, *, name: str = "out", example: str | S
     """
     if name != "out" and not is_assignable(name):
         raise ValueError(f"{name!r} cannot be the name of a program in textual RASP: it is reserved, or no identifier")
-    nodes = _distinct_nodes(program)
+    nodes = _Nodes(program).nodes
     names = _Names(nodes, name)
-    uses = Counter(place for _, inputs in nodes for place in inputs)
+    uses = Counter(place for node in nodes for place in node.inputs)
     lines = [] if example is None else [f"set example {_example_text(example)}"]
     texts: list[_Text] = []
-    for place, (expression, inputs) in enumerate(nodes[:-1]):
-        text = _expression_text(expression, [texts[operand] for operand in inputs])
-        if not text.is_source and (expression.name or uses[place] > 1 or len(text.text) > _LONGEST_OPERAND):
-            lines.append(f"{names.of(place, expression)} = {text.text};")
-            text = _Text(names.of(place, expression))
+    for place, node in enumerate(nodes[:-1]):
+        text = _node_text(node, texts)
+        if not text.is_source and (node.expression.name or uses[place] > 1 or len(text.text) > _LONGEST_OPERAND):
+            lines.append(f"{names.of(place, node.expression)} = {text.text};")
+            text = _Text(names.of(place, node.expression))
         texts.append(text)
-    expression, inputs = nodes[-1]
+    expression = nodes[-1].expression
     if isinstance(expression, Full):
         raise _not_printable(expression, "textual RASP has constants only inside expressions", "Print what reads it")
-    text = _expression_text(expression, [texts[operand] for operand in inputs])
+    text = _node_text(nodes[-1], texts)
     return "\n".join([*lines, *_last_statements(text.text, names.root, name, is_source=text.is_source), ""])
 
 
@@ -117,10 +123,10 @@ def is_assignable(name: str) -> bool:
 
 @functools.cache
 def _reserved_names() -> frozenset[str]:
-    """The names that cannot be assigned, and ``tokens``, which printed programs read."""
+    """The names that cannot be assigned, and those of the language that can, which printed programs read."""
     from tracrlab.rasp.textual.session import Session
 
-    return CONSTANTS | KEYWORDS | Session().environment.reserved | keywords() | {"tokens"}
+    return CONSTANTS | KEYWORDS | Session().environment.reserved | keywords() | ASSIGNABLE
 
 
 def _last_statements(text: str, own_name: str | None, name: str, *, is_source: bool) -> list[str]:
@@ -137,39 +143,74 @@ def _last_statements(text: str, own_name: str | None, name: str, *, is_source: b
 # The graph and its names
 
 
-_Node = tuple[Expression, tuple[int, ...]]
+class _Node(NamedTuple):
+    """An expression, the places of its operands, and the expression of the program that it says or helps to say."""
+
+    expression: Expression
+    inputs: tuple[int, ...]
+    origin: Expression
 
 
-def _distinct_nodes(program: Expression) -> list[_Node]:
+class _Operand(SOp):
+    """Stands for an s-op that is in the list of nodes."""
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        return ()
+
+
+class _Nodes:
     """The distinct expressions of the program with the places of their children, children first, the program last.
 
     Equal expressions are one unless they have different names. Merging them keeps an expression that gets a name for
     being used twice equal to the rest of its kind.
     """
-    nodes: list[_Node] = []
-    places: dict[Hashable, int] = {}
-    place_of: dict[int, int] = {}
-    for expression in children_first(program):
-        inputs = tuple(place_of[id(child)] for child in expression.children)
-        place = places.setdefault((structure(expression, inputs), expression.name, expression.encoding), len(nodes))
-        if place == len(nodes):
-            nodes.append((expression, inputs))
-        place_of[id(expression)] = place
-    return nodes
+
+    def __init__(self, program: Expression) -> None:
+        self.nodes: list[_Node] = []
+        self._traits: list[Traits] = []
+        self._places: dict[Hashable, int] = {}
+        place_of: dict[int, int] = {}
+        for expression in children_first(program):
+            inputs = tuple(place_of[id(child)] for child in expression.children)
+            place_of[id(expression)] = self._place(expression, inputs, expression)
+        del self.nodes[place_of[id(program)] + 1 :]
+
+    def _place(self, expression: Expression, inputs: tuple[int, ...], origin: Expression) -> int:
+        """The place of an expression in the list, or of the one that says it in words of the language."""
+        said = form(expression, [self._traits[place] for place in inputs])
+        if said is None:
+            return self._kept(_Node(expression, inputs, origin))
+        operands = [_Operand() for _ in inputs]
+        place_of = {id(operand): place for operand, place in zip(operands, inputs, strict=True)}
+        whole = said(*operands)
+        if expression.name and whole.children:
+            whole = whole.named(expression.name)
+        for part in children_first(whole, known=place_of):
+            place_of[id(part)] = self._place(part, tuple(place_of[id(child)] for child in part.children), origin)
+        return place_of[id(whole)]
+
+    def _kept(self, node: _Node) -> int:
+        key = structure(node.expression, node.inputs), node.expression.name
+        place = self._places.setdefault(key, len(self.nodes))
+        if place == len(self.nodes):
+            self.nodes.append(node)
+            self._traits.append(traits(node.expression, [self._traits[each] for each in node.inputs]))
+        return place
 
 
 class _Names:
     """The names of a text's statements: those that expressions have go first, others are made up when asked for."""
 
     def __init__(self, nodes: Sequence[_Node], name: str) -> None:
-        program, last = nodes[-1][0], len(nodes) - 1
+        program, last = nodes[-1].expression, len(nodes) - 1
         self._taken: set[str] = {name}
         self._of: dict[int, str] = {}
         self._numbers: Counter[str] = Counter()
         if name != "out" and (program.name in (None, name) or not is_assignable(program.name or "")):
             self._of[last] = name
         expressions = sorted(enumerate(nodes), key=lambda entry: entry[0] != last)  # the program before the rest
-        named = [(place, e.name) for place, (e, _) in expressions if e.children and e.name and is_assignable(e.name)]
+        named = [(place, e.name) for place, (e, _, _) in expressions if e.children and e.name and is_assignable(e.name)]
         for place, own in named:
             if place not in self._of and own not in self._taken:
                 self._of[place] = own
@@ -206,11 +247,18 @@ class _Text(NamedTuple):
     is_source: bool = False
 
 
+def _node_text(node: _Node, texts: Sequence[_Text]) -> _Text:
+    """The text of a node, given those of the nodes before it."""
+    try:
+        return _expression_text(node.expression, [texts[place] for place in node.inputs])
+    except NotPrintableError as error:
+        if node.origin is node.expression:
+            raise
+        raise _not_printable(node.origin, error.reason, error.remedy) from error
+
+
 def _expression_text(expression: Expression, operands: list[_Text]) -> _Text:
     """The text of an expression, given those of its children."""
-    if expression.encoding is not None:
-        kind = expression.encoding.value
-        raise _not_printable(expression, f"textual RASP has no {kind} encoding", f"Leave rasp.{kind} out")
     if type(expression) not in _PRINTABLE:
         raise _unknown_kind(expression)
     match expression:
@@ -233,6 +281,8 @@ def _expression_text(expression: Expression, operands: list[_Text]) -> _Text:
         case MeanAggregate():
             omitted = value_key(expression.default) == value_key(0)
             return _call("aggregate", operands if omitted else [*operands, _atom(expression.default, expression)])
+        case Aggregate():
+            return _call("gather", [*operands, _atom(expression.default, expression)])
     raise AssertionError(expression)
 
 
@@ -341,7 +391,7 @@ def _atom(value: Value, expression: Expression) -> _Text:
 
 def _signed_text(value: Any) -> tuple[bool, str | None]:
     """Whether a constant is negative, and the text of the rest; ``None`` if it has none."""
-    if type(value) is bool:
+    if value is None or type(value) is bool:
         return False, str(value)
     if type(value) is str:
         return False, f'"{value}"' if _is_literal(value) else None
@@ -398,7 +448,7 @@ def _list_text(atoms: Iterable[Value], expression: Expression) -> str:
 def _example_text(example: str | Sequence[Value]) -> str:
     texts = [_signed_text(part) for part in ([example] if isinstance(example, str) else example)]
     written = [f"{'-' * is_negative}{text}" for is_negative, text in texts if text is not None]
-    if not example or len(written) < len(texts):
+    if not example or len(written) < len(texts) or any(part is None for part in example):
         raise InputError(f"textual RASP cannot write {example!r} as a running example: {_EXAMPLE_REMEDY}")
     return written[0] if isinstance(example, str) else f"[{', '.join(written)}]"
 
@@ -417,13 +467,10 @@ def _no_form(expression: Map | SequenceMap) -> NotPrintableError:
 
 
 def _unknown_kind(expression: Expression) -> NotPrintableError:
-    if type(expression) is Aggregate:
-        reason = "an aggregate of textual RASP means something else where nothing or several equal values are selected"
-        return _not_printable(expression, reason, "Use rasp.expressions.MeanAggregate with a default, if you mean that")
     reason = f"textual RASP has no {type(expression).__name__}"
     return _not_printable(expression, reason, _FORM_REMEDY)
 
 
 _FORM_REMEDY = "Write it with operators, round, indicator, and lookups in lists and dictionaries"
 _EXAMPLE_REMEDY = "give a string or a list of atoms, not empty, without double quotes and line breaks"
-_ATOM_REMEDY = "Its constants are ints, floats, bools, and strings without double quotes and line breaks"
+_ATOM_REMEDY = "Its constants are ints, floats, bools, None, and strings without double quotes and line breaks"

@@ -20,7 +20,7 @@ from tracrlab.rasp.expressions import Expression, Selector, SOp
 from tracrlab.rasp.interpreter import Evaluation
 from tracrlab.rasp.textual import syntax
 from tracrlab.rasp.textual.display import shown_value
-from tracrlab.rasp.textual.environment import Environment
+from tracrlab.rasp.textual.environment import ASSIGNABLE, Environment
 from tracrlab.rasp.textual.evaluator import Evaluator, Hooks, base_environment
 from tracrlab.rasp.textual.operators import RaspTypeError, checked_input, require_printable
 from tracrlab.rasp.textual.parser import parse_program, parse_statement
@@ -246,12 +246,12 @@ class Session:
 
 
 def _check_one_type(values: list[Value]) -> None:
-    """An s-op holds strings, bools, ints (and bools), or floats (and ints)."""
+    """An s-op holds strings or numbers, bools among them, and nothing (``None``) besides."""
     for value in values:
         require_printable(value)
-    kinds = {type(value) for value in values}
+    kinds = {type(value) for value in values if value is not None}
     kinds = {float if issubclass(each, float) else each for each in kinds}
-    if not (kinds <= {str} or kinds <= {bool, int} or kinds <= {int, float}):
+    if not (kinds <= {str} or kinds <= {bool, int, float}):
         names = ", ".join(sorted(each.__name__ for each in kinds))
         raise RaspTypeError(f"the values of an s-op must be of one type, not {names}: {values!r}")
 
@@ -266,7 +266,7 @@ def _with_library(session: Session) -> Environment:
     language = base_environment()
     library = Environment(language)
     session._run(_library_text(), "library.rasp", library, interactive=False)
-    reserved = frozenset({*library.names, *language.names} - {"tokens"})
+    reserved = frozenset({*library.names, *language.names} - ASSIGNABLE)
     base = Environment(reserved=reserved)
     base.names = language.names | library.names
     return base
