@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.fuzz --programs 20000`` compiles as many programs and compares every model with the interpreter
 on all inputs, or on a random sample where there are many, and has its weights verified. Programs are compiled in
-faithful mode, in compact mode, and in compact mode with some of the passes, in turn. It prints every disagreement with
-the seed that repeats it, how many programs were refused and why, how many models were proven right, and exits with
-status 1 if anything disagreed, of which a proof for a model that is wrong would be the worst.
+faithful mode, in compact mode, and in compact mode with some of the passes, in turn, for all number formats. It prints
+every disagreement with the seed that repeats it, how many programs were refused and why, how many models were proven
+right, and exits with status 1 if anything disagreed, of which a proof for a model that is wrong would be the worst. A
+program that takes more time or memory than the limits is reported, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import resource
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,13 +26,16 @@ from rich.console import Console
 from rich.progress import track
 
 import tracrlab
-from benchmarks.random_programs import RandomProgram, random_program
 from tracrlab import rasp
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import CompileError
+from tracrlab.rasp.random_programs import RandomProgram, random_program
 from tracrlab.rasp.values import Value
 
 MAX_INPUTS = 60
+_SECONDS = 120  # for one program, which takes a hundredth of a second on the average
+_BYTES = 4 * 2**30  # of address space, of which the libraries take a half before anything is compiled
 
 Mode = Literal["faithful", "compact"]
 
@@ -56,20 +62,36 @@ def inputs_of(case: RandomProgram, seed: int) -> list[list[Value]]:
 
 
 def examine(
-    seed: int, mode: Mode = "faithful", passes: Sequence[str] | None = None, *, verify: bool = False
+    seed: int,
+    mode: Mode = "faithful",
+    passes: Sequence[str] | None = None,
+    *,
+    dtype: Dtype = "float32",
+    verify: bool = False,
 ) -> Outcome:
     """Compile the program of a seed and compare it with the interpreter; ``verify``: prove it as well."""
     case = random_program(seed)
     try:
         model = tracrlab.compile(
-            case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode, passes=passes
+            case.program,
+            case.vocabulary,
+            case.max_length,
+            causal=case.causal,
+            mode=mode,
+            passes=passes,
+            dtype=dtype,
+            **case.special_tokens,
         )
     except CompileError as error:
         return Outcome(seed, refusal=type(error).__name__)
+    except TimeoutError:
+        raise
     except Exception as error:
         return Outcome(seed, disagreement=f"the compiler fails: {error!r}")
     try:
         proven = verify and model.verify().holds
+    except TimeoutError:
+        raise
     except Exception as error:
         return Outcome(seed, disagreement=f"the verifier fails: {error!r}")
     inputs = inputs_of(case, seed)
@@ -84,11 +106,33 @@ def examine(
 
 def examine_in_turn(seed: int) -> Outcome:
     """Examine and verify the program of a seed in faithful mode, compact mode, or with some of the passes."""
-    if seed % 3 == 0:
-        return examine(seed, verify=True)
     rng = random.Random(seed)
+    dtype = rng.choice(("float32", "float32", *FORMATS))
+    if seed % 3 == 0:
+        return examine(seed, dtype=dtype, verify=True)
     some = [name for name in Passes.descriptions() if rng.random() < 1 / 2]
-    return examine(seed, "compact", None if seed % 3 == 1 else some, verify=True)
+    return examine(seed, "compact", None if seed % 3 == 1 else some, dtype=dtype, verify=True)
+
+
+def limited(seed: int) -> Outcome:
+    """The same within the limits of time."""
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    try:
+        return examine_in_turn(seed)
+    except TimeoutError:
+        return Outcome(seed, disagreement=f"it takes more than {_SECONDS} seconds")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _give_up(*_: object) -> None:
+    raise TimeoutError
+
+
+def limit_memory() -> None:
+    """Have this process refuse to take more memory than the limit."""
+    resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
 
 
 def report(outcomes: Iterable[Outcome], console: Console) -> int:
@@ -118,8 +162,8 @@ def main() -> int:
     options = parser.parse_args()
     console = Console()
     seeds = range(options.first_seed, options.first_seed + options.programs)
-    with ProcessPoolExecutor(options.jobs) as pool:
-        results = pool.map(examine_in_turn, seeds, chunksize=50)
+    with ProcessPoolExecutor(options.jobs, initializer=limit_memory) as pool:
+        results = pool.map(limited, seeds, chunksize=50)
         progress = track(results, "comparing", total=len(seeds), console=console, disable=not console.is_terminal)
         return 1 if report(progress, console) else 0
 

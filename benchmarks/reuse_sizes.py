@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
 import tracrlab
 from benchmarks.depths import EXAMPLE_VOCABULARIES, LENGTH, example_programs
-from benchmarks.random_programs import random_program
 from tracrlab import CompiledModel
 from tracrlab.errors import CompileError
 from tracrlab.rasp import SOp
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import Value
 
 RANDOM = range(300)
@@ -52,11 +53,12 @@ def reuse_sizes(console: Console) -> None:
 
 
 def _models(
-    program: SOp, vocabulary: Iterable[Value], length: int, *, causal: bool
+    program: SOp, vocabulary: Iterable[Value], length: int, *, causal: bool, **special_tokens: str
 ) -> tuple[CompiledModel, CompiledModel]:
-    vocabulary = list(vocabulary)
-    with_reuse = tracrlab.compile(program, vocabulary, length, mode="compact", causal=causal)
-    without = tracrlab.compile(program, vocabulary, length, mode="compact", causal=causal, passes=["-reuse"])
+    compiled = partial(
+        tracrlab.compile, program, list(vocabulary), length, mode="compact", causal=causal, **special_tokens
+    )
+    with_reuse, without = compiled(), compiled(passes=["-reuse"])
     return with_reuse, without
 
 
@@ -76,7 +78,9 @@ def _share_of_random(seeds: range) -> str:
     for seed in seeds:
         case = random_program(seed)
         try:
-            model, without = _models(case.program, case.vocabulary, case.max_length, causal=case.causal)
+            model, without = _models(
+                case.program, case.vocabulary, case.max_length, causal=case.causal, **case.special_tokens
+            )
         except CompileError:
             continue
         layers = min(model.config.n_layers, 4)

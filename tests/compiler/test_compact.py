@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
-from benchmarks.random_programs import random_program
 from tests.oracles import SMALL_VOCABS, every_input
 from tracrlab import rasp
 from tracrlab.compiler.compact.affine import affine_basis, affine_read, stored_columns
@@ -21,6 +20,7 @@ from tracrlab.compiler.ir.rewrites.ridges import ridges
 from tracrlab.errors import CompileError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, tokens
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 
 NAMES = list(Passes.descriptions())
 
@@ -49,7 +49,9 @@ def test_random_programs_with_random_passes(block: range) -> None:
         case, rng = random_program(seed), random.Random(seed)
         passes = [name for name in NAMES if rng.random() < 0.5]
         try:
-            model = compact(case.program, case.vocabulary, case.max_length, causal=case.causal, passes=passes)
+            model = compact(
+                case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, passes=passes
+            )
         except CompileError:
             continue
         inputs = [[rng.choice(case.vocabulary) for _ in range(rng.randint(1, case.max_length))] for _ in range(30)]

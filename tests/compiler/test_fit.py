@@ -7,11 +7,11 @@ from typing import Literal
 import pytest
 
 import tracrlab
-from benchmarks.random_programs import random_program
 from tracrlab import Architecture, rasp
 from tracrlab.errors import ArchitectureError, CompileError, DomainTooLargeError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, select, selector_width, tokens
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 
 pytest.importorskip("ortools", reason="the solver is an extra")
 
@@ -81,11 +81,15 @@ def test_the_solver_proves_that_there_is_no_order() -> None:
 def test_random_programs_fit_with_one_head_a_layer(seed: int) -> None:
     case = random_program(seed)
     try:
-        free = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal)
+        free = tracrlab.compile(
+            case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal
+        )
     except CompileError:
         return
     wanted = Architecture(n_heads=1, n_layers=3 * free.config.n_layers + 12)
-    model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, fit=wanted)
+    model = tracrlab.compile(
+        case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, fit=wanted
+    )
     inputs = [case.vocabulary[:1] * case.max_length, list(case.vocabulary)[: case.max_length]]
     assert model.config.n_heads == 1
     assert model.run_batch(inputs) == rasp.evaluate_batch(case.program, inputs, causal=case.causal)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import tracrlab
 from benchmarks.mutations import small_model, tally_of
-from benchmarks.random_programs import RandomProgram, random_program
 from tracrlab import Architecture, CompiledModel, rasp
 from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.assemble import assemble_model
@@ -32,6 +31,7 @@ from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import ModelVariable
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import RandomProgram, random_program
 from tracrlab.rasp.values import value_key
 from tracrlab.verify.clearing import prove_clearing
 from tracrlab.verify.mlps import NeuronWeights
@@ -50,7 +50,7 @@ def forced(case: RandomProgram, passes: Passes, *, sequential: bool = False) -> 
 
     And the same without reuse.
     """
-    vocabulary = checked_vocabulary(case.vocabulary, "bos", "pad")
+    vocabulary = checked_vocabulary(case.vocabulary, "<s>", "<p>")
     analysis = infer_domains(trace_graph(case.program), vocabulary, case.max_length, causal=case.causal)
     lowered = lower_compact(analysis, "bos", "pad", FORMATS["float32"], passes)
     schedule = (sequential_schedule if sequential else layer_schedule)(lowered.components)
@@ -177,7 +177,13 @@ def test_reuse_never_costs_parameters() -> None:
         for passes in (None, ["-reuse"]):
             try:
                 model = tracrlab.compile(
-                    case.program, case.vocabulary, case.max_length, causal=case.causal, mode="compact", passes=passes
+                    case.program,
+                    case.vocabulary,
+                    case.max_length,
+                    **case.special_tokens,
+                    causal=case.causal,
+                    mode="compact",
+                    passes=passes,
                 )
             except CompileError:
                 break

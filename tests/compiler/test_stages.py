@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import tracrlab
-from benchmarks.random_programs import RandomProgram, random_program
 from tracrlab import rasp
 from tracrlab.compiler.allocate import allocate_dimensions
 from tracrlab.compiler.compact import Passes, lower_compact
@@ -23,6 +22,7 @@ from tracrlab.errors import CompileError
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import Aggregate, SOp
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import RandomProgram, random_program
 from tracrlab.rasp.values import value_key
 
 SEEDS = range(250)
@@ -30,7 +30,7 @@ SEEDS = range(250)
 
 def analysed(seed: int) -> tuple[RandomProgram, Analysis] | None:
     case = random_program(seed)
-    vocabulary = checked_vocabulary(case.vocabulary, "bos", "pad")
+    vocabulary = checked_vocabulary(case.vocabulary, "<s>", "<p>")
     try:
         graph = trace_graph(case.program)
         return case, infer_domains(graph, vocabulary, case.max_length, causal=case.causal)
@@ -115,7 +115,9 @@ def test_every_variable_holds_its_expression_and_bos_holds_what_it_should(block:
     for seed in block:
         case = random_program(seed)
         try:
-            model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal)
+            model = tracrlab.compile(
+                case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal
+            )
         except CompileError:
             continue
         names = {name for name, _, _ in model.program}
@@ -123,7 +125,7 @@ def test_every_variable_holds_its_expression_and_bos_holds_what_it_should(block:
             trace = model.trace(tokens)
             final = trace.steps[-1].residual
             for variable in model.labels.variables:
-                if variable.name in ("one", "tokens:bos", "tokens:pad"):
+                if variable.name in ("one", f"tokens:{model.config.bos}", f"tokens:{model.config.pad}"):
                     continue
                 at_bos = final[0, variable.dimensions]
                 assert np.allclose(at_bos, variable.variable.at_bos, atol=1e-4), f"seed {seed}: {variable.name} at BOS"

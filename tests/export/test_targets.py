@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
-from benchmarks.random_programs import random_program
 from tests.library_models import library_inputs, library_model
 from tests.oracles import ORACLES, agree
 from tracrlab.compiler import driver
@@ -29,6 +28,7 @@ from tracrlab.export.targets import Activation, Target, stock_certificate, stock
 from tracrlab.facade import CompileOptions
 from tracrlab.model.readout import class_readout
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import value_key
 from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.search import suspicious_inputs
@@ -92,7 +92,9 @@ def test_bidirectional_bert_is_certified_and_answers_as_the_oracle(name: str, mo
 def test_a_certificate_is_never_contradicted(seed: int, mode: Mode, chosen: tuple[Target, Activation]) -> None:
     case, (target, activation) = random_program(seed), chosen
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+        model = tracrlab.compile(
+            case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+        )
         export = stock_export(model, target if case.causal else "bert", activation if target == "bert" else None)
     except (CompileError, ExportError):
         return

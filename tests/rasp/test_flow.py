@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.depths import example_programs, library_program
-from benchmarks.random_programs import random_program
 from tracrlab.rasp import Comparison, Selector, SOp, aggregate, indices, length, select, selector_width, tokens
 from tracrlab.rasp.expressions import Aggregate, Expression, Length, SelectorWidth
 from tracrlab.rasp.flow import Flow, flow_of
 from tracrlab.rasp.functions import elementwise_map
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.traversal import children_first
 
 # attention layers, as the analyser of the original language gives them (Weiss et al. 2021, table 1)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import tracrlab
 from benchmarks.mutations import every_input_of, small_model, tally_of
-from benchmarks.random_programs import random_program
 from tracrlab import CompiledModel, rasp
 from tracrlab.compiler.compact import claiming
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim
 from tracrlab.errors import CompileError, VerificationError
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import value_key
 from tracrlab.verify import combinations
 from tracrlab.verify.certificate import Certificate
@@ -81,7 +81,9 @@ def test_causal_and_double_models_are_certified(
 def test_a_certificate_is_never_contradicted(seed: int, mode: Literal["faithful", "compact"]) -> None:
     case = random_program(seed)
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+        model = tracrlab.compile(
+            case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+        )
     except CompileError:
         return
     if model.verify().holds:
@@ -97,7 +99,9 @@ def test_nearly_all_random_programs_are_certified() -> None:
         case = random_program(seed)
         for mode in MODES:
             try:
-                model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+                model = tracrlab.compile(
+                    case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+                )
             except CompileError:
                 continue
             total += 1

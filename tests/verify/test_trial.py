@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import tracrlab
 from benchmarks.mutations import small_model
-from benchmarks.random_programs import random_program
 from tracrlab.craft.claims import HeadClaim, MLPClaim, View
 from tracrlab.craft.spaces import one_hot_variable
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.verify.trial import trial_inputs, tried
 
 MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
@@ -27,7 +27,9 @@ MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
 def test_nothing_is_found_against_what_the_compiler_says(seed: int, mode: Literal["faithful", "compact"]) -> None:
     case = random_program(seed)
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, causal=case.causal, mode=mode)
+        model = tracrlab.compile(
+            case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+        )
     except CompileError:
         return
     assert not tried(model, case.program).failures

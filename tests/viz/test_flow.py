@@ -13,13 +13,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.depths import example_programs, library_program
-from benchmarks.random_programs import random_program
 from tracrlab.errors import DrawingError, EvaluationError, InputError
 from tracrlab.rasp import Comparison, SOp, aggregate, constant, indices, select, selector_width, tokens
 from tracrlab.rasp.expressions import Expression
 from tracrlab.rasp.flow import flow_of
 from tracrlab.rasp.interpreter import Evaluation
 from tracrlab.rasp.library import reverse
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import Value
 from tracrlab.viz import draw_flow, flow_figure
 from tracrlab.viz.blocks import Block, Box, Label, Role

@@ -7,7 +7,6 @@ import random
 import pytest
 
 from benchmarks.fuzz import inputs_of
-from benchmarks.random_programs import random_program
 from tests.compiler.ir.representations import representation
 from tests.library_models import LENGTH, MODELS, library_inputs
 from tests.oracles import SMALL_VOCABS
@@ -17,6 +16,7 @@ from tracrlab.compiler.ir.evaluate import Undefined, evaluate
 from tracrlab.compiler.ir.parse import parse_ir
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 
 LIBRARY = [(name, causal) for name, mode, causal in MODELS if mode == "compact"]
 REWRITES = ("cases", "digits", "carries", "totals", "ridges")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.random_programs import random_program
 from tests.compiler.ir.representations import representation
 from tests.library_models import LENGTH
 from tests.oracles import SMALL_VOCABS
@@ -18,6 +17,7 @@ from tracrlab.compiler.ir.rewrites.cleaning import with_clean_counts
 from tracrlab.compiler.ir.text import ir_text, value_text
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import Ratio, Value, value_key
 
 VALUES = st.recursive(

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
-from benchmarks.random_programs import random_program
 from tests.library_models import library_inputs, library_model
 from tracrlab import rasp
 from tracrlab.errors import CompileError, ExportError
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.surgery.positions import N_LAYERS, with_computed_positions
+from tracrlab.rasp.random_programs import random_program
 
 
 @settings(max_examples=8)
@@ -24,7 +24,7 @@ def test_nothing_changes_but_where_positions_come_from(seed: int, mode: str) -> 
     case = random_program(seed)
     options = {"mode": mode, "causal": True}
     try:
-        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, **options)  # type: ignore[arg-type]
+        model = tracrlab.compile(case.program, case.vocabulary, case.max_length, **case.special_tokens, **options)  # type: ignore[arg-type]
     except CompileError:
         return
     computed = with_computed_positions(model)

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.random_programs import random_program
 from tests.rasp.textual.random_text import programs
 from tracrlab import rasp
 from tracrlab.compiler.graph import trace_graph
@@ -25,6 +24,7 @@ from tracrlab.errors import EvaluationError, InputError, NotPrintableError, Rasp
 from tracrlab.rasp import Comparison, Expression, Full, Map, Selector, SequenceMap, SOp, library, operations
 from tracrlab.rasp.expressions import MeanAggregate, elementwise
 from tracrlab.rasp.operations import Formula, IsIn, Lookup
+from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.textual.environment import Environment
 from tracrlab.rasp.textual.evaluator import Evaluator, Hooks
 from tracrlab.rasp.textual.operators import BOTH, INDICATOR

@@ -52,18 +52,23 @@ class Demands:
         return carrier in self._columns
 
     def table(self, carrier: Carrier) -> Float[np.ndarray, "value column"]:
-        """The columns that a carrier stores: those from which all that was asked of it can be read."""
+        """The columns that a carrier stores: those from which all that was asked of it can be read.
+
+        Raises:
+            DomainTooLargeError: they are too many.
+        """
         if carrier not in self._tables:
-            raw = carrier.node.raw_table() if carrier.raw else None
+            raw, n_values = carrier.node.raw_table() if carrier.raw else None, len(carrier.node.values)
+            one_hot = not self.passes.factor and not isinstance(carrier.node, Rough)
+            n_columns = n_values if one_hot else sum(each.shape[1] for each in self._columns[carrier])
+            if raw is None and n_values * n_columns > _MOST:
+                raise too_large(carrier.node, f"{n_values} values of it are told apart")
             if raw is not None:
                 self._tables[carrier] = raw
-            elif not self.passes.factor and not isinstance(carrier.node, Rough):
-                self._tables[carrier] = np.eye(len(carrier.node.values))
+            elif one_hot:
+                self._tables[carrier] = np.eye(n_values)
             else:
-                columns = self._columns[carrier]
-                if len(carrier.node.values) * sum(each.shape[1] for each in columns) > _MOST:
-                    raise too_large(carrier.node, f"{len(carrier.node.values)} values of it are told apart")
-                self._tables[carrier] = stored_columns(np.concatenate(columns, axis=1))
+                self._tables[carrier] = stored_columns(np.concatenate(self._columns[carrier], axis=1))
         return self._tables[carrier]
 
     def parts(self, feature: Feature) -> Parts:

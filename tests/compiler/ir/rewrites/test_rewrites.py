@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz import inputs_of
-from benchmarks.random_programs import random_program
 from tests.compiler.ir.representations import assert_rewritten, assert_same_meaning, unrewritten
 from tracrlab import rasp
 from tracrlab.compiler.compact.layers import Layers
@@ -26,6 +25,7 @@ from tracrlab.compiler.ir.rewrites.signs import signs_by_sums
 from tracrlab.errors import CompileError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, selector_width, tokens, where
 from tracrlab.rasp.library import PROGRAMS
+from tracrlab.rasp.random_programs import random_program
 
 BEFORE = select(indices, indices, Comparison.LEQ)
 

@@ -4,12 +4,18 @@ A program is grown from typed pools of s-ops: numbers, bools, strings and mixed 
 occurs: sources, constants, operators with constants on either side and between s-ops, maps and sequence maps of
 arbitrary functions, linear maps, ``where``, both encodings, selectors by comparison or function and all their
 combinations, aggregates with any default, widths, and ``None`` from aggregates that select nothing and from functions.
+
+Vocabularies are of every kind that a user may bring: the same number in several types, strings that look like numbers
+or like special tokens, tuples whose order is not that of what they print, numbers that are far apart. Functions may
+return anything for anything, ``None`` and several types among it.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,15 +25,32 @@ from tracrlab.rasp import Comparison, Selector, SOp
 _VOCABULARIES: tuple[tuple[Any, ...], ...] = (
     ("a", "b", "c"),
     ("x", "y"),
+    ("a",),
+    tuple("abcdefg"),
     (0, 1, 2),
     (-1, 2, 5),
+    (-1, 1),
     (True, False),
     (0.5, 1.0, 2.0),
     ("a", 1, 2.5),
     ((1, "p"), (2, "q")),
+    ((9, 1), (10, 1), (10, 2)),
     (1, True, 1.0),
+    (0, False, 0.0, -0.0),
+    (1, "1", "1.0", 1.0, True, "True"),
+    ("None", "bos", "pad", ""),
+    ((1, "p"), "a", 3, frozenset({1, 2})),
+    (math.inf, 0, -1),
+    (0.001, 1000),
+    (0.1, 0.2, 0.3),
+    (-5, 0, 7, 10**5),
 )
 _ORDERS = (Comparison.EQ, Comparison.NEQ, Comparison.LT, Comparison.LEQ, Comparison.GT, Comparison.GEQ)
+
+
+_DEFAULTS: tuple[Hashable, ...] = (None, None, 0, 1, -1, 0.5, "none", True, (1, 2), -0.0)
+_RESULTS: tuple[Hashable, ...] = (0, 1, 2, -1, 0.5, 1.0, True, False, "a", "1", "big", (1, 2), None, None)
+_FACTORS = (1, -1, 2, 3, 0.5, 1 / 3, -2 / 3, 0.1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,12 @@ class RandomProgram:
     vocabulary: tuple[Any, ...]
     max_length: int
     causal: bool
+
+    @property
+    def special_tokens(self) -> dict[str, str]:
+        """BOS and PAD tokens that are not in the vocabulary, as arguments of ``compile``."""
+        taken = {"bos", "pad"} & {token for token in self.vocabulary if isinstance(token, str)}
+        return {"bos": "<s>", "pad": "<p>"} if taken else {}
 
 
 @dataclass
@@ -69,13 +98,13 @@ def random_program(seed: int) -> RandomProgram:
     pools = _Pools([rasp.indices], [], [])
     if not causal:
         pools.numbers.append(rasp.length)
-    numeric = all(isinstance(token, int | float) for token in vocabulary)
+    numeric = all(isinstance(token, int | float) and math.isfinite(token) for token in vocabulary)
     (pools.numbers if numeric else pools.others).append(rasp.tokens)
     pools.bools.append(rasp.tokens == rng.choice(vocabulary))
     for _ in range(rng.randint(2, 12)):
         _grow(rng, pools)
     program = rng.choice([pool[-1] for pool in (pools.numbers, pools.bools, pools.others) if pool])
-    return RandomProgram(program, vocabulary, rng.choice((2, 3, 3, 4, 4, 5, 8)), causal)
+    return RandomProgram(program, vocabulary, rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 6, 8)), causal)
 
 
 def _grow(rng: random.Random, pools: _Pools) -> None:
@@ -92,6 +121,8 @@ def _grow(rng: random.Random, pools: _Pools) -> None:
         _add_width,
         _add_width,
         _add_linear,
+        _add_any_function,
+        _add_any_aggregate,
     ]
     rng.choice(builders)(rng, pools)
 
@@ -190,8 +221,42 @@ def _add_sequence_map(rng: random.Random, pools: _Pools) -> None:
 
 def _add_linear(rng: random.Random, pools: _Pools) -> None:
     x, y = pools.number(rng), pools.number(rng)
-    factors = rng.choice(((1, -1), (1, 1), (2, -1), (0.5, 0.5), (-1, 3)))
+    factors = rng.choice(((1, -1), (1, 1), (2, -1), (0.5, 0.5), (-1, 3), rng.sample(_FACTORS, 2)))
     pools.numbers.append(_annotated(rng, rasp.LinearSequenceMap(x, y, *factors), numeric=True))
+
+
+def _any_function(rng: random.Random, results: Sequence[Hashable]) -> Callable[..., Any]:
+    """A function that gives some of the results, as if at random; equal numbers of two types give one result."""
+    salt = rng.randrange(2**16)
+    chosen = rng.sample(results, rng.randint(1, min(4, len(results))))
+
+    def function(*values: Any) -> Any:
+        texts = [repr(float(value)) if isinstance(value, int | float) else repr(value) for value in values]
+        return chosen[zlib.crc32(" ".join([str(salt), *map(_unordered, texts)]).encode()) % len(chosen)]
+
+    return function
+
+
+def _unordered(text: str) -> str:
+    """A text whose signs are in order: sets print their items in an order that depends on the hash seed."""
+    return "".join(sorted(text))
+
+
+def _add_any_function(rng: random.Random, pools: _Pools) -> None:
+    """A function of one to three inputs that may return anything, or numbers, or ``None``."""
+    numeric = rng.random() < 0.4
+    results = [each for each in _RESULTS if each is None or type(each) in (int, float)] if numeric else _RESULTS
+    function = _any_function(rng, results)
+    inputs = [pools.any_sop(rng) for _ in range(rng.choice((1, 1, 2, 3)))]
+    sop: SOp = rasp.Map(function, inputs[0]) if len(inputs) == 1 else rasp.SequenceMap(function, *inputs)
+    (pools.numbers if numeric else pools.others).append(_annotated(rng, sop, numeric=numeric))
+
+
+def _add_any_aggregate(rng: random.Random, pools: _Pools) -> None:
+    """What one position at most holds, of any type, with a default of any other."""
+    chosen = pools.any_sop(rng)
+    sop = rasp.aggregate(_unique_selector(rng, pools), chosen, rng.choice(_DEFAULTS))
+    pools.others.append(_annotated(rng, sop, numeric=False))
 
 
 def _add_where(rng: random.Random, pools: _Pools) -> None:
@@ -210,7 +275,14 @@ def _selector(rng: random.Random, pools: _Pools, depth: int = 2) -> Selector:
     if depth and rng.random() < 0.35:
         first, second = _selector(rng, pools, depth - 1), _selector(rng, pools, depth - 1)
         return rng.choice([lambda: first & second, lambda: first | second, lambda: ~first])()
-    kind = rng.randrange(5)
+    kind = rng.randrange(7)
+    if kind == 5:
+        compared: list[Any] = [rng.choice((True, 3, "a", 0, 1.0)), pools.any_sop(rng)]
+        rng.shuffle(compared)
+        return rasp.select(compared[0], compared[1], rng.choice((Comparison.EQ, Comparison.NEQ)))
+    if kind == 6:
+        compared = [rng.choice((3, pools.any_sop(rng))), pools.any_sop(rng)]
+        return rasp.select(compared[0], compared[1], _any_function(rng, (True, False)))
     if kind == 4:
         keys = _by_cases(rng, pools)
         queries = keys if rng.random() < 0.6 else _by_cases(rng, pools)
