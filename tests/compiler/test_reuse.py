@@ -61,7 +61,8 @@ def forced(case: RandomProgram, passes: Passes, *, sequential: bool = False) -> 
     config = ModelConfig(vocabulary, case.max_length, case.causal, mode="compact")
     fitting = Fitting(analysis, "compact", Architecture())
     models = [
-        assemble_model(fitting, lowered, schedule, each, config) for each in (allocation, allocate_dimensions(lowered))
+        CompiledModel.of(assemble_model(fitting, lowered, schedule, each, config))
+        for each in (allocation, allocate_dimensions(lowered))
     ]
     return models[0], models[1]
 

@@ -175,7 +175,8 @@ def _add_logic(rng: random.Random, pools: _Pools) -> None:
     if not pools.bools:
         return
     x, y = _recent(rng, pools.bools), _recent(rng, pools.bools)
-    pools.bools.append(_annotated(rng, rng.choice([lambda: x & y, lambda: x | y, lambda: ~x])(), numeric=True))
+    operations: list[Callable[[], SOp]] = [lambda: x & y, lambda: x | y, lambda: ~x]
+    pools.bools.append(_annotated(rng, rng.choice(operations)(), numeric=True))
 
 
 def _add_map(rng: random.Random, pools: _Pools) -> None:
@@ -274,7 +275,8 @@ def _add_where(rng: random.Random, pools: _Pools) -> None:
 def _selector(rng: random.Random, pools: _Pools, depth: int = 2) -> Selector:
     if depth and rng.random() < 0.35:
         first, second = _selector(rng, pools, depth - 1), _selector(rng, pools, depth - 1)
-        return rng.choice([lambda: first & second, lambda: first | second, lambda: ~first])()
+        combinations: list[Callable[[], Selector]] = [lambda: first & second, lambda: first | second, lambda: ~first]
+        return rng.choice(combinations)()
     kind = rng.randrange(7)
     if kind == 5:
         compared: list[Any] = [rng.choice((True, 3, "a", 0, 1.0)), pools.any_sop(rng)]
