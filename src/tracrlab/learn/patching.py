@@ -37,7 +37,7 @@ from tracrlab.model.circuit import Edge, Node, Reader
 
 Metric = Callable[[Tensor], Tensor]
 
-_ELEMENTS = 2**24  # of the largest activation of a run of several interventions at once
+_ELEMENTS = 2**20  # of the largest activation of several runs at once: what a processor's cache holds
 
 At = TypeVar("At", bound=Place | str)
 Replacements = Mapping[At, Intervention] | Sequence[tuple[At, Intervention]]
