@@ -41,9 +41,9 @@ from tracrlab.compress.features import (
 from tracrlab.compress.figures import heat_maps, size_curves
 from tracrlab.compress.forward import frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
 from tracrlab.learn.checkpoints import Row, write_rows
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.learn.verdict import Verdict
 from tracrlab.rasp.library import PROGRAMS
 

@@ -24,9 +24,9 @@ from tracrlab.compress.features import (
 from tracrlab.compress.figures import heat_maps, size_curves
 from tracrlab.compress.forward import frozen_model
 from tracrlab.compress.initial import principal_directions
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import mean_cosine, measured_model
 from tracrlab.learn.dictionary import Dictionary, DictionarySettings
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.rasp.library import PROGRAMS
 
 pytestmark = pytest.mark.frameworks

@@ -7,7 +7,6 @@ import pytest
 import tracrlab
 from tests.compress.compressions import every_sequence, frac_prevs, random_compression, sort_unique
 from tracrlab import CompiledModel, rasp
-from tracrlab.compress.inputs import MAX_INPUTS, training_inputs
 from tracrlab.compress.metrics import measured_model
 
 
@@ -25,12 +24,3 @@ def test_accuracy_is_that_of_the_answers(build: object, d: int) -> None:
     answers, wanted = compressed.run_batch(inputs), model.run_batch(inputs)
     right = [one == other for each in zip(answers, wanted, strict=True) for one, other in zip(*each, strict=True)]
     assert measured_model(compressed)["accuracy"] == pytest.approx(sum(right) / len(right), abs=0.01)
-
-
-def test_inputs_are_all_there_are_or_many_of_all_lengths() -> None:
-    model = frac_prevs()
-    assert training_inputs(model).tolist() == model.encode(list(every_sequence(model))).tolist()
-    large = tracrlab.compile(rasp.indices + 1, "abcdefgh", 6)
-    ids = training_inputs(large)
-    assert len(ids) == MAX_INPUTS
-    assert {int(length) for length in (ids != large.config.pad_id).sum(axis=1)} == set(range(2, 8))

@@ -12,8 +12,8 @@ import torch
 
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import forward, frozen_model, model_parameters
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.learn.dictionary import Dictionary, DictionarySettings, Recovery, recovered, sparse_dictionary
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.rasp.values import Value
 
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import FrozenModel, Parameters, Pass, forward, frozen_model, model_parameters
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.interchange import intermediate_variables, swapped_target
 from tracrlab.compress.metrics import answers, measured_model
 from tracrlab.compress.target import Target, compiled_target
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.learn.verdict import MappedVariable, Verdict, Written, evidence
 from tracrlab.model.labels import ModelVariable

@@ -21,12 +21,12 @@ import torch
 
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import MATRICES, forward, frozen_model, model_parameters
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.metrics import measured
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import compiled_target
 from tracrlab.errors import CompressionError
 from tracrlab.extras import require
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.model.artefact import Artefact
 from tracrlab.rasp.values import Value, value_key
 from tracrlab.shapes import Float

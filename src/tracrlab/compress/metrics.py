@@ -16,12 +16,12 @@ from torch.nn import functional
 
 from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.forward import MATRICES, FrozenModel, Parameters, forward, frozen_model, model_parameters
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.objective import of_layers, of_outputs
 from tracrlab.compress.settings import Settings
 from tracrlab.compress.target import Target, compiled_target
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.learn.checkpoints import Row
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 

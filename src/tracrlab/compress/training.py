@@ -19,7 +19,6 @@ from torch import Tensor
 from tracrlab.compress.compressed_model import CompressedModel, compressed_model
 from tracrlab.compress.forward import MATRICES, FrozenModel, frozen_model
 from tracrlab.compress.initial import Initial, initial_matrix
-from tracrlab.compress.inputs import training_inputs
 from tracrlab.compress.interchange import Swap, intermediate_variables, swapped_target
 from tracrlab.compress.metrics import measured, measured_rows
 from tracrlab.compress.objective import losses
@@ -29,6 +28,7 @@ from tracrlab.errors import CompressionError, TrainingError
 from tracrlab.files import complaint
 from tracrlab.learn import checkpoints, trainer
 from tracrlab.learn.checkpoints import Row
+from tracrlab.learn.inputs import training_inputs
 from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.learn.trainer import each_run
 from tracrlab.model.artefact import Artefact

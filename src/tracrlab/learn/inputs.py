@@ -1,4 +1,4 @@
-"""The inputs that a compression is trained and measured on, as one table: all there are, or the most that fit."""
+"""The inputs that something is trained and measured on, as one table: all there are, or the most that fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def training_inputs(
     if inputs is not None:
         sequences = [list(sequence) for sequence in inputs]
         if not sequences or not all(sequences):
-            raise InputError("there are no inputs to compress on, or one is empty; give at least one token each")
+            raise InputError("there are no inputs to train on, or one is empty; give at least one token each")
         return model.encode(sequences)
     vocab, longest = model.config.vocab, model.config.max_seq_len
     if sum(len(vocab) ** length for length in range(1, longest + 1)) <= MAX_INPUTS:
