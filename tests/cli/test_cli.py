@@ -226,6 +226,14 @@ class TestCompact:
         ]
         assert "belongs to --mode compact" in error_of("compile", "hist", "--explain", "--passes=-codes")
 
+    def test_explains_the_nodes_before_and_after_rewriting(self) -> None:
+        printed = output_of("compile", "sort", "--vocab", "abc", "--max-len", "12", "--explain")
+        before, after = printed.split("The same, rewritten")
+        assert '%1 "indices" @1: positions -> 0..11' in before
+        assert "indices.digit1" in after
+        assert "indices.digit1" not in before
+        assert "The same" not in output_of("compile", "hist", "--vocab", "abc", "--explain")
+
     def test_explains_a_program_that_is_refused_but_with_some_passes(self) -> None:
         printed = output_of("compile", "reverse", "--vocab", "abc", "--max-len", "5", "--fit", "d_model=7", "--explain")
         rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[-18:]}

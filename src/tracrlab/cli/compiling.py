@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -24,6 +24,7 @@ from tracrlab.cli.targets import check_target_options
 
 if TYPE_CHECKING:
     from tracrlab.cli.programs import NamedProgram
+    from tracrlab.craft.formats import Dtype
     from tracrlab.export.targets import Activation, Target
     from tracrlab.facade import CompiledModel
     from tracrlab.model.config import ModelConfig
@@ -44,8 +45,10 @@ def programs() -> None:
 @with_options(NAME_OPTION, *COMPILE_OPTIONS, *TARGET_OPTIONS, TOKENS_OPTION)
 @click.option("-o", "--output", "folder", metavar="DIR", help="The folder to write the model into.")
 @click.option(
-    "--explain", is_flag=True, help="List the passes of compact mode, and what each does to the model's size."
-)
+    "--explain", is_flag=True,
+    help="Show the nodes that compact mode makes of the program, before and after rewriting, and what each of its "
+    "passes does to the model's size.",
+)  # fmt: skip
 def compile_(
     program: str,
     name: str | None,
@@ -67,6 +70,7 @@ def compile_(
     vocabulary = vocabulary_of(found, compile_options, kind)
     if explain:
         stages = _compiled_pass_by_pass(found, vocabulary, compile_options)
+        _print_representations(found, vocabulary, compile_options)
         show.console().print(show.pass_tables(stages))
     if folder is not None:
         model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
@@ -122,6 +126,31 @@ def print_(program: str, name: str | None, text: str | None) -> None:
         example=None if example == Examples().sop else example,
     )
     click.echo(written.encode(), nl=False)  # RASP files are UTF-8, whatever the terminal is
+
+
+def _print_representations(found: NamedProgram, vocabulary: list[Value], options: CompileOptions) -> None:
+    """The intermediate representation as it is built, and rewritten, where that changes it; long lines are cut."""
+    from tracrlab.cli.models import exits_are_errors
+    from tracrlab.cli.show import console
+    from tracrlab.compiler.explain import before_and_after
+    from tracrlab.compiler.ir.text import ir_text
+
+    with exits_are_errors():
+        before, after = before_and_after(
+            found.program,
+            vocabulary,
+            options.max_len or DEFAULT_MAX_LEN,
+            causal=bool(options.causal),
+            passes=None if options.passes is None else pass_names(options),
+            bos="bos" if options.bos is None else options.bos,
+            pad="pad" if options.pad is None else options.pad,
+            dtype=cast("Dtype", options.dtype or "float32"),
+        )
+    output = console()
+    texts = [ir_text(each, widest=output.width) for each in (before, after)]
+    output.print(f"The program as nodes\n\n{texts[0]}\n", soft_wrap=True)
+    if texts[1] != texts[0]:
+        output.print(f"The same, rewritten\n\n{texts[1]}\n", soft_wrap=True)
 
 
 def _compiled_pass_by_pass(
