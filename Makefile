@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 N ?= 20000
+SECONDS ?= 3600
 BIN := .venv/bin
 STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/learn tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-quick test-frameworks bench bench-peers agreement gallery fuzz compress-figures clean
+.PHONY: help env demo lint test test-quick test-frameworks bench bench-peers agreement gallery fuzz mutants compress-figures dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -23,10 +24,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env  ## Compile a few programs, run them and look inside.
 	$(BIN)/python -m tracrlab.cli.demo
 
-test: env  ## Lint, check types, run all tests.
+lint: env  ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+test: lint  ## Check style and types, run all tests.
 	$(BIN)/pytest -n 2
 
 test-quick: env  ## Run the tests that take little time and need no frameworks and no browser.
@@ -61,6 +64,9 @@ gallery: env  ## Draw the figures of docs/gallery.md and write the page.
 fuzz: env  ## Compare the compiler with the interpreter on N random programs (N=20000).
 	$(BIN)/python -m benchmarks.fuzz --programs $(N)
 
+mutants: env  ## Plant faults in the source, see whether the tests notice (MODULES="uniqueness sums", SECONDS=3600).
+	$(BIN)/python -m benchmarks.mutants --seconds $(SECONDS) $(MODULES)
+
 compress-figures: env  ## Repeat the paper's studies of compression; writes docs/compression.
 	$(MAKE) -j2 build/compression/frac_prevs.done build/compression/sort_unique.done
 	$(BIN)/python -m benchmarks.compression report
@@ -68,6 +74,13 @@ compress-figures: env  ## Repeat the paper's studies of compression; writes docs
 build/compression/%.done: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.compression $*
 	touch $@
+
+dist: env  ## Build the package into dist/ and check it, as a release does.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build check-wheel-contents twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 clean:  ## Remove the environment, caches and build outputs.
 	rm -rf .venv .venv-lens3 .venv-lens4 .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

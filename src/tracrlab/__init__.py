@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracrlab.compiler.fit import Architecture
     from tracrlab.facade import CompiledModel, compile, load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Architecture", "CompiledModel", "compile", "errors", "load", "rasp"]
 
