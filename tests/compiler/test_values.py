@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Literal
 
 import pytest
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
-from tracrlab import rasp
-from tracrlab.errors import CompileError
+from tracrlab import CompiledModel, rasp
+from tracrlab.craft.formats import Dtype
+from tracrlab.errors import CompileError, PrecisionError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, select, selector_width, tokens, where
 from tracrlab.rasp.values import Value, value_key
 
@@ -146,3 +148,70 @@ def test_the_order_of_sets_does_not_depend_on_the_hash_seed() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(texts) == 1
+
+
+# Numbers that Python rounds ------------------------------------------------------------------------------------------
+
+FORMATS: tuple[Dtype, ...] = ("float32", "float64")
+FRACTIONS = st.sampled_from([0.1, 0.15, 0.2, 0.3, 1 / 3, 2 / 3, 0.7, 1.1, 3, 5, -0.35])
+LARGE = st.sampled_from([0.1, 3, 100.1, 1e4, 1.5e7, 2.4e7, 1e9, 1e12])
+
+
+def compiled_or_refused(
+    program: SOp, vocabulary: Sequence[Value], mode: Mode, dtype: Dtype = "float32"
+) -> CompiledModel | None:
+    try:
+        return tracrlab.compile(program, vocabulary, 2, mode=mode, dtype=dtype)
+    except PrecisionError:
+        return None
+
+
+def assert_equal_if_compiled(program: SOp, vocabulary: Sequence[Value], mode: Mode, dtype: Dtype = "float32") -> None:
+    """Equal as Python has it: a mean is a number, of whatever type."""
+    model = compiled_or_refused(program, vocabulary, mode, dtype)
+    for values in itertools.product(vocabulary, repeat=2) if model else ():
+        assert model is not None
+        assert model(values) == program(values), values
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("large", [1.5e7, 2e7, 3e7])
+def test_what_cancels_in_exact_arithmetic_does_not_in_floats(mode: Mode, dtype: Dtype, large: float) -> None:
+    vocabulary, back = (0.1, 0.2, 0.3), (tokens + large) - large
+    for program in (back, back * 3, back + indices, rasp.LinearSequenceMap(tokens, indices, large, 1) - large * tokens):
+        model = tracrlab.compile(program, vocabulary, 3, mode=mode, dtype=dtype)
+        for values in itertools.product(vocabulary, repeat=3):
+            assert model(values) == program(values)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", FORMATS)
+@given(vocabulary=st.lists(FRACTIONS, min_size=1, max_size=3, unique=True), first=LARGE, second=LARGE, data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_sums_and_products_of_any_sizes_in_any_order(
+    mode: Mode, dtype: Dtype, vocabulary: list[Value], first: float, second: float, data: st.DataObject
+) -> None:
+    mean = aggregate(select(indices, indices, Comparison.LEQ), tokens)
+    x = data.draw(st.sampled_from([tokens, mean, tokens * indices]))
+    there = data.draw(st.sampled_from([x + first, x * first, x - first, x / 3, 1 - x]))
+    back = data.draw(st.sampled_from([there - first, there / first, there + second, there * 3, there - tokens]))
+    for program in (back, back == x, aggregate(PREVIOUS, back, 0) - x):
+        assert_equal_if_compiled(program, vocabulary, mode, dtype)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("large", [2**53, 2**60])
+def test_whole_numbers_that_are_one_float_are_kept_apart_or_refused(mode: Mode, large: int) -> None:
+    mean = aggregate(select(indices, indices, Comparison.LEQ), tokens)
+    for program in (mean, mean + 1, 1 - 2 * mean, rasp.numerical(tokens)):
+        assert compiled_or_refused(program, (large, large + 1), mode) is None or program is not mean
+        assert_equal_if_compiled(program, (large, large + 1), mode)
+    assert_equal_to_the_interpreter(tokens, [large, large + 1], mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_means_beyond_the_range_of_floats_are_infinite_or_refused(mode: Mode) -> None:
+    mean = aggregate(select(indices, indices, Comparison.LEQ), tokens)
+    for program in (1 - 2 * mean, 2 * mean > 0, 10 * mean - mean):
+        assert_equal_if_compiled(program, (1e308, -1e308), mode, "float64")

@@ -7,6 +7,8 @@ means of differences, so they do not multiply.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -45,8 +47,11 @@ from tracrlab.rasp.expressions import (
     Tokens,
 )
 from tracrlab.rasp.operations import COMPARISONS, CONVERSIONS, PartialOperation
+from tracrlab.rasp.operations import Affine as AffineFunction
 from tracrlab.rasp.semantics import CONVERSION_REMEDY, FunctionFailure, apply_function
 from tracrlab.rasp.values import Ratio, Value, exact_number, is_finite_number, is_number
+
+_LAST_BITS = 2  # units in the last place: a sum of two products is rounded three times, each time by a half
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,9 +269,23 @@ def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:
         sum((c * x for c, x in zip(affine.coefficients, values, strict=True)), affine.offset)
         for values in product(*(mean.numbers for mean in operands))
     }
-    native = [apply_function(expression.f, values) for values in product(*(mean.native for mean in operands))]
+    if any(abs(number) > sys.float_info.max for number in numbers):
+        return None
+    natives = list(product(*(mean.native for mean in operands)))
+    native = [apply_function(expression.f, values) for values in natives]
+    if not all(_is_nearly(value, affine, values) for value, values in zip(native, natives, strict=True)):
+        return None
     default = apply_function(expression.f, [mean.default for mean in operands])
     return Mean(operands[0].selector, tuple(sorted(numbers)), domain_of(native).values, default)
+
+
+def _is_nearly(value: Value, affine: AffineFunction, operands: Sequence[Value]) -> bool:
+    """Whether a function's value, as a float, is the exact one but for the last bits, which no model tells apart."""
+    if isinstance(value, int):
+        return True
+    exact = [number for operand in operands if (number := exact_number(operand)) is not None]
+    wanted = sum((c * x for c, x in zip(affine.coefficients, exact, strict=True)), affine.offset)
+    return is_finite_number(value) and abs(Fraction(value) - wanted) <= _LAST_BITS * Fraction(math.ulp(value))
 
 
 def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> Domain:

@@ -100,8 +100,10 @@ def _as_number(
     results: Int[np.ndarray, " combination"],
 ) -> tuple[Hidden, Int[np.ndarray, "case 2"], Int[np.ndarray, " case"]] | None:
     """The same with one number for all quantities, if the neurons see nothing but that; then far fewer cases differ."""
+    if len(contents) < 2 or not len(index):
+        return None
     rows = np.concatenate([weights.W_in[each.dimensions] for each in contents[:-1]])
-    if len(rows) < 2 or not len(index):
+    if len(rows) < 2:
         return None
     active = np.flatnonzero(rows.any(axis=0))
     if not len(active):

@@ -11,6 +11,7 @@ import numpy as np
 
 from tracrlab.compiler.domains import Analysis, too_many_values
 from tracrlab.compiler.graph import Node
+from tracrlab.compiler.ir.exactness import inherited_rounding, is_nearly_exact, sum_rounding
 from tracrlab.compiler.ir.nodes import (
     IMPOSSIBLE,
     IR,
@@ -32,9 +33,10 @@ from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.compiler.sums import WholeSum, node_affine_function
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
 from tracrlab.craft.neurons import distinct_rows
+from tracrlab.errors import PrecisionError
 from tracrlab.rasp.expressions import Aggregate, Full, Indices, Length, Map, SelectorWidth, SequenceMap, Tokens
 from tracrlab.rasp.operations import Affine as AffineFunction
-from tracrlab.rasp.values import Value, is_finite_number, value_key
+from tracrlab.rasp.values import Value, is_finite_number, is_number, value_key
 from tracrlab.shapes import Bool, Int
 
 
@@ -77,9 +79,12 @@ def require_all_means(ir: IR, analysis: Analysis) -> None:
 
 @dataclass(eq=False)
 class _Builder:
+    """The nodes so far, where each s-op is held, and how far the values of sums are from the exact sums."""
+
     analysis: Analysis
     pool: Pool = field(default_factory=Pool)
     held: dict[int, _Held] = field(default_factory=dict)
+    rounding: dict[IRNode, float] = field(default_factory=dict)
 
     def add(self, node: Node) -> None:
         """Add the meaning of an s-op whose inputs have been added."""
@@ -134,9 +139,7 @@ class _Builder:
 
     def _add_elementwise(self, node: Node) -> None:
         affine, domain = node_affine_function(node), self.analysis.domains[node.place]
-        if node.place in self.analysis.means:
-            assert affine is not None
-            self._add_mean_of_affine(node, affine)
+        if node.place in self.analysis.means and self._added_mean_of_affine(node, affine):
             return
         inputs = [self.held[place] for place in node.inputs]
         found = self.analysis.sums.get(node.place)
@@ -153,8 +156,11 @@ class _Builder:
         numeric = all(each.node.numbers is not None for each in inputs)
         if affine is not None and numeric and not domain.nullable and numbers_tell_apart(values):
             sources = tuple(each.node for each in inputs)
-            self._hold(node, self._affine(node, sources, affine.coefficients, affine.offset, values), slots)
-            return
+            rounding = sum_rounding(sources, affine, self.rounding)
+            if is_nearly_exact(rounding, max(abs(value) for value in values if is_number(value))):
+                self._hold(node, self._affine(node, sources, affine.coefficients, affine.offset, values), slots)
+                self.rounding.setdefault(self.held[node.place].node, rounding)
+                return
         none = len(values)
         places = folded.places
         if domain.nullable:
@@ -180,19 +186,25 @@ class _Builder:
         places = np.array([domain.places[value_key(found.value_of(total))] for total in totals])
         return self._elementwise(node, (difference,), places, domain.values)
 
-    def _add_mean_of_affine(self, node: Node, affine: AffineFunction) -> None:
-        """An affine function of means over one selector is the mean of the affine function."""
-        means = [self.held[place].node for place in node.inputs]
-        mean = self.analysis.means[node.place]
-        sources = []
-        for each in means:
-            assert isinstance(each, Mean)
-            sources.append(each.source)
+    def _added_mean_of_affine(self, node: Node, affine: AffineFunction | None) -> bool:
+        """Hold an affine function of means over one selector as the mean of the affine function.
+
+        Whether it could be done: not where what is averaged is off by more, for rounding, than the result may be.
+        """
+        assert affine is not None
+        mean, means = self.analysis.means[node.place], [self.held[place].node for place in node.inputs]
+        averages = [each for each in means if isinstance(each, Mean)]
+        sources = tuple(each.source for each in averages)
+        if len(sources) < len(means):
+            return False
+        rounding = inherited_rounding(sources, affine, self.rounding)
+        if not is_nearly_exact(rounding, float(max(map(abs, mean.numbers)))):
+            return False
         numbers: list[Value] = [int(x) if x.denominator == 1 else float(x) for x in mean.numbers]
-        averaged = self._affine(node, tuple(sources), affine.coefficients, affine.offset, tuple(numbers))
-        first = means[0]
-        assert isinstance(first, Mean)
-        self._hold_mean(node, first.pattern, averaged, mean.default)
+        averaged = self._affine(node, sources, affine.coefficients, affine.offset, tuple(numbers))
+        self.rounding.setdefault(averaged, rounding)
+        self._hold_mean(node, averages[0].pattern, averaged, mean.default)
+        return True
 
     # Selectors --------------------------------------------------------------------------------------------------------
 
@@ -317,8 +329,8 @@ class _Builder:
         domain = self.analysis.domains[node.place]
         merged: dict[float, Value] = {}  # attention leaves a number, whatever its type and how it came about
         for value in domain.values:
-            if is_finite_number(value):
-                merged.setdefault(float(value), value)
+            if is_finite_number(value) and merged.setdefault(float(value), value) != value:
+                raise _same_float(node, merged[float(value)], value)
         numbers = [merged[number] for number in sorted(merged)]
         # what means cannot be is no place for a default that is a number, unless nothing can be selected
         odd = not pattern.never_empty and not is_finite_number(default)
@@ -331,3 +343,12 @@ class _Builder:
             place = order[float(value)] if is_finite_number(value) else len(numbers) if odd else IMPOSSIBLE
             slots.append(place)
         self._hold(node, mean, np.array(slots, int))
+
+
+def _same_float(node: Node, one: Value, other: Value) -> PrecisionError:
+    return PrecisionError(
+        node.title,
+        node.expression.location,
+        f"it can be {one!r} and {other!r}, which are the same number to a model",
+        "Use numbers below 2**53, or tell positions apart so that they are copied and not averaged",
+    )

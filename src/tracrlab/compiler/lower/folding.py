@@ -121,6 +121,7 @@ def _indistinguishable(node: Node, difference: str) -> PrecisionError:
     return PrecisionError(
         node.title,
         node.expression.location,
-        f"it is given numbers that are equal but of different types (such as 1, 1.0 and True), and {difference}",
+        "it is given numbers that are equal but of different types (such as 1, 1.0 and True, or a mean and a float "
+        f"that functions computed), and {difference}",
         "Convert its input to one type, or make the result depend on the number alone",
     )

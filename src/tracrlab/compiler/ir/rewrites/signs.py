@@ -22,6 +22,7 @@ from tracrlab.rasp.values import exact_number
 from tracrlab.shapes import Float, Int
 
 _MOST_SUMS = 2**16  # a table gives the sign of each
+_LARGEST = 2**53  # beyond, whole numbers are not all floats
 
 
 def signs_by_sums(ir: IR) -> IR:
@@ -74,7 +75,8 @@ def _sign(pool: Pool, mean: Mean, longest: int) -> IRNode | None:
     most = most_selected(mean.pattern.matches, longest)
     assert mean.source.numbers is not None
     sums = possible_sums(list(map(int, mean.source.numbers)), most)
-    if (sums.stop - sums.start) // sums.step > _MOST_SUMS:  # which may be too many for ``len``
+    too_large = max(abs(sums.start), abs(sums.stop)) > _LARGEST
+    if too_large or (sums.stop - sums.start) // sums.step > _MOST_SUMS:  # which may be too many for ``len``
         return None
     pattern = pool.pattern(mean.pattern.matches, range(most + 1), counts=True)
     total = pool.add(Total(mean.place, f"{mean.name}.sum", tuple(sums), pattern, mean.source))
