@@ -3,8 +3,8 @@
 A mutant is a module with one expression or statement changed: a comparison turned, an operand dropped, a number one
 larger, a condition negated, a call left out. It is killed if a test fails, or if the tests take ten times as long as
 without it. Each module is judged by the tests of its own first, then by those of its package; the first failure ends
-it. The working tree is not touched: mutants live in a copy of the source. Verdicts are kept in ``build/mutants``, for the
-source as it is, and the next run goes on where this one stopped.
+it. The working tree is not touched: mutants live in a copy of the source. Verdicts are kept in ``build/mutants``, for
+the source as it is, and the next run goes on where this one stopped.
 """
 
 from __future__ import annotations
