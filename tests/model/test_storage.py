@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pickle
+import select
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,7 @@ class Loader:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps(str(path)), file=self.process.stdin, flush=True)
+        assert select.select([self.process.stdout], [], [], 120)[0], "loading does not end"
         outcome, message = json.loads(self.process.stdout.readline())
         return outcome, message
 
@@ -144,6 +146,7 @@ class Loader:
         assert outcome == "refused", message
         assert (str(path) in message) or (repr(path) in message)
         assert "\n" not in message
+        assert len(message) < 500 + len(str(path))
         return message
 
 
@@ -434,7 +437,28 @@ def places_in(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
         yield from places_in(value, (*path, key))
 
 
-junk = st.sampled_from([None, True, -1, 0, 1, 10**6, 1.5, "", "x", "one", [], [[]], {}, {"a": 1}, ["x", "y", "z"]])
+junk = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        10**6,
+        10**18,
+        10**400,
+        1.5,
+        1e308,
+        math.nan,
+        math.inf,
+        "",
+        "x",
+        "one",
+        "\ud800",
+        "a" * 10**4,
+    ]
+    + [[], [[]], {}, {"a": 1}, ["x", "y", "z"]]
+)
 odd_values = st.sampled_from(
     [{"float": "nan"}, {"float": "0x1p99999"}, {"ratio": ["1", "0"]}, {"tuple": [[]]}, {"mark": "number"}]
 )
@@ -457,6 +481,31 @@ def test_a_changed_configuration_is_refused_or_harmless(
     outcome, message = loader.outcome(with_config(damaged, config))
     assert outcome in ("refused", "loaded"), message
     assert outcome == "loaded" or "\n" not in message
+
+
+@settings(max_examples=200)
+@given(st.data(), st.sampled_from([CLAIMS, WEIGHTS, ARRAYS]), junk | odd_values)
+def test_files_that_are_changed_with_their_digests_are_refused_or_harmless(
+    loader: Loader, folder: Path, damaged: Path, good: dict[str, Any], data: st.DataObject, name: str, value: Any
+) -> None:
+    """Claims, or the headers or bytes of arrays, as nobody would save them."""
+    for file in FILES:
+        shutil.copy(folder / file, damaged / file)
+    content = (folder / name).read_bytes()
+    if name == CLAIMS:
+        claims = json.loads(content)
+        content = json.dumps(replaced(claims, data.draw(st.sampled_from(list(places_in(claims)))), value)).encode()
+    else:
+        size = int.from_bytes(content[:8], "little")
+        header, rest = json.loads(content[8 : 8 + size]), content[8 + size :]
+        header = json.dumps(replaced(header, data.draw(st.sampled_from(list(places_in(header)))), value)).encode()
+        stated = data.draw(st.sampled_from([len(header), len(header), size, 0, 2**63, 2**64 - 1]))
+        content = (stated.to_bytes(8, "little") + header + rest)[: data.draw(st.none() | st.integers(0, len(content)))]
+    (damaged / name).write_bytes(content)
+    key = {CLAIMS: "claims_sha256", WEIGHTS: "weights_sha256", ARRAYS: "claim_arrays_sha256"}[name]
+    outcome, message = loader.outcome(with_config(damaged, good | {key: hashlib.sha256(content).hexdigest()}))
+    assert outcome in ("refused", "loaded"), message
+    assert outcome == "loaded" or ("\n" not in message and len(message) < 500 + len(str(damaged)))
 
 
 @pytest.mark.parametrize("damage", ["shape", "missing", "extra", "integers", "half", "other model"])

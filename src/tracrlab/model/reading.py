@@ -26,6 +26,9 @@ def folder_named(path: str | PathLike[str]) -> Path:
         raise ModelFileError(f"{fspath(path)!r} names no folder for a model: {error.strerror}") from error
 
 
+_LONGEST_COMPLAINT = 200  # characters: errors quote what a file holds, which may be anything
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """While the files of a model are written: whatever fails is said in one line.
@@ -78,11 +81,12 @@ def _complaint(error: Exception) -> str:
         case UnicodeDecodeError():
             return "it is no text"
         case KeyError(args=(str(key),)):
-            return f"it has no {key!r}"
+            return f"it has no {key!r:.80}"
         case LookupError() | TypeError() | AttributeError():
             return "something in it is not of the kind that should stand there"
         case _:
-            return str(error)
+            text = str(error)
+            return text if len(text) <= _LONGEST_COMPLAINT else text[:_LONGEST_COMPLAINT] + "…"
 
 
 def not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
