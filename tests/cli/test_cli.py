@@ -509,6 +509,7 @@ BAD = {
     "program without a text": (("print", "mine.py:leaving"), r"map\(leave, tokens\).*mine\.py:11.*Write it"),
     "example without a text": (("print", "mine.py:hist", "--input", '"'), "running example"),
     "empty example": (("print", "mine.py:hist", "--input", ""), "running example is empty"),
+    "file name with a NUL": (("run", "a\0b.py:x", "--input", "a"), r"'a\\x00b\.py' cannot be the name of a file"),
     "unknown command": (("foo",), "'foo'"),
     "unknown option": (("run", "sort", "--foo"), "--foo"),
     "no program": (("trace",), "PROGRAM"),

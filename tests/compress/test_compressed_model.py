@@ -6,13 +6,16 @@ import json
 import re
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 import tracrlab
 from tests.compress.compressions import every_sequence, frac_prevs, random_compression, sort_unique
@@ -174,6 +177,44 @@ def test_folders_of_older_versions_load(tmp_path: Path) -> None:
     del description["original_sha256"]
     (tmp_path / "compression.json").write_text(json.dumps(description))
     np.testing.assert_array_equal(tracrlab.load(tmp_path).weights.W_E, model.weights.W_E)
+
+
+@pytest.mark.parametrize("value", [None, True, 0, 10**400, 1e400, "x", "a" * 10**4, [], {}, [[1]]])
+@pytest.mark.parametrize("key", ["format", "sharing", "sha256", "original_sha256"])
+def test_a_description_that_says_something_else_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    random_compression(frac_prevs(), 4, 0).save_pretrained(tmp_path)
+    description = json.loads((tmp_path / "compression.json").read_text()) | {key: value}
+    (tmp_path / "compression.json").write_text(json.dumps(description))
+    if key == "original_sha256" and value is None:
+        tracrlab.load(tmp_path)
+        return
+    with pytest.raises(ModelFileError) as refusal:
+        tracrlab.load(tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 500 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("odd", ["nan", "beyond the format", "shape", "bools", "missing", "extra", "truncated"])
+def test_matrices_that_do_not_fit_are_refused(odd: str, tmp_path: Path) -> None:
+    model = random_compression(frac_prevs(), 4, 0)
+    model.save_pretrained(tmp_path)
+    matrices = model.matrices.astype(float)
+    arrays = {
+        "nan": {"matrices": matrices * np.nan},
+        "beyond the format": {"matrices": matrices * 1e300},
+        "shape": {"matrices": matrices[0]},
+        "bools": {"matrices": np.array(True)},
+        "missing": {"other": matrices},
+        "extra": {"matrices": matrices, "surprise": matrices},
+        "truncated": {"matrices": matrices},
+    }[odd]
+    content = save(arrays)[: -5 if odd == "truncated" else None]
+    (tmp_path / "compression.safetensors").write_bytes(content)
+    description = json.loads((tmp_path / "compression.json").read_text()) | {"sha256": sha256(content).hexdigest()}
+    (tmp_path / "compression.json").write_text(json.dumps(description))
+    with pytest.raises(ModelFileError, match="compressed model") as refusal:
+        tracrlab.load(tmp_path)
+    assert "\n" not in str(refusal.value)
 
 
 def test_what_is_not_known_is_not_said() -> None:

@@ -155,6 +155,31 @@ def test_a_certificate_of_another_model_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "hist").exists()
 
 
+def test_a_folder_is_replaced_as_a_whole_and_other_files_in_it_stay(tmp_path: Path) -> None:
+    """A failure leaves the old one."""
+    folder = tmp_path / "model"
+    model_of("sort").to_huggingface().save_pretrained(folder)
+    (folder / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    export = model_of("hist").to_huggingface()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export.tokenizer, "save_pretrained", fail)
+        with pytest.raises(ModelFileError, match="No space left on device"):
+            export.save_pretrained(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    export.save_pretrained(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "config.json").read_bytes() != before["config.json"]
+    for path in ("", "a\0b"):
+        with pytest.raises(ModelFileError, match="names no folder"):
+            export.save_pretrained(path)
+
+
 def test_a_file_in_the_folders_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(ModelFileError, match=r"cannot write a model to .*taken"):

@@ -143,6 +143,8 @@ def _run_file(path: Path) -> dict[str, Any]:
         source = path.read_bytes()
     except OSError as error:
         raise ProgramError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character
+        raise ProgramError(f"{str(path)!r} cannot be the name of a file") from error
     module = types.ModuleType(_MODULE)
     module.__file__ = str(path)
     sys.modules[_MODULE] = module

@@ -16,7 +16,8 @@ import numpy as np
 from tracrlab.compress.sharing import Sharing
 from tracrlab.files import SavedFiles, digest, read_together, save_together
 from tracrlab.model.artefact import Artefact
-from tracrlab.model.reading import folder_named, reading, writing
+from tracrlab.model.json_values import typed
+from tracrlab.model.reading import folder_named, not_finite, reading, writing
 from tracrlab.model.storage import COMPRESSION_FILE, CONFIG_FILE, model_files, model_in
 from tracrlab.model.weights import weight_shapes
 from tracrlab.shapes import Float
@@ -87,7 +88,7 @@ def _built_from(files: SavedFiles, folder: Path, built: Built[Model]) -> Model:
 
     with reading(folder, COMPRESSION_FILE, _KIND):
         description = json.loads(files.content.decode())
-        if description["format"] != FORMAT:
+        if typed(description["format"], int) != FORMAT:
             raise ValueError(f"its format is {description['format']!r:.20}, this version reads {FORMAT}")
         sharing = Sharing(description["sharing"])
         original_digest = description.get("original_sha256")  # older models have none
@@ -99,4 +100,8 @@ def _built_from(files: SavedFiles, folder: Path, built: Built[Model]) -> Model:
         shapes = weight_shapes(original.config)
         if any(array.shape != shapes.get(name) for name, array in arrays.items() if name != "matrices"):
             raise ValueError(f"it does not fit the model in {ORIGINAL_FOLDER}")
+        with np.errstate(over="ignore"):  # numbers beyond the model's format become infinite
+            stored = {name: array.astype(original.weights.W_E.dtype) for name, array in arrays.items()}
+        if stray := not_finite(stored):
+            raise ValueError(f"{stray} has entries that are not finite")
         return built(original, sharing, arrays)
