@@ -166,6 +166,22 @@ def test_a_subspace_is_exchanged_and_what_is_orthogonal_to_it_stays(seed: int, k
     np.testing.assert_allclose((coordinates @ where.basis.T).detach(), (own @ projection).detach(), atol=1e-8)
 
 
+def test_the_basis_of_a_subspace_can_be_learned() -> None:
+    """As distributed alignment search does: its gradient is what small changes of it do."""
+    module, _ = plain_pair(Form("gelu"))
+    ids, rng = some_ids(module.config), np.random.default_rng(0)
+    basis, change = (torch.as_tensor(rng.normal(size=(5, 2))) for _ in range(2))
+
+    def total(basis: Tensor) -> Tensor:
+        exchanged: Tensor = run(module, ids, {Subspace(Site("blocks.0.hook_resid_mid"), basis): Resample(ids.flip(0))})
+        return exchanged.tanh().sum()
+
+    (slope,) = torch.autograd.grad(total(basis.requires_grad_()), basis)
+    with torch.no_grad():
+        low, high = (total(basis + step * change) for step in (-1e-6, 1e-6))
+    assert (slope * change).sum().item() == pytest.approx((high - low).item() / 2e-6, rel=1e-4)
+
+
 def test_runs_in_one_batch_are_those_one_by_one() -> None:
     module, _ = plain_pair(Form("gelu", biases=True))
     ids, other = some_ids(module.config), some_ids(module.config).flip(0)
@@ -366,3 +382,17 @@ def test_heads_and_mlps_of_any_module_are_replaced_by_their_path() -> None:
         host.transformer.h[1].attn.c_proj.weight.copy_(edited)
         torch.testing.assert_close(whole, host(ids).logits)
     assert mixed.shape == (2, 3, 4)
+
+
+def test_an_input_that_is_given_by_name_is_no_place() -> None:
+    class Named(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.nn.Identity()
+
+        def forward(self, x: Tensor) -> Tensor:
+            inner: Tensor = self.inner(input=x)
+            return inner
+
+    with pytest.raises(InterventionError, match="the inputs of inner are given by name"):
+        run(Named(), torch.zeros(1, 2), {Site("inner", side="input"): Zero()})

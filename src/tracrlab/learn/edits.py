@@ -57,7 +57,7 @@ class Hooks:
         """Let ``edit`` change what comes out of a submodule, or goes in; of several tensors the first."""
         submodule = self._submodule(path)
         if side == "input":
-            hook = submodule.register_forward_pre_hook(lambda _, inputs: (edit(inputs[0]), *inputs[1:]))
+            hook = submodule.register_forward_pre_hook(lambda _, inputs: _input_changed(path, inputs, edit))
         else:
             hook = submodule.register_forward_hook(lambda _, inputs, output: _first_changed(output, edit))
         self.handles.append(hook)
@@ -81,6 +81,12 @@ class Hooks:
             return self.module.get_submodule(path)
         except AttributeError as error:
             raise InterventionError(f"there is no place {path!r} in {type(self.module).__name__}: {error}") from error
+
+
+def _input_changed(path: str, inputs: tuple[Any, ...], edit: Callable[[Tensor], Tensor]) -> tuple[Any, ...]:
+    if not inputs:
+        raise InterventionError(f"the inputs of {path} are given by name; choose a place inside of it")
+    return (edit(inputs[0]), *inputs[1:])
 
 
 def _first_changed(output: Tensor | tuple[Any, ...], edit: Callable[[Tensor], Tensor]) -> object:
