@@ -59,7 +59,7 @@ tables = (
 
 @given(tables)
 def test_boxes_cover_each_filled_cell_once_with_its_result_and_no_empty_cell(places: np.ndarray) -> None:
-    boxes = box_cover(places)
+    boxes = box_cover(places, 2**10)
     assert all(tuple(map(len, box.sets)) == places.shape for box in boxes)
     for cell in np.ndindex(places.shape):
         around = [box.result for box in boxes if all(box.sets[axis][place] for axis, place in enumerate(cell))]
@@ -70,9 +70,9 @@ def test_boxes_cover_each_filled_cell_once_with_its_result_and_no_empty_cell(pla
 def test_a_table_of_one_input_takes_a_box_for_each_result(column: list[int], others: int) -> None:
     n_results = len(set(column) - {-1})
     places = np.repeat(np.array(column)[:, None], others, axis=1)
-    assert len(box_cover(places[:, 0])) == n_results
-    assert len(box_cover(places)) == n_results
-    assert len(box_cover(places.T)) == n_results
+    assert len(box_cover(places[:, 0], 2**10)) == n_results
+    assert len(box_cover(places, 2**10)) == n_results
+    assert len(box_cover(places.T, 2**10)) == n_results
 
 
 def test_the_better_order_of_a_two_way_table_is_taken() -> None:
@@ -81,12 +81,12 @@ def test_the_better_order_of_a_two_way_table_is_taken() -> None:
     by_rows = sum(len({tuple(row == result) for row in places if (row == result).any()}) for result in (0, 1))
     by_columns = sum(len({tuple(row == result) for row in places.T if (row == result).any()}) for result in (0, 1))
     assert by_rows != by_columns
-    assert len(box_cover(places)) == len(box_cover(places.T)) == min(by_rows, by_columns)
+    assert len(box_cover(places, 2**10)) == len(box_cover(places.T, 2**10)) == min(by_rows, by_columns)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0), (2, 0, 3)])
 def test_an_empty_table_takes_no_boxes(shape: tuple[int, ...]) -> None:
-    assert box_cover(np.zeros(shape, int)) == []
+    assert box_cover(np.zeros(shape, int), 2**10) == []
 
 
 # Lookups -------------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class Lookup:
 
     @property
     def boxes(self) -> list[Box]:
-        return box_cover(self.places) if self.joined else singletons(self.places)
+        return box_cover(self.places, 2**10) if self.joined else singletons(self.places)
 
     def neurons(self, dtype: NumberFormat, inputs: list[Variable] | None = None) -> Neurons:
         return lookup_neurons(inputs or self.inputs, self.boxes, self.results, CONSTANT, dtype)
@@ -221,7 +221,7 @@ def test_noise_above_an_eighth_is_refused() -> None:
 
 def test_boxes_of_zero_results_take_no_neurons() -> None:
     x = one_hot_variable("x", "abc", nullable=False)
-    boxes = box_cover(np.array([0, 1, 0]))
+    boxes = box_cover(np.array([0, 1, 0]), 2**10)
     assert len(lookup_neurons([x], boxes, np.array([[0.0], [2.0]]), CONSTANT, SINGLE).output) == 1
     nothing = lookup_neurons([x], boxes, np.zeros((2, 3)), CONSTANT, SINGLE)
     assert nothing.output.shape == (0, 3)

@@ -6,8 +6,9 @@ every position except BOS, so that no neuron fires at BOS and nothing is written
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -44,36 +45,46 @@ class Box:
     result: int
 
 
-def box_cover(places: Int[np.ndarray, "..."]) -> list[Box]:
+def box_cover(places: Int[np.ndarray, "..."], most: int) -> list[Box]:
     """Disjoint boxes that cover a table's entries (negative ones left out), few of them.
 
     Rows that hold a result in the same columns are joined; of the two orders of a two-way table the better is taken.
+    More than ``most`` boxes are not looked for: ``most + 1`` of them say that there are more.
     """
     if not places.size:
         return []
-    boxes = _boxes(places)
+    boxes = list(islice(_boxes(places), most + 1))
     if places.ndim == 2:
-        turned = [Box(box.sets[::-1], box.result) for box in _boxes(places.T)]
+        turned = [Box(box.sets[::-1], box.result) for box in islice(_boxes(places.T), most + 1)]
         boxes = min(boxes, turned, key=len)
     return boxes
 
 
-def _boxes(places: Int[np.ndarray, "..."]) -> list[Box]:
-    if places.ndim == 1:
-        return [Box((places == result,), int(result)) for result in np.unique(places) if result >= 0]
-    rows = places.reshape(-1, places.shape[-1])
-    boxes = []
-    for result in np.unique(rows):
-        if result < 0:
-            continue
-        hits = rows == result
-        used = np.flatnonzero(hits.any(axis=1))
-        first, which = distinct_rows(hits[used])
-        for number, pattern in enumerate(hits[used[first]]):
-            members = np.full(len(rows), -1)
-            members[used[which == number]] = result
-            boxes += [Box((*box.sets, pattern), box.result) for box in _boxes(members.reshape(places.shape[:-1]))]
-    return boxes
+def _boxes(places: Int[np.ndarray, "..."]) -> Iterator[Box]:
+    """The boxes of each result in turn; the work is in how many entries there are, not in how many results besides."""
+    flat = places.reshape(-1)
+    ascending = np.argsort(flat, kind="stable")
+    results, starts = np.unique(flat[ascending], return_index=True)
+    for result, cells in zip(results.tolist(), np.split(ascending, starts[1:]), strict=True):
+        if result >= 0:
+            yield from (Box(sets, result) for sets in _cover(cells, places.shape))
+
+
+def _cover(cells: Int[np.ndarray, " cell"], shape: tuple[int, ...]) -> Iterator[tuple[Bool[np.ndarray, " _"], ...]]:
+    """The sets of disjoint boxes that hold these cells of a table, given by their places in it as a vector."""
+    rows, columns = np.divmod(cells, shape[-1])
+    used, row = np.unique(rows, return_inverse=True)
+    hits = np.zeros((len(used), shape[-1]), bool)
+    hits[row.reshape(-1), columns] = True
+    if len(shape) == 1:
+        yield (hits[0],)
+        return
+    first, which = distinct_rows(hits)
+    ascending = np.argsort(which, kind="stable")
+    members = np.split(used[ascending], np.searchsorted(which[ascending], np.arange(1, len(first))))
+    for pattern, alike in zip(hits[first], members, strict=True):
+        for sets in _cover(alike, shape[:-1]):
+            yield (*sets, pattern)
 
 
 def distinct_rows(

@@ -246,13 +246,13 @@ class _Planner:
         n_results = len(np.unique(expansion.places))
         if n_results * sum(expansion.places.shape) > _MOST:
             raise too_large(node, f"its table has {n_results} results")
-        boxes = box_cover(expansion.places)
+        boxes = box_cover(expansion.places, MAX_NEURONS)
         memberships = tuple(_memberships(expansion, boxes, axis) for axis in range(len(expansion.atoms)))
         n_columns = sum(len(np.unique(feature.columns, axis=1).T) for feature in memberships)
         if form is not None and (len(boxes) > MAX_NEURONS or _cheaper(form, len(boxes), n_columns)):
             return _stepped(node, form)
         if len(boxes) > MAX_NEURONS:
-            raise too_large(node, f"its table needs {len(boxes)} neurons")
+            raise too_large(node, f"its table needs more than {MAX_NEURONS:,} neurons")
         restricted = sum(feature.columns.any(axis=0).astype(float) for feature in memberships)
         return LookedUp(memberships, 1.0 - np.asarray(restricted), tuple(box.result for box in boxes))
 

@@ -6,12 +6,14 @@ A count of few positions has few values and small errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
 
 import numpy as np
 
 from tracrlab.compiler.ir.nodes import Elementwise, IRNode, Match, Source
 from tracrlab.shapes import Int
+
+MOST_SUMS = 2**16  # a table gives what is made of each
+_EXACT = 2**53  # whole numbers up to this are their own floats
 
 
 def most_selected(matches: Sequence[Match], longest: int) -> int:
@@ -38,7 +40,20 @@ def _of_positions(node: IRNode, longest: int) -> Int[np.ndarray, " position"] | 
     return None
 
 
-def possible_sums(numbers: Sequence[int], most: int) -> range:
-    """A range that holds all sums of up to ``most`` of the numbers: multiples of what divides them all."""
-    unit = gcd(*numbers) or 1
-    return range(most * min(0, *numbers), most * max(0, *numbers) + 1, unit)
+def possible_sums(numbers: Sequence[int], most: int) -> tuple[int, ...] | None:
+    """All sums of up to ``most`` of the numbers, repetition allowed, ascending.
+
+    The work is in how many sums there are, not in how large they are; ``None`` if there are more than ``MOST_SUMS``, or
+    some that floats do not hold.
+    """
+    if most * max(map(abs, numbers), default=0) >= _EXACT:
+        return None
+    sums, latest = {0}, {0}
+    for _ in range(most):
+        latest = {total + number for total in latest for number in numbers} - sums
+        sums |= latest
+        if len(sums) > MOST_SUMS:
+            return None
+        if not latest:
+            break
+    return tuple(sorted(sums))

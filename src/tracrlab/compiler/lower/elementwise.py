@@ -196,12 +196,12 @@ def _neurons(
             if form.n_steps <= 2 * sum(places.shape) and _is_quiet(target, neurons, work.dtype):
                 return neurons
     sources = [work.one_hot(node, variable) for variable in variables]
-    boxes = box_cover(places)
+    boxes = box_cover(places, MAX_NEURONS)
     if len(boxes) > MAX_NEURONS:
         raise DomainTooLargeError(
             node.title,
             node.expression.location,
-            f"its table needs {len(boxes)} neurons, more than {MAX_NEURONS}",
+            f"its table needs more than {MAX_NEURONS:,} neurons",
             "Use a smaller vocabulary or length, or a function of fewer or coarser inputs",
         )
     return lookup_neurons(sources, boxes, results, work.constant, work.dtype)

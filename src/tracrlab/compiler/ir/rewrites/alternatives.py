@@ -14,14 +14,19 @@ from tracrlab.compiler.ir.widths import most_selected, possible_sums
 
 
 def added_up(pool: Pool, total: Total, alternatives: Sequence[Sequence[Match]], longest: int) -> IRNode:
-    """The sum over alternatives, in the place of a total over what satisfies any of them."""
+    """The sum over alternatives, in the place of a total over what satisfies any of them.
+
+    The total itself where it sums numbers of which some alternative could have too many sums.
+    """
     parts = []
     for number, matches in enumerate(alternatives, start=1):
         most = most_selected(matches, longest)
-        own = range(most + 1)
+        own: Sequence[int] | None = range(most + 1)
         if total.source is not None:
             assert total.source.numbers is not None
             own = possible_sums(list(map(int, total.source.numbers)), most)
+        if own is None:
+            return total
         only = len(alternatives) == 1
         name, values = (total.name, total.values) if only else (f"{total.name}.{number}", tuple(own))
         pattern = pool.pattern(matches, range(most + 1), counts=True)

@@ -21,9 +21,6 @@ from tracrlab.compiler.ir.widths import most_selected, possible_sums
 from tracrlab.rasp.values import exact_number
 from tracrlab.shapes import Float, Int
 
-_MOST_SUMS = 2**16  # a table gives the sign of each
-_LARGEST = 2**53  # beyond, whole numbers are not all floats
-
 
 def signs_by_sums(ir: IR) -> IR:
     """The same program with sums in the place of means whose sign alone is read."""
@@ -75,15 +72,14 @@ def _sign(pool: Pool, mean: Mean, longest: int) -> IRNode | None:
     most = most_selected(mean.pattern.matches, longest)
     assert mean.source.numbers is not None
     sums = possible_sums(list(map(int, mean.source.numbers)), most)
-    too_large = max(abs(sums.start), abs(sums.stop)) > _LARGEST
-    if too_large or (sums.stop - sums.start) // sums.step > _MOST_SUMS:  # which may be too many for ``len``
+    if sums is None:
         return None
     pattern = pool.pattern(mean.pattern.matches, range(most + 1), counts=True)
-    total = pool.add(Total(mean.place, f"{mean.name}.sum", tuple(sums), pattern, mean.source))
+    total = pool.add(Total(mean.place, f"{mean.name}.sum", sums, pattern, mean.source))
     return Elementwise(mean.place, mean.name, mean.values, (total,), _nearest_places(_signs(mean), sums))
 
 
-def _nearest_places(signs: Float[np.ndarray, " value"], sums: range) -> Int[np.ndarray, " sum"]:
+def _nearest_places(signs: Float[np.ndarray, " value"], sums: Sequence[int]) -> Int[np.ndarray, " sum"]:
     """For each sum the place of the first value of its sign; signs that do not occur are taken for 0."""
     place = {sign: int(np.flatnonzero(signs == sign)[0]) for sign in np.unique(signs).tolist()}
     nearest = place.get(0.0, 0)
