@@ -6,6 +6,7 @@ import itertools
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import tracrlab
 from tracrlab import rasp
 from tracrlab.compiler.ir.widths import possible_sums
+from tracrlab.compiler.value_sets import TooManyValues, mean_numbers
 from tracrlab.errors import CompileError
 from tracrlab.rasp import Comparison, Value
 
@@ -97,3 +99,32 @@ def test_programs_over_far_apart_numbers_are_right_or_refused(
         assert model.verify().holds
     inputs = [list(tokens) for n in range(3) for tokens in itertools.product(vocab, repeat=n)]
     assert model.run_batch(inputs) == rasp.evaluate_batch(program, inputs)
+
+
+averaged = st.lists(
+    st.fractions(-(10**6), 10**6, max_denominator=3) | st.integers(0, 4).map(Fraction), min_size=1, max_size=4
+)
+
+
+@given(averaged, st.integers(0, 4), st.integers(1, 3), st.sampled_from([1, 2**80, Fraction(1, 7)]))
+def test_means_are_those_of_so_many_numbers(numbers: list[Fraction], least: int, more: int, scale: Fraction) -> None:
+    numbers = [scale * number for number in numbers]
+    widths = range(least, least + more + 1)
+    means = {
+        sum(each, Fraction(0)) / width
+        for width in widths[widths[0] == 0 :]
+        for each in itertools.combinations_with_replacement(numbers, width)
+    }
+    assert sorted(mean_numbers(numbers, widths)) == sorted(means)
+
+
+def test_means_of_many_numbers_in_an_interval_are_found_without_their_pairs() -> None:
+    numbers = list(map(Fraction, range(2**15)))
+    with within(64):
+        assert len(mean_numbers(numbers, range(2, 3))) == 2**16 - 1
+
+
+@pytest.mark.parametrize("numbers", [[Fraction(n * n) for n in range(2**17)], [Fraction(3**n) for n in range(1000)]])
+def test_means_too_many_to_be_followed_are_refused(numbers: list[Fraction]) -> None:
+    with within(256), pytest.raises(TooManyValues):
+        mean_numbers(numbers, range(1, 6))

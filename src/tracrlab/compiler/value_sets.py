@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -19,7 +18,11 @@ from tracrlab.shapes import Int
 
 MAX_TABLE_ENTRIES = 2**21
 MAX_NUMBERS = 2**19
-MAX_SPARSE_SUMS = 2**16
+MAX_SPARSE_SUMS = 2**16  # of whole numbers beyond int64, which Python adds up
+MAX_MARKS = 2**24  # numbers between the smallest sum and the largest that are marked one by one
+MAX_SUM_WORK = 4e9  # nanoseconds, about, that means may take to be found
+_PAIR, _TRANSFORMED, _SHIFTED = 80.0, 150.0, 0.1  # nanoseconds: to sort a pair in; for each mark; for each and a number
+_PAIRS_AT_ONCE = 2**21
 
 
 class TooManyValues(Exception):
@@ -117,43 +120,99 @@ def tabulate(
 def mean_numbers(numbers: Sequence[Fraction], widths: range, limit: int = MAX_NUMBERS) -> list[Fraction]:
     """Every mean of ``w`` of the numbers, repetition allowed, for every ``w`` in ``widths``.
 
+    Sums of w out of n numbers are w (n - 1) + 1 at least, each of them a mean of its own, so many numbers are refused
+    before anything is added up.
+
     Raises:
-        TooManyValues: there are more than ``limit`` means.
+        TooManyValues: there are more than ``limit`` means, or finding them takes too much.
     """
+    longest = max(widths, default=0)
     denominator = math.lcm(*(number.denominator for number in numbers))
     lowest = int(min(numbers) * denominator)
-    steps = sorted({int(number * denominator) - lowest for number in numbers})
-    longest = max(widths, default=0)
-    sums = _sums_as_bits if longest * steps[-1] < 32 * MAX_NUMBERS else _sums_as_sets
-    means: set[tuple[int, int]] = set()
-    for width, totals in enumerate(sums(steps, longest), start=1):
+    distances = sorted({int(number * denominator) - lowest for number in numbers})
+    if longest * (len(distances) - 1) + 1 > limit:
+        raise TooManyValues(f"it has more than {limit} possible means, of {len(distances)} numbers")
+    unit = math.gcd(*distances) or 1
+    steps = [distance // unit for distance in distances]
+    quotients = _quotients_of_numbers if longest * (longest + 1) * steps[-1] < 2**62 else _quotients_of_sets
+    return [
+        Fraction(total * unit + lowest * width, width * denominator) for total, width in quotients(steps, widths, limit)
+    ]
+
+
+def _quotients_of_numbers(steps: Sequence[int], widths: range, limit: int) -> Iterator[tuple[int, int]]:
+    """Sums of steps, which ascend from 0, over how many they are, in lowest terms.
+
+    Sums are added to steps pair by pair, or, where pairs are more than the numbers in between, as marks on them.
+    """
+    numbers, sums = np.array(steps, np.int64), np.zeros(1, np.int64)
+    base, work = widths[-1] + 1, 0.0
+    codes, waiting, size = np.zeros(0, np.int64), list[np.ndarray](), 0
+    for width in range(1, base):
+        span, pairs = width * steps[-1] + 1, len(sums) * len(steps)
+        by_pairs, by_marks = _PAIR * pairs, span * min(_TRANSFORMED, 1 + _SHIFTED * len(steps))
+        as_marks = by_marks < by_pairs and span <= MAX_MARKS
+        work += (by_marks if as_marks else by_pairs) + 2 * _PAIR * len(sums)
+        if work > MAX_SUM_WORK:
+            raise TooManyValues(f"it averages {len(steps)} numbers, which have too many sums")
+        sums = _added_as_marks(sums, numbers, span) if as_marks else _added_as_pairs(sums, numbers)
         if width in widths:
-            for total in totals:
-                divisor = math.gcd(total, width)
-                means.add((total // divisor, width // divisor))
-        if len(means) > limit:
+            divisors = np.gcd(sums, width)
+            waiting.append(sums // divisors * base + width // divisors)
+            size += len(sums)
+        if width == base - 1 or size > len(codes) + _PAIRS_AT_ONCE // 8:  # few are sorted many times
+            codes, waiting, size = np.unique(np.concatenate([codes, *waiting])), [], 0
+        if max(len(sums), len(codes)) > limit:
             raise TooManyValues(f"it has more than {limit} possible means")
-    return [Fraction(total + lowest * width, width * denominator) for total, width in means]
+    yield from (divmod(code, base) for code in codes.tolist())
 
 
-def _sums_as_bits(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
-    """The sums of 1, 2, … of the steps (the first of which is 0), found as the set bits of a big integer."""
-    bits = 1
-    for _ in range(longest):
-        shifted = [bits << step for step in steps]
-        bits = reduce(operator.or_, shifted)
-        data = np.frombuffer(bits.to_bytes(bits.bit_length() // 8 + 1, "little"), np.uint8)
-        yield np.flatnonzero(np.unpackbits(data, bitorder="little")).tolist()
+def _added_as_pairs(sums: Int[np.ndarray, " sum"], numbers: Int[np.ndarray, " number"]) -> Int[np.ndarray, " _"]:
+    """All sums of one of each, ascending, some million pairs at once."""
+    rows = max(1, _PAIRS_AT_ONCE // len(sums))
+    added = np.zeros(0, np.int64)
+    for start in range(0, len(numbers), rows):
+        added = np.union1d(added, np.add.outer(numbers[start : start + rows], sums))
+    return added
 
 
-def _sums_as_sets(steps: Sequence[int], longest: int) -> Iterator[list[int]]:
-    """The same for steps too large and sparse for bits."""
-    sums = {0}
-    for _ in range(longest):
+def _added_as_marks(
+    sums: Int[np.ndarray, " sum"], numbers: Int[np.ndarray, " number"], span: int
+) -> Int[np.ndarray, " _"]:
+    """All sums of one of each, ascending and less than ``span``, by shifts or as a product of polynomials.
+
+    A coefficient of the product is how many pairs add up to its exponent, a whole number of at most 2**24, which a
+    transform in float64 gives to within a millionth.
+    """
+    marks = np.zeros(span, bool)
+    marks[sums] = True
+    if 1 + _SHIFTED * len(numbers) < _TRANSFORMED:
+        added = np.zeros(span, bool)
+        for number in numbers.tolist():
+            added[number:] |= marks[: span - number]
+        return np.flatnonzero(added)
+    size = 2 ** (span - 1).bit_length()  # no exponent of the product is larger, so that nothing wraps around
+    others = np.zeros(span)
+    others[numbers] = 1
+    product = np.fft.irfft(np.fft.rfft(marks.astype(float), size) * np.fft.rfft(others, size), size)
+    return np.flatnonzero(product[:span] > 1 / 2)
+
+
+def _quotients_of_sets(steps: Sequence[int], widths: range, limit: int) -> set[tuple[int, int]]:
+    """The same for steps too large for NumPy."""
+    sums, quotients, work = {0}, set[tuple[int, int]](), 0.0
+    for width in range(1, widths[-1] + 1):
+        work += _PAIR * len(sums) * len(steps)
+        if work > MAX_SUM_WORK or len(sums) > MAX_SPARSE_SUMS:
+            raise TooManyValues(f"it averages {len(steps)} numbers, which have too many sums")
         sums = {total + step for total in sums for step in steps}
-        if len(sums) > MAX_SPARSE_SUMS:
-            raise TooManyValues(f"it averages {len(steps)} numbers, which have more than {MAX_SPARSE_SUMS} sums")
-        yield list(sums)
+        if width in widths:
+            quotients |= {
+                (total // divisor, width // divisor) for total in sums for divisor in [math.gcd(total, width)]
+            }
+        if len(quotients) > limit:
+            raise TooManyValues(f"it has more than {limit} possible means")
+    return quotients
 
 
 def mean_domain(

@@ -15,6 +15,7 @@ import numpy as np
 from tracrlab.compiler.domains import too_many_values
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.lower.claiming import table_claim
+from tracrlab.compiler.lower.elementwise import MAX_NEURONS
 from tracrlab.compiler.lower.folding import fold_predicate
 from tracrlab.compiler.lower.scores import Match, conjunction_matches
 from tracrlab.compiler.lower.workspace import Stored, Workspace
@@ -99,9 +100,12 @@ def _classes(
     filled = rows[first].any(axis=1)
     number = np.where(filled, np.cumsum(filled) - 1, -1)
     n_classes = int(filled.sum())
+    work.check_size(node, n_classes)
     variable = one_hot_variable(work.own_name(f"{node.name}.{role}"), range(n_classes), nullable=True)
     shape = [each.width + each.nullable for each in variables]
-    boxes = box_cover(number[which].reshape(shape))
+    boxes = box_cover(number[which].reshape(shape), MAX_NEURONS)
+    if len(boxes) > MAX_NEURONS:
+        raise too_many_values(node, TooManyValues(f"its {role} take more than {MAX_NEURONS:,} neurons to combine"))
     neurons = lookup_neurons(variables, boxes, np.eye(n_classes), work.constant, work.dtype)
     variable = work.add_mlp(node.place, variable, neurons)
     results = np.eye(n_classes + 1, n_classes)

@@ -79,14 +79,14 @@ def test_a_mean_with_another_default_than_0_stays_where_nothing_may_be_selected(
     assert signs_by_sums(before) is before
 
 
-def test_sums_of_far_apart_numbers_are_no_longer_than_their_multiples() -> None:
+def test_sums_of_far_apart_numbers_are_those_that_occur() -> None:
     before = unrewritten(aggregate(BEFORE, 10**9 * tokens, 0) > 0, (-1, 0, 3), 3)
     after = signs_by_sums(before)
     total = next(node for node in after.nodes if isinstance(node, Total))
-    assert total.values == tuple(range(-3 * 10**9, 9 * 10**9 + 1, 10**9))
+    assert total.values == tuple(10**9 * each for each in (-3, -2, -1, 0, 1, 2, 3, 5, 6, 9))
     assert_same_meaning(before, after, longest=3)
-    odd = unrewritten(aggregate(BEFORE, tokens, 0) > 0, (-5, 0, 7, 10**15), 3)
-    assert signs_by_sums(odd) is odd
+    odd = unrewritten(aggregate(BEFORE, tokens, 0) > 0, (-5, 0, 7, 2**53), 3)
+    assert signs_by_sums(odd) is odd  # floats do not hold all its sums
 
 
 def test_an_order_comparison_is_made_of_digits() -> None:
