@@ -29,6 +29,7 @@ from tracrlab import CompiledModel
 from tracrlab.errors import MissingDependencyError, TracrLabError
 from tracrlab.export.agreement import Logits, n_disagreements
 from tracrlab.export.onnx import onnx_model
+from tracrlab.files import write_output
 from tracrlab.rasp.library import PROGRAMS
 
 LENGTH, N_INPUTS = 5, 200
@@ -206,9 +207,7 @@ def measure(file: Path, only: str) -> None:
 
 def _write(file: Path, rows: list[dict[str, Any]], targets: list[str], *, complete: bool) -> None:
     data = {"complete": complete, "targets": targets, "versions": _versions(), "rows": rows}
-    scratch = file.with_suffix(".new")
-    scratch.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    scratch.replace(file)
+    write_output(file, json.dumps(data, indent=1).encode())
 
 
 def _versions() -> dict[str, str]:
@@ -226,7 +225,7 @@ def write(page: Path, files: list[Path]) -> None:
     parts = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     if unfinished := [str(file) for file, part in zip(files, parts, strict=True) if not part["complete"]]:
         sys.exit(f"{', '.join(unfinished)}: not complete; measure again, it goes on where it was")
-    page.write_text(agreement_page(parts), encoding="utf-8")
+    write_output(page, agreement_page(parts).encode())
 
 
 def agreement_page(parts: list[dict[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 import tracrlab
 from tests.oracles import ORACLES, agree, random_input
+from tracrlab.files import write_output
 from tracrlab.rasp.library import PROGRAMS
 
 VOCABULARY = 1000
@@ -151,9 +152,7 @@ def _recorded(record: Path) -> list[Point]:
 
 def _write(record: Path, points: Sequence[Point]) -> None:
     """Replace the record at once, so that an interruption leaves the old one or the new one."""
-    unfinished = record.with_name(record.name + ".part")
-    unfinished.write_text(json.dumps([asdict(point) for point in points], indent=1), encoding="utf-8")
-    unfinished.replace(record)
+    write_output(record, json.dumps([asdict(point) for point in points], indent=1).encode())
 
 
 def _table(name: str, points: Sequence[Point]) -> Table:
