@@ -135,12 +135,13 @@ def _changed(node: ast.AST) -> Iterator[ast.AST]:
             pass
 
 
-def judges_of(module: str) -> list[str]:
-    """The tests that judge a module of the package, those of its own first."""
+def judges_of(module: str, *, own_only: bool = False) -> list[str]:
+    """The tests that judge a module of the package, those of its own first, or alone if it has some."""
     package, *_, name = Path(module).with_suffix("").parts
     own = sorted((ROOT / "tests" / package).rglob(f"test_{name}.py"))
     broad = [ROOT / "tests" / package / f"test_{each}.py" for each in BROAD[package]]
-    return [str(path.relative_to(ROOT)) for path in dict.fromkeys([*own, *broad]) if path.exists()]
+    chosen = own if own and own_only else dict.fromkeys([*own, *broad])
+    return [str(path.relative_to(ROOT)) for path in chosen if path.exists()]
 
 
 def passes(source: Path, tests: list[str], limit: float | None) -> bool:
@@ -155,13 +156,13 @@ def passes(source: Path, tests: list[str], limit: float | None) -> bool:
     return done.returncode == 0
 
 
-def judge(module: str, until: float) -> dict[str, bool]:
+def judge(module: str, until: float, *, own_only: bool) -> dict[str, bool]:
     """Which mutants of a module survive, as far as known when the time is up (``time.monotonic``)."""
     source = (SOURCE / "tracrlab" / module).read_text()
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     state = STATE / f"{module.replace('/', '.')}-{digest}.json"
     verdicts: dict[str, bool] = json.loads(state.read_text()) if state.exists() else {}
-    tests = judges_of(module)
+    tests = judges_of(module, own_only=own_only)
     waiting = [mutant for mutant in mutants_of(source) if _key(mutant) not in verdicts]
     if not waiting:
         return verdicts
@@ -191,7 +192,10 @@ def _key(mutant: Mutant) -> str:
 @click.argument("modules", nargs=-1)
 @click.option("--seconds", type=float, default=3600.0, show_default=True, help="How long to go on.")
 @click.option("--again", is_flag=True, help="Judge once more those that survived.")
-def main(modules: tuple[str, ...], seconds: float, again: bool) -> None:
+@click.option(
+    "--own-only", is_flag=True, help="Judge by a module's own tests where it has some: sooner, with more survivors."
+)
+def main(modules: tuple[str, ...], seconds: float, again: bool, own_only: bool) -> None:
     """Plant faults in MODULES (names such as uniqueness or craft/heads; all if none is given), and run the tests."""
     every = sorted(
         str(path.relative_to(SOURCE / "tracrlab"))
@@ -213,7 +217,7 @@ def main(modules: tuple[str, ...], seconds: float, again: bool) -> None:
     for module in chosen:
         if time.monotonic() > until:
             break
-        verdicts = judge(module, until)
+        verdicts = judge(module, until, own_only=own_only)
         reasons = explained.get(module, {})
         alive = [key.partition(" ")[2] for key, survives in verdicts.items() if survives]
         left = [mutant for mutant in alive if mutant not in reasons]
