@@ -192,9 +192,7 @@ def _key(mutant: Mutant) -> str:
 @click.argument("modules", nargs=-1)
 @click.option("--seconds", type=float, default=3600.0, show_default=True, help="How long to go on.")
 @click.option("--again", is_flag=True, help="Judge once more those that survived.")
-@click.option(
-    "--own-only", is_flag=True, help="Judge by a module's own tests, where it has some."
-)
+@click.option("--own-only", is_flag=True, help="Judge by a module's own tests, where it has some.")
 def main(modules: tuple[str, ...], seconds: float, again: bool, own_only: bool) -> None:
     """Plant faults in MODULES (names such as uniqueness or craft/heads; all if none is given), and run the tests."""
     every = sorted(

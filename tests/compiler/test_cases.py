@@ -121,6 +121,7 @@ def test_only_a_match_of_the_first_position_alone_is_one() -> None:
 # Whole programs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 3).flatmap(lambda n: st.tuples(st.just(n), tables(n), tables(n))),
     st.sampled_from(list(COMPARISONS)),

@@ -47,6 +47,7 @@ def long_inputs(name: str, seed: int) -> Iterator[list[str]]:
 # Models ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VOCABS)
 def test_long_models_with_clean_counts_are_certified_and_equal_to_the_oracles(name: str) -> None:
     model = compiled(name, LONG)
@@ -65,6 +66,7 @@ def test_a_model_without_the_pass_is_right_and_larger() -> None:
         assert agree(ORACLES["hist2"](tokens), without(tokens)), tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VOCABS)
 def test_where_cleaning_is_forced_models_are_right_on_every_short_input(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -43,6 +43,7 @@ def assert_right(model: tracrlab.CompiledModel, program: SOp, count: int = 10) -
 # Any passes, the same function ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [range(start, start + 40) for start in range(0, 240, 40)])
 def test_random_programs_with_random_passes(block: range) -> None:
     for seed in block:
@@ -126,6 +127,7 @@ def test_models_are_as_shallow_as_the_program_allows(name: str, layers: int) -> 
     assert compact(PROGRAMS[name].build(), vocab, 8).config.n_layers == layers
 
 
+@pytest.mark.slow
 def test_compact_models_are_smaller_than_faithful_ones() -> None:
     for name, entry in PROGRAMS.items():
         vocab = list(entry.example_vocab)

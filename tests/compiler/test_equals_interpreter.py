@@ -45,6 +45,7 @@ def test_library_programs_compiled_causally(name: str) -> None:
         assert not PROGRAMS[name].causal_safe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
 def test_library_programs_on_long_inputs(name: str) -> None:
     rng = random.Random(name)
@@ -53,6 +54,7 @@ def test_library_programs_on_long_inputs(name: str) -> None:
     assert_equal(PROGRAMS[name].build(), "".join(vocab), 40, inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("block", [FUZZ_SEEDS[start : start + 50] for start in range(0, len(FUZZ_SEEDS), 50)])
 def test_random_programs(block: range, mode: Mode) -> None:
@@ -61,6 +63,7 @@ def test_random_programs(block: range, mode: Mode) -> None:
     assert sum(outcome.refusal is not None for outcome in outcomes) <= len(block) // 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [60, 150, 400])
 def test_widths_and_copies_at_lengths_where_a_fixed_slope_fails(length: int) -> None:
     rng = random.Random(length)
@@ -71,6 +74,7 @@ def test_widths_and_copies_at_lengths_where_a_fixed_slope_fails(length: int) -> 
     assert_equal(PROGRAMS["reverse"].build(), vocab, length, inputs)
 
 
+@pytest.mark.slow
 def test_widths_are_exact_at_length_1000_in_float32() -> None:
     prevs = rasp.select(tokens, "x", Comparison.EQ) & rasp.select(indices, indices, Comparison.LEQ)
     model = tracrlab.compile(rasp.selector_width(prevs), "ax", 1000)
@@ -98,6 +102,7 @@ def test_float64_tells_finer_fractions_apart() -> None:
     assert model(sequence) == fraction(sequence)
 
 
+@pytest.mark.slow
 def test_many_elementwise_operations_in_a_row() -> None:
     x = indices
     for step in range(400):
@@ -105,6 +110,7 @@ def test_many_elementwise_operations_in_a_row() -> None:
     assert_equal(x, "ab", 4, [list("abab")])
 
 
+@pytest.mark.slow
 def test_noise_does_not_grow_with_depth() -> None:
     x = rasp.selector_width(rasp.select(tokens, tokens, Comparison.EQ))
     for _ in range(40):
@@ -120,6 +126,7 @@ magnitudes = (
 numbers = st.builds(lambda size, sign: sign * size, magnitudes, st.sampled_from((-1, 1)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.sets(numbers, min_size=2, max_size=4), st.sampled_from(("float32", "float64")), st.data())
 def test_numbers_of_any_size_are_right_or_refused(vocab: set[float], dtype: str, data: st.DataObject) -> None:

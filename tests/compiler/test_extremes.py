@@ -49,6 +49,7 @@ def assert_equal_or_refused(program: SOp, vocabulary: list[Value], mode: Mode, l
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @given(vocabulary=st.lists(NUMBERS, min_size=1, max_size=4, unique_by=value_key), program=st.sampled_from(PROGRAMS))
 @settings(max_examples=120, deadline=None)

@@ -76,6 +76,7 @@ def test_causal_and_double_models_are_certified(
     assert tracrlab.compile(program, "xyz", 9, causal=causal, dtype=dtype, mode=mode).verify().holds
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from(MODES))
 def test_a_certificate_is_never_contradicted(seed: int, mode: Literal["faithful", "compact"]) -> None:
@@ -93,6 +94,7 @@ def test_a_certificate_is_never_contradicted(seed: int, mode: Literal["faithful"
             assert all(one == two or value_key(one) == value_key(two) for one, two in zip(answer, wanted, strict=True))
 
 
+@pytest.mark.slow
 def test_nearly_all_random_programs_are_certified() -> None:
     held = total = 0
     for seed in range(25):
@@ -109,6 +111,7 @@ def test_nearly_all_random_programs_are_certified() -> None:
     assert held >= 0.9 * total
 
 
+@pytest.mark.slow
 def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claiming, "MAX_COMBINATIONS", 15)
     model = small_model("sort", "compact")

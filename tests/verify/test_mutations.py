@@ -9,6 +9,7 @@ import pytest
 from benchmarks.mutations import small_model, tally_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["faithful", "compact"])
 @pytest.mark.parametrize("name", ["hist", "reverse", "sort", "frac_prevs", "shift_by", "detect_pattern"])
 def test_every_harmful_change_of_a_weight_is_noticed(name: str, mode: Literal["faithful", "compact"]) -> None:

@@ -44,6 +44,7 @@ def test_library_programs_are_read_as_they_are_printed(name: str) -> None:
     assert ir_text(parse_ir(text)) == text
 
 
+@pytest.mark.slow
 def test_random_programs_are_read_as_they_are_printed() -> None:
     kinds = set()
     for seed in range(150):

@@ -174,6 +174,7 @@ def test_few_positions_and_causal_programs_are_left_alone(n: int, causal: bool) 
 # Any program ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_random_programs_mean_the_same_after_each_rewrite() -> None:
     changed = set()
     for seed in range(300):
