@@ -10,6 +10,7 @@ import pytest
 from tracrlab import rasp
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
+from tracrlab.compiler.uniqueness import _is_total_order
 from tracrlab.errors import CompileError, MixedAggregateError
 from tracrlab.rasp import (
     Comparison,
@@ -154,3 +155,35 @@ def test_what_cannot_differ_is_copied(program: SOp) -> None:
     analysis = analysis_of(program)
     assert not analysis.means
     assert contradiction(analysis) is None
+
+
+def test_functions_of_what_is_known_are_known_and_so_is_what_all_positions_share() -> None:
+    coarse = elementwise_map({"a": "x", "b": "x", "c": "y"}.get, tokens)
+    analysis = analysis_of(rasp.SequenceMap(lambda kind, size: (kind, size), coarse, length))
+    graph, uniqueness = analysis.graph, analysis.uniqueness
+    assert contradiction(analysis) is None
+    known = {graph.nodes[place].text for place in uniqueness.determined([graph.tokens])}
+    assert known >= {graph.nodes[graph.tokens].text, "length", graph.output.text}
+    assert [graph.nodes[place].text for place in uniqueness.determined([])] == ["length"]
+
+
+def test_a_comparison_of_a_sum_does_not_determine_the_addends() -> None:
+    analysis = analysis_of((indices + 2 * selector_width(select(tokens, tokens, Comparison.EQ))) > 4)
+    assert contradiction(analysis) is None
+    assert analysis.graph.indices not in analysis.uniqueness.determined([analysis.graph.output.place])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_lexicographic_orders_are_orders(size: int) -> None:
+    assert _is_total_order(lambda signs: next((sign > 0 for sign in signs if sign), False), size)
+
+
+def test_relations_with_ties_or_circles_are_no_orders() -> None:
+    def majority(signs: tuple[int, ...]) -> bool:
+        """More greater than smaller, else the first that differs: one way between any two, but of three in a circle."""
+        return sum(signs) > 0 or (sum(signs) == 0 and next((sign > 0 for sign in signs if sign), False))
+
+    assert _is_total_order(majority, 1)
+    assert not _is_total_order(majority, 3)
+    assert not _is_total_order(lambda signs: signs[0] > 0, 2)  # ties
+    assert not _is_total_order(lambda signs: signs != (0, 0), 2)  # both ways
