@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from tracrlab import CompiledModel
 from tracrlab.craft.formats import Dtype
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.values import Value
+from tracrlab.verify.search import every_input, random_inputs
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def every_input_of(model: CompiledModel) -> list[tuple[Value, ...]]:
     """All inputs of a small model."""
     config = model.config
     return [tokens for n in range(1, config.max_seq_len + 1) for tokens in product(config.vocab, repeat=n)]
+
+
+def some_inputs_of(model: CompiledModel, count: int) -> list[Sequence[Value]]:
+    """The shortest inputs, and then random ones of any length, in all ``count`` at most."""
+    shortest = list(islice(every_input(model), count // 2))
+    return [*shortest, *islice(random_inputs(model, 1, random.Random(0)), count - len(shortest))]
 
 
 def mutated(model: CompiledModel, rng: np.random.Generator) -> tuple[CompiledModel, Mutation]:

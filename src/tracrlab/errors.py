@@ -75,6 +75,10 @@ class PrecisionError(CompileError):
     """The weights' number format cannot separate two values that the program must tell apart."""
 
 
+class UnprovenError(CompileError):
+    """The program was compiled, and there is no proof that the model equals it."""
+
+
 class CausalError(CompileError):
     """The expression needs later tokens, which a causal model cannot see."""
 

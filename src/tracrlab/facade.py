@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Literal, Self, TypedDict, TypeVar, Unpack, ove
 
 from tracrlab.compiler import driver
 from tracrlab.compiler.fit import Architecture
+from tracrlab.compiler.reproduction import verify_compiled
 from tracrlab.craft.formats import Dtype
 from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.targets import Activation, Target, certified_export, check_target, verify_target
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.intervene import Intervened, Interventions
 from tracrlab.model.report import Report, model_report
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
 from tracrlab.verbs import ModelVerbs
-from tracrlab.verify.certificate import Certificate
-from tracrlab.verify.verifier import verify
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,10 @@ class CompiledModel(ModelVerbs):
         target: Target | None = None,
         activation: Activation | None = None,
     ) -> Certificate:
-        """A proof that the model computes its program: see :func:`tracrlab.verify.verifier.verify`.
+        """A proof that the weights do what is claimed of them, and that the claims are those of ``program``.
+
+        See :func:`tracrlab.verify.verifier.verify`. The program is also compiled again: compiling is deterministic, so
+        the certificate can say whether this is the model that it gives, byte by byte.
 
         With a ``target``, ``"gpt2"``, ``"bert"`` or ``"llama"``, and maybe an ``activation``, as for
         :func:`tracrlab.compile`, a proof that the model does so in this stock architecture; inputs are not run then.
@@ -68,12 +71,12 @@ class CompiledModel(ModelVerbs):
             MissingDependencyError, ExportError, PrecisionError, ValueError: it cannot be exported to the ``target``.
         """
         if target is None:
-            return verify(self, program, exhaustive=exhaustive, dtype=dtype)
+            return verify_compiled(self, program, exhaustive=exhaustive, dtype=dtype)
         return verify_target(self, target, activation, runs=program is not None or exhaustive, dtype=dtype)
 
     def report(self) -> Report:
         """Where every dimension, head, neuron and weight went, by expression; and lower bounds. ``print`` shows it."""
-        return model_report(self.weights, self.labels)
+        return model_report(self.weights, self.labels, self.certificate)
 
     def to_huggingface(self, *, margin: float = 10.0, dtype: torch.dtype | None = None) -> Pretrained:
         """The model in Transformers, code included: see :func:`tracrlab.export.huggingface.to_huggingface`."""
@@ -147,6 +150,7 @@ class CompileOptions(TypedDict, total=False):
     pad: str
     dtype: Dtype
     most_combinations: int
+    prove: bool
 
 
 def _with_the_options_of(compiler: Callable[..., object]) -> Callable[[_Function], _Function]:
@@ -205,16 +209,16 @@ def compile(
             ``causal=True``.
         activation: the target's neurons: ``"relu"`` (the default) or ``"gelu"`` for GPT-2 and BERT, ``"silu"`` for
             Llama.
-        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype`` and ``most_combinations``, as
-            for :func:`tracrlab.compiler.driver.compile_program`.
+        options: ``causal``, ``mode``, ``passes``, ``fit``, ``bos``, ``pad``, ``dtype``, ``most_combinations`` and
+            ``prove``, as for :func:`tracrlab.compiler.driver.compile_program`.
 
     Returns:
-        The model; with a ``target``, the model of Transformers with its tokenizer, and the certificate that it equals
-        the program on every input over ``vocab`` of at most ``max_seq_len`` tokens.
+        The model, with the certificate that it equals the program on every input over ``vocab`` of at most
+        ``max_seq_len`` tokens; with a ``target``, the model of Transformers with its tokenizer and certificate.
 
     Raises:
-        CompileError: the program cannot be compiled exactly, or there is no proof that the target equals it; names the
-            expression, the reason and a remedy.
+        CompileError: the program cannot be compiled exactly, or there is no proof that the model or the target equals
+            it; names the expression, the reason and a remedy.
         VocabularyError: the vocabulary, special tokens or length are unusable.
         ExportError: the target cannot be causal, or has no such activation; tokens or answers print alike.
         MissingDependencyError: a target needs Transformers and PyTorch.

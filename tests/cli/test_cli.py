@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 import tracrlab
 from tracrlab.cli.main import main
 from tracrlab.compiler.compact.passes import Passes
+from tracrlab.model.certificate import Certificate
 from tracrlab.rasp.library import PROGRAMS
-from tracrlab.verify.certificate import Certificate
 
 PROGRAM = """\
 from tracrlab import rasp

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -26,12 +25,11 @@ from tracrlab.export.pretrained import Pretrained
 from tracrlab.export.stock import to_bert
 from tracrlab.export.targets import Activation, Target, stock_certificate, stock_export
 from tracrlab.facade import CompileOptions
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.readout import class_readout
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import value_key
-from tracrlab.verify.certificate import Certificate
-from tracrlab.verify.search import suspicious_inputs
 
 pytestmark = pytest.mark.frameworks
 
@@ -99,7 +97,7 @@ def test_a_certificate_is_never_contradicted(seed: int, mode: Mode, chosen: tupl
     except (CompileError, ExportError):
         return
     if stock_certificate(export).holds:
-        inputs = list(islice(suspicious_inputs(model), 100))
+        inputs = some_inputs_of(model, 100)
         ids = model.encode(inputs)
         for tokens, answer in zip(inputs, model.readout().decode(export.logits(ids), ids), strict=True):
             wanted = case.program(tokens, causal=case.causal)
@@ -136,7 +134,7 @@ def test_the_card_promises_what_is_proven() -> None:
 @pytest.mark.parametrize(("mode", "target", "activation"), MIXED)
 def test_every_harmful_change_of_a_parameter_is_noticed(mode: Mode, target: Target, activation: Activation) -> None:
     model = tracrlab.compile(PROGRAMS["frac_prevs"].build(), "axy", 4, causal=True, mode=mode)
-    inputs = list(islice(suspicious_inputs(model), 120))
+    inputs = some_inputs_of(model, 120)
     export, ids, wanted = stock_export(model, target, activation), model.encode(inputs), model.run_batch(inputs)
     rng, harmful = np.random.default_rng(3), 0
     parameters = list(export.model.parameters())

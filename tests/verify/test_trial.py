@@ -17,8 +17,9 @@ from tracrlab.craft.spaces import one_hot_variable
 from tracrlab.errors import CompileError
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.random_programs import random_program
-from tracrlab.verify.trial import trial_inputs, tried
+from tracrlab.verify.trial import Effort, tried
 
+TRY = Effort(inputs=400, short=200)
 MODES: tuple[Literal["faithful", "compact"], ...] = ("faithful", "compact")
 
 
@@ -32,17 +33,36 @@ def test_nothing_is_found_against_what_the_compiler_says(seed: int, mode: Litera
         )
     except CompileError:
         return
-    assert not tried(model, case.program).failures
+    assert not tried(model, case.program, TRY, seed).failures
 
 
 def test_the_certificate_says_what_was_tried() -> None:
     program = PROGRAMS["reverse"].build()
-    certificate = tracrlab.compile(program, "abc", 8).verify(program)
-    assert certificate.tried == "all 1,092 inputs of up to 6 tokens and 200 random longer ones"
-    assert certificate.tried in certificate.summary().splitlines()[0]
-    everything, described = trial_inputs(small_model("reverse", "faithful"))
-    assert (len(everything), described) == (120, "all 120 inputs of up to 4 tokens")
-    assert not small_model("reverse", "faithful").verify().tried
+    model = tracrlab.compile(program, "abc", 8)
+    trial = tried(model, program, Effort(inputs=1292, short=2000), seed=5)
+    assert (trial.inputs, trial.n_inputs, trial.is_all) == (
+        "all 1,092 inputs of up to 6 tokens and 200 random longer ones", 1292, False,
+    )  # fmt: skip
+    everything = tried(small_model("reverse", "faithful"), program, Effort(inputs=200, short=200), seed=5)
+    assert (everything.inputs, everything.is_all) == ("all 120 inputs of up to 4 tokens", True)
+    assert (
+        tried(model, program, Effort(inputs=5, short=200), seed=5).inputs
+        == "all 3 inputs of up to 1 tokens and 2 random longer ones"
+    )
+    certificate = model.verify(program)
+    assert certificate.program is not None
+    assert certificate.program.inputs in certificate.summary()
+    assert f"(seed {certificate.program.seed})" in certificate.summary()
+
+
+def test_random_inputs_are_others_every_time_but_while_compiling() -> None:
+    program = PROGRAMS["reverse"].build()
+    model = tracrlab.compile(program, "abc", 8)
+    proofs = [model.verify(program).program for _ in range(2)]
+    assert len({proof.seed for proof in proofs if proof}) == 2
+    again = tracrlab.compile(program, "abc", 8)
+    assert model.certificate == again.certificate
+    assert model.certificate is not None
 
 
 def test_a_value_that_the_analysis_left_out_is_found() -> None:
@@ -51,8 +71,8 @@ def test_a_value_that_the_analysis_left_out_is_found() -> None:
     short = one_hot_variable("hist", (0, 1, 2, 3), nullable=False)
     entries = [replace(entry, variable=short) if entry.name == "hist" else entry for entry in model.labels.variables]
     lying = replace(model, labels=replace(model.labels, variables=tuple(entries)))
-    (failure,) = tried(lying, program).failures
-    assert failure.title == "analysis (hist)"
+    (failure,) = tried(lying, program, TRY, 0).failures
+    assert (failure.expression, failure.how) == ("hist", "failed")
     assert "it is 4, which it is claimed never to be" in failure.reason
 
 
@@ -71,6 +91,6 @@ def test_relations_that_do_not_hold_are_found(mode: Literal["faithful", "compact
         for lie in lies:
             components = (*model.claims.components[:place], lie, *model.claims.components[place + 1 :])
             lying = replace(model, claims=replace(model.claims, components=components))
-            assert [each.writes for each in tried(lying, program).failures] == [claim.writes]
+            assert [each.expression for each in tried(lying, program, TRY, 0).failures] == [claim.writes]
             found.add(type(claim))
     assert found == {MLPClaim, HeadClaim}

@@ -126,7 +126,7 @@ def vocabulary_of(found: NamedProgram, options: CompileOptions, kind: str) -> li
 
 
 def compiled(
-    found: NamedProgram, vocabulary: list[Value], default_max_len: int, options: CompileOptions
+    found: NamedProgram, vocabulary: list[Value], default_max_len: int, options: CompileOptions, *, prove: bool = True
 ) -> CompiledModel:
     """The model of a program with these options, for inputs up to the default length unless they say otherwise."""
     from tracrlab import compile as compile_program
@@ -144,6 +144,7 @@ def compiled(
             mode="compact" if options.mode == "compact" else "faithful",
             passes=None if options.passes is None else pass_names(options),
             fit=None if options.fit is None else _architecture(options.fit),
+            prove=prove,
         )
 
 

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import verdict
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.trace import Step, Trace, sublayer_name
 from tracrlab.rasp.display import printable, value_text
@@ -243,6 +244,7 @@ def _model_facts(model: Artefact) -> dict[str, str]:
         "vocabulary": f"{_counted(len(config.vocab), 'token')}: {_values(config.vocab)}",
         "special": f"BOS {value_text(config.bos)}, PAD {value_text(config.pad)}",
         "input": f"at most {_counted(config.max_seq_len, 'token')}",
+        "proof": verdict(model.certificate),
     }
 
 

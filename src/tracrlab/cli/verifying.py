@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 @click.command(
     name="verify",
-    help="Prove that a model computes its program on all inputs, or say which part may not: status 0 or 1.\n\n"
-    f"{MODEL_HELP} For such a folder, --program may name the program, to search inputs on which they differ.",
+    help="Prove that the weights of a model do what is claimed of them on all inputs, and that the claims are those of "
+    "its program: status 0, or 1 if either is not known, and which part is to blame.\n\n"
+    f"{MODEL_HELP} For such a folder, --program names the program; without, only the weights are held against the "
+    "claims in the folder, which is then to be trusted.",
     epilog=TOKENS_HELP,
 )
 @click.argument("program")
@@ -69,7 +71,8 @@ def verify_(
     else:
         compile_options = CompileOptions(**options, dtype=dtype)
         found = program_to_compile(in_file(program, name), compile_options, kind)
-        model = compiled(found, vocabulary_of(found, compile_options, kind), DEFAULT_MAX_LEN, compile_options)
+        vocabulary = vocabulary_of(found, compile_options, kind)
+        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options, prove=False)
     if not isinstance(model, CompiledModel):
         raise VerificationError("a compressed model is approximate, so nothing is proved of it; ask for its verdict")
     check_target_options(target, activation, causal=model.config.causal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,7 +93,8 @@ def assemble_model(
         ),
     )
     program = tuple((node.name, node.text, _file_and_line(node)) for node in analysis.graph.nodes)
-    return Artefact(config, weights, labels, lowered.output, program, lowered.claims)
+    claims = replace(lowered.claims, scope=config.scope)
+    return Artefact(config, weights, labels, lowered.output, program, claims)
 
 
 def _round(weights: Weights, output: Node, number_format: NumberFormat) -> None:

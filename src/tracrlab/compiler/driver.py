@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -14,13 +15,14 @@ from tracrlab.compiler.fit import Architecture, Fitting, fit_schedule
 from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import Lowered, lower_graph
+from tracrlab.compiler.proving import proven
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
 from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.errors import DomainTooLargeError, VocabularyError
 from tracrlab.model.artefact import Artefact
-from tracrlab.model.config import ModelConfig
+from tracrlab.model.config import ModelConfig, Recipe
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.values import Value
@@ -41,6 +43,7 @@ def compile_program(
     pad: str = "pad",
     dtype: Dtype = "float32",
     most_combinations: int = MAX_TABLE_ENTRIES,
+    prove: bool = True,
 ) -> Artefact:
     """Compile a RASP program into a transformer that computes the same on every input.
 
@@ -58,12 +61,16 @@ def compile_program(
         dtype: the number format that the model computes in; ``"float64"`` tells finer fractions apart, the weights for
             ``"bfloat16"`` and ``"float16"`` are numbers of that format, in arrays of ``float32``.
         most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
+        prove: prove that the weights do what is claimed of them, and try the model on a few inputs; without, the model
+            carries no certificate, and says so.
 
     Returns:
-        The model. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the interpreter.
+        The model, with its certificate. On every input over ``vocab`` of at most ``max_seq_len`` tokens it equals the
+        interpreter.
 
     Raises:
-        CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy.
+        CompileError: the program cannot be compiled exactly; names the expression, the reason and a remedy. An
+            UnprovenError where there is a model, but no proof that it is exact.
         VocabularyError: the vocabulary, special tokens or length are unusable.
         TypeError: ``program`` is not an s-op, ``passes`` a text, or ``fit`` not an :class:`Architecture`.
         ValueError: there is no such ``mode``, pass or ``dtype``, or passes are named in faithful mode.
@@ -76,6 +83,7 @@ def compile_program(
         raise ValueError("there are passes to choose in compact mode only")
     if isinstance(passes, str):
         raise TypeError(f"passes are a list of names, such as ['-codes'], not the text {passes!r}")
+    passes = None if passes is None else tuple(passes)
     switched = Passes() if passes is None else Passes.named(passes)
     if not isinstance(fit, Architecture | None):
         raise TypeError(f"fit is a tracrlab.Architecture, not {fit!r}")
@@ -112,7 +120,10 @@ def compile_program(
     allocation = sizes.allocation(schedule)
     if sizes.reuse:
         allocation = fit_allocation(fitting, lowered, schedule, allocation)
-    return assemble_model(fitting, lowered, schedule, allocation, config)
+    model = assemble_model(fitting, lowered, schedule, allocation, config)
+    sizes_asked = None if fit is None else tuple((name, size) for name, size in vars(fit).items() if size is not None)
+    model = replace(model, recipe=Recipe(passes, sizes_asked, most_combinations))
+    return proven(model, program) if prove else model
 
 
 def _compactly(

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from tracrlab.rasp.values import Value
+from tracrlab.rasp.values import Value, value_key
 from tracrlab.shapes import Bool, Float, Int
 
 IMPOSSIBLE = -1
@@ -123,10 +123,41 @@ class ReadoutClaim:
     answers: tuple[Value, ...]
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What claims were made for: they say nothing of a model over other tokens, longer inputs, or another attention."""
+
+    vocab: tuple[Value, ...]
+    max_seq_len: int
+    causal: bool
+    bos: str
+    pad: str
+    dtype: str
+
+    def differences(self, other: Scope) -> list[str]:
+        """In what another scope differs, in words."""
+        words = {
+            "vocab": "vocabulary",
+            "max_seq_len": "length",
+            "causal": "attention",
+            "bos": "special tokens",
+            "pad": "special tokens",
+            "dtype": "number format",
+        }
+        found = [name for name, word in words.items() if _key(getattr(self, name)) != _key(getattr(other, name))]
+        return list(dict.fromkeys(words[name] for name in found))
+
+
+def _key(part: object) -> object:
+    """What tells tokens apart that compare equal, such as 1 and True."""
+    return tuple(map(value_key, part)) if isinstance(part, tuple) else part
+
+
 @dataclass(frozen=True, eq=False)
 class Claims:
-    """All claims about a model, components in the order in which they read each other."""
+    """All claims about a model, components in the order in which they read each other, and what they were made for."""
 
     embeddings: tuple[EmbeddingClaim, ...] = ()
     components: tuple[MLPClaim | NumberClaim | HeadClaim, ...] = field(default=())
     readout: ReadoutClaim | None = None
+    scope: Scope | None = None

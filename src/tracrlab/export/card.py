@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.circuit import Circuit, Implementation, model_circuit
-from tracrlab.verify.certificate import Certificate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

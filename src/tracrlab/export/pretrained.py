@@ -15,10 +15,10 @@ from tracrlab.export.texts import distinct_texts
 from tracrlab.export.wordlevel import word_tokenizer
 from tracrlab.files import replaced_folder
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.reading import folder_named, writing
 from tracrlab.model.readout import ClassReadout
 from tracrlab.shapes import Float, Int
-from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.verifier import verify
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Pretrained:
         (:mod:`tracrlab.files.folder`); other files in it stay.
 
         Arguments:
-            certificate: what ``source.verify()`` found, for the card. Unless there is one, models of up to a million
-                parameters, which takes a second or two at most, are verified here; the card of a larger one says that
-                it was not.
+            certificate: what ``source.verify()`` found, for the card; what ``source`` carries unless given. If it
+                carries none, models of up to a million parameters, which takes a second or two at most, are verified
+                here; the card of a larger one says that it was not.
 
         Raises:
             ExportError: the certificate is that of another model.
@@ -86,15 +86,22 @@ class Pretrained:
         if certificate is None:
             certificate = self.certificate
         if certificate is None:
-            small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
-            dtype = _name(self.model.dtype) if has_own_code(self.model) else None
-            certificate = verify(self.source, dtype=dtype) if small else None
+            certificate = self._source_certificate()
         elif (certificate.model, certificate.vocabulary_size, certificate.max_seq_len) != expected:
             raise ExportError(
                 f"the certificate is of {certificate.model}, on inputs of up to {certificate.max_seq_len} of "
                 f"{certificate.vocabulary_size} tokens; use that of this model, {self.source.output_name}"
             )
         return model_card(self.source, self.model, certificate)
+
+    def _source_certificate(self) -> Certificate | None:
+        """What the source carries, or what can be found of it in no time, in the format of this model's weights."""
+        config = self.source.config
+        dtype = _name(self.model.dtype) if has_own_code(self.model) else config.dtype
+        if self.source.certificate is not None and dtype == config.dtype:
+            return self.source.certificate
+        small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
+        return verify(self.source, dtype=dtype) if small else None
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -13,8 +13,8 @@ from tracrlab.export.reading import stock_network
 from tracrlab.export.stock import to_bert, to_gpt2
 from tracrlab.extras import require
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.surgery.own_dimensions import with_own_dimensions
-from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.induction import certify_network
 
 if TYPE_CHECKING:
@@ -69,13 +69,13 @@ def certified_export(model: Artefact, target: Target, activation: Activation | N
     """
     export = stock_export(model, target, activation)
     certificate = stock_certificate(export)
+    if model.certificate is not None:
+        certificate = replace(certificate, program=model.certificate.program)
     if not certificate.holds:
-        failure = certificate.failure
-        where = "" if failure is None else f": {failure.title}: {failure.reason}"
         raise PrecisionError(
             model.output_name,
             None,
-            f"there is no proof that {certificate.target} computes it{where}",
+            f"there is no proof that {certificate.target} computes it: {certificate.reason}",
             f"Use a smaller length or the other mode; model.to_{target}() gives it checked on random inputs only",
         )
     return replace(export, certificate=certificate)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import numpy as np
 
 from tracrlab.craft.claims import Claims
 from tracrlab.craft.spaces import Variable
-from tracrlab.model.config import ModelConfig
+from tracrlab.model.certificate import Certificate, verdict
+from tracrlab.model.config import ModelConfig, Recipe
 from tracrlab.model.forward import Activations, forward, forward_with_activations
 from tracrlab.model.labels import Labels
 from tracrlab.model.readout import ClassReadout, RawReadout, Readout, class_readout
@@ -51,7 +52,8 @@ class Artefact:
 
     Attributes: ``config``; ``weights``; ``labels`` of dimensions, heads and neurons; ``output`` says how an answer is
     decoded from the logits; ``program`` name, text and source line of each expression, sources first; ``claims`` what
-    each part computes, for the proof.
+    each part computes, for the proof; ``recipe`` how to compile it again; ``certificate`` what was proven of it,
+    ``None`` if nothing was. A copy with other parts, as :func:`dataclasses.replace` makes it, has no certificate.
     """
 
     config: ModelConfig
@@ -60,6 +62,14 @@ class Artefact:
     output: Variable
     program: tuple[tuple[str, str, str | None], ...]
     claims: Claims | None = None
+    recipe: Recipe | None = None
+    certificate: Certificate | None = field(default=None, init=False)
+
+    def with_certificate(self, certificate: Certificate | None) -> Self:
+        """The same model, carrying what was proven of it."""
+        model = replace(self)
+        object.__setattr__(model, "certificate", certificate)
+        return model
 
     @property
     def output_name(self) -> str:
@@ -170,6 +180,7 @@ class Artefact:
             f"d_mlp {config.d_mlp}, {kind}, {config.dtype}",
             f"  {config.n_parameters:,} parameters, {self.weights.n_nonzero:,} of them not zero",
             f"  {len(config.vocab)} tokens ({_abridged(config.vocab)}), at most {config.max_seq_len} in a sequence",
+            f"  {verdict(self.certificate)}",
         ]
         for layer in range(config.n_layers):
             heads = ", ".join(label.writes for label in self.labels.heads[layer])

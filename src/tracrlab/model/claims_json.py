@@ -18,6 +18,7 @@ from tracrlab.craft.claims import (
     PredicateClaim,
     Quantity,
     ReadoutClaim,
+    Scope,
     View,
 )
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
@@ -45,6 +46,7 @@ def claims_to_json(claims: Claims) -> tuple[dict[str, Any], Arrays]:
         ],
         "components": [writer.component(claim) for claim in claims.components],
         "readout": None if claims.readout is None else writer.readout(claims.readout),
+        "scope": None if claims.scope is None else _scope_to_json(claims.scope),
     }
     return data, writer.arrays
 
@@ -67,6 +69,22 @@ def claims_from_json(data: dict[str, Any], arrays: Mapping[str, np.ndarray], lab
         ),
         tuple(map(reader.component, data["components"])),
         None if data["readout"] is None else reader.readout(data["readout"]),
+        None if data.get("scope") is None else _scope_from_json(data["scope"]),  # older files do not say
+    )
+
+
+def _scope_to_json(scope: Scope) -> dict[str, Any]:
+    return dict(vars(scope)) | {"vocab": list(map(value_to_json, scope.vocab))}
+
+
+def _scope_from_json(data: dict[str, Any]) -> Scope:
+    return Scope(
+        tuple(map(value_from_json, typed(data["vocab"], list))),
+        typed(data["max_seq_len"], int),
+        typed(data["causal"], bool),
+        typed(data["bos"], str),
+        typed(data["pad"], str),
+        typed(data["dtype"], str),
     )
 
 

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tracrlab.craft.claims import Scope
 from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.rasp.values import Value
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What of the options of compiling a configuration does not say, so that a model can be compiled again.
+
+    Attributes: ``passes`` as they were named, ``fit`` the sizes that were asked for, and ``most_combinations``.
+    """
+
+    passes: tuple[str, ...] | None
+    fit: tuple[tuple[str, int], ...] | None
+    most_combinations: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,11 @@ class ModelConfig:
     def number_format(self) -> NumberFormat:
         """What is known of ``dtype``."""
         return FORMATS[self.dtype]
+
+    @property
+    def scope(self) -> Scope:
+        """What claims about a model of this configuration have to be made for."""
+        return Scope(self.vocab, self.max_seq_len, self.causal, self.bos, self.pad, self.dtype)
 
     @property
     def d_vocab(self) -> int:

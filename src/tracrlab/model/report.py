@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.model.certificate import Certificate, verdict
 from tracrlab.model.labels import Labels
 from tracrlab.model.weights import Weights
 
@@ -34,6 +35,7 @@ class Report:
     and MLP) on the longest chain of components that read one another; ``largest_live_set`` the most dimensions that
     hold something still to be read, at once: with dimensions used again, ``d_model`` could not be less.
     ``n_reused`` counts how often a dimension is used again, ``n_clearing`` the neurons that clear dimensions for that.
+    ``proof`` says in words whether the model carries a certificate.
     """
 
     costs: tuple[ExpressionCost, ...]
@@ -41,6 +43,7 @@ class Report:
     largest_live_set: int
     n_reused: int
     n_clearing: int
+    proof: str
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("expression", "dimensions", "heads", "neurons", "weights")]
@@ -59,17 +62,19 @@ class Report:
         lines.append(f"most dimensions in use at once: {self.largest_live_set}")
         if self.n_reused:
             lines.append(f"dimensions used again: {self.n_reused}, cleared by {self.n_clearing} neurons")
+        lines.append(self.proof)
         return "\n".join(lines)
 
 
-def model_report(weights: Weights, labels: Labels) -> Report:
-    """The report of a model."""
+def model_report(weights: Weights, labels: Labels, certificate: Certificate | None) -> Report:
+    """The report of a model that carries this certificate."""
     names = list(dict.fromkeys(variable.expression for variable in labels.variables))
     costs = tuple(_cost(weights, labels, name) for name in names)
     reads = _reads(weights, labels)
     n_reused = sum(len(holders) - 1 for holders in labels.holders)
     n_clearing = sum(group.count for groups in labels.neurons for group in groups if group.clears)
-    return Report(costs, _longest_chain(labels, reads), _largest_live_set(labels, reads), n_reused, n_clearing)
+    longest, largest = _longest_chain(labels, reads), _largest_live_set(labels, reads)
+    return Report(costs, longest, largest, n_reused, n_clearing, verdict(certificate))
 
 
 def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:

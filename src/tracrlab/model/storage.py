@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from tracrlab.craft.spaces import Dimension, Layout, Variable
-from tracrlab.errors import ModelFileError
+from tracrlab.errors import ModelFileError, VerificationError
 from tracrlab.files import SavedFiles, digest, read_together, save_together
 from tracrlab.model.artefact import Artefact
+from tracrlab.model.certificate import Certificate
 from tracrlab.model.claims_json import claims_from_json, claims_to_json
-from tracrlab.model.config import ModelConfig
+from tracrlab.model.config import ModelConfig, Recipe
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.reading import folder_named, not_finite, reading, writing
@@ -28,11 +29,13 @@ from tracrlab.rasp.values import is_finite_number, value_key
 FORMAT = 2
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 CLAIMS_FILE, CLAIM_ARRAYS_FILE = "claims.json", "claims.safetensors"
+CERTIFICATE_FILE = "certificate.json"
 COMPRESSION_FILE = "compression.json"  # of a model of another kind: a folder with this one holds a compressed model
 _DIGESTS = {
     WEIGHTS_FILE: "weights_sha256",
     CLAIM_ARRAYS_FILE: "claim_arrays_sha256",
     CLAIMS_FILE: "claims_sha256",
+    CERTIFICATE_FILE: "certificate_sha256",
 }
 _OWN_DIGEST = "config_sha256"
 
@@ -42,7 +45,8 @@ def save_model(model: Artefact, path: str | PathLike[str]) -> None:
 
     The configuration holds digests of the other files and is replaced first, at a stroke: whenever the process is
     killed, the folder holds the old model or the new one (:mod:`tracrlab.files.together`). It holds a digest of itself,
-    too, since the claims are true of no other vocabulary or kind of attention.
+    too, since the claims are true of no other vocabulary or kind of attention. Digests detect damage, not tampering:
+    whoever changes a file can change them.
 
     Raises:
         ModelFileError: the folder cannot be written, a weight is not finite, or a value has no JSON form.
@@ -69,6 +73,8 @@ def model_files(model: Artefact) -> dict[str, bytes]:
         claims, arrays = claims_to_json(model.claims)
         contents[CLAIM_ARRAYS_FILE] = save(arrays, metadata={"format": "np"})
         contents[CLAIMS_FILE] = json.dumps(claims, allow_nan=False).encode()
+    if model.certificate is not None:
+        contents[CERTIFICATE_FILE] = model.certificate.to_json().encode()
     data |= {_DIGESTS[name]: digest(content) for name, content in contents.items()}
     text = json.dumps(data | {_OWN_DIGEST: _own_digest(data)}, indent=1, allow_nan=False)
     return contents | {CONFIG_FILE: text.encode()}
@@ -103,13 +109,31 @@ def model_in(files: SavedFiles, folder: Path) -> Artefact:
             raise ValueError(f"{stray} has entries that are not finite")
     with reading(folder, CONFIG_FILE):
         model = _model_from_json(data, arrays)
+    certificate = _saved_certificate(files, folder, data)
     if _DIGESTS[CLAIMS_FILE] not in data:  # older models have none
-        return model
+        return model.with_certificate(certificate)
     with reading(folder, CLAIM_ARRAYS_FILE):
         claim_arrays = load(files.read(CLAIM_ARRAYS_FILE, data.get(_DIGESTS[CLAIM_ARRAYS_FILE])))
     with reading(folder, CLAIMS_FILE):
         claims = json.loads(files.read(CLAIMS_FILE, data[_DIGESTS[CLAIMS_FILE]]).decode())
-        return replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
+        model = replace(model, claims=claims_from_json(claims, claim_arrays, model.labels))
+    return model.with_certificate(certificate)
+
+
+def _saved_certificate(files: SavedFiles, folder: Path, data: dict[str, Any]) -> Certificate | None:
+    """The certificate that was saved with a model, if there is one.
+
+    Raises:
+        ModelFileError: it is missing or damaged.
+    """
+    if _DIGESTS[CERTIFICATE_FILE] not in data:
+        return None
+    with reading(folder, CERTIFICATE_FILE):
+        text = files.read(CERTIFICATE_FILE, data[_DIGESTS[CERTIFICATE_FILE]]).decode()
+        try:
+            return replace(Certificate.from_json(text), from_files=True)
+        except VerificationError as error:
+            raise ValueError(str(error)) from error
 
 
 def _checked_config(folder: Path, data: Any) -> dict[str, Any]:
@@ -140,6 +164,7 @@ def _model_to_json(model: Artefact) -> dict[str, Any]:
         "config": config,
         "output": _variable_to_json(model.output),
         "program": [list(line) for line in model.program],
+        "recipe": None if model.recipe is None else vars(model.recipe),
         "variables": [_entry_to_json(entry) for entry in model.labels.variables],
         "heads": [[vars(head) for head in heads] for heads in model.labels.heads],
         "neurons": [[vars(neurons) for neurons in layer] for layer in model.labels.neurons],
@@ -163,7 +188,17 @@ def _model_from_json(data: dict[str, Any], arrays: dict[str, np.ndarray]) -> Art
     with_none = output.layout is Layout.ONE_HOT and output.nullable
     if not program or output.layout is Layout.CODE or output.width + with_none != config.d_vocab_out:
         raise ValueError("its output is not what the configuration says")
-    return Artefact(config, Weights(**arrays), labels, output, program)
+    recipe = None if data.get("recipe") is None else _recipe_from_json(data["recipe"])  # older models have none
+    return Artefact(config, Weights(**arrays), labels, output, program, recipe=recipe)
+
+
+def _recipe_from_json(data: dict[str, Any]) -> Recipe:
+    passes, fit = data["passes"], data["fit"]
+    return Recipe(
+        None if passes is None else tuple(typed(name, str) for name in passes),
+        None if fit is None else tuple((typed(name, str), typed(size, int)) for name, size in fit),
+        typed(data["most_combinations"], int),
+    )
 
 
 def _config_from_json(data: dict[str, Any]) -> ModelConfig:

@@ -17,11 +17,9 @@ import numpy as np
 from tracrlab.craft.claims import Claims, EmbeddingClaim, HeadClaim, MLPClaim, NumberClaim
 from tracrlab.craft.formats import FORMATS, NumberFormat
 from tracrlab.errors import VerificationError
-from tracrlab.model.labels import ModelVariable, NeuronLabel
-from tracrlab.shapes import Bool, Float
-from tracrlab.verify.answers import prove_readout
-from tracrlab.verify.certificate import (
+from tracrlab.model.certificate import (
     ASSUMPTIONS,
+    SCOPE_ASSUMPTION,
     STOCK_ASSUMPTIONS,
     Certificate,
     ComponentProof,
@@ -29,6 +27,9 @@ from tracrlab.verify.certificate import (
     Rounding,
     Status,
 )
+from tracrlab.model.labels import ModelVariable, NeuronLabel
+from tracrlab.shapes import Bool, Float
+from tracrlab.verify.answers import prove_readout
 from tracrlab.verify.clearing import prove_clearing
 from tracrlab.verify.embeddings import EmbeddingWeights, embedded_variable
 from tracrlab.verify.heads import Attention, HeadWeights, head_attention, prove_head
@@ -86,8 +87,16 @@ def certify_network(model: Artefact, network: Network) -> Certificate:
         proofs = _proofs(model, model.claims, network)
     config, name = model.config, network.number_format.name
     size = len(config.vocab), config.max_seq_len
-    assumptions = ASSUMPTIONS + STOCK_ASSUMPTIONS * bool(network.target)
+    assumptions = ASSUMPTIONS + SCOPE_ASSUMPTION * (model.claims.scope is None)
+    assumptions += STOCK_ASSUMPTIONS * bool(network.target)
+    proofs = [*_out_of_scope(model, model.claims), *proofs]
     return Certificate(model.output_name, name, *size, tuple(_blamed(proofs)), assumptions, network.target)
+
+
+def _out_of_scope(model: Artefact, claims: Claims) -> Iterator[ComponentProof]:
+    """What makes the model another one than that which the claims were made for; older ones do not say."""
+    if claims.scope is not None and (different := claims.scope.differences(model.config.scope)):
+        yield _unproven("scope", None, "claims", "", f"they were made for another {' and another '.join(different)}")
 
 
 def _proofs(model: Artefact, claims: Claims, network: Network) -> list[ComponentProof]:

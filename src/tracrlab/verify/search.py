@@ -1,4 +1,4 @@
-"""Running a model against its program: on inputs that may contradict it, or on all there are."""
+"""Inputs on which a model is run against its program: all there are, or the shortest and then random ones."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from tracrlab.errors import EvaluationError, VerificationError
-from tracrlab.rasp.expressions import SOp
-from tracrlab.rasp.interpreter import evaluate_batch
-from tracrlab.rasp.values import Value, value_key
-from tracrlab.verify.certificate import Counterexample
+from tracrlab.errors import VerificationError
+from tracrlab.rasp.values import Value
 
 if TYPE_CHECKING:
     from tracrlab.model.artefact import Artefact
 
 MAX_INPUTS = 2**22
-_BATCH = 2**10
-_SHORT, _RANDOM = 2**12, 2**12  # inputs that a search for a counterexample tries: the shortest, and random ones
 
 Tokens = Sequence[Value]
 Item = TypeVar("Item")
@@ -50,6 +45,28 @@ def all_inputs(model: Artefact) -> Iterable[Tokens]:
     return watched(every_input(model), "running", total)
 
 
+def n_short(model: Artefact, most: int) -> tuple[int, int]:
+    """The largest length up to which there are at most so many inputs, and how many there are."""
+    longest = count = 0
+    while longest < model.config.max_seq_len and count + len(model.config.vocab) ** (longest + 1) <= most:
+        longest += 1
+        count += len(model.config.vocab) ** longest
+    return longest, count
+
+
+def random_inputs(model: Artefact, shortest: int, rng: random.Random) -> Iterator[Tokens]:
+    """Random inputs of ``shortest`` tokens to as many as there can be, one of the longest first, without end.
+
+    Half of them are over few tokens of the vocabulary, so that the same ones stand at many positions.
+    """
+    vocab, longest = model.config.vocab, model.config.max_seq_len
+    length = longest
+    while True:
+        tokens = vocab if rng.random() < 1 / 2 else rng.sample(vocab, rng.randint(1, min(3, len(vocab))))
+        yield rng.choices(tokens, k=length)
+        length = rng.randint(shortest, longest)
+
+
 def watched(work: Iterable[Item], what: str, total: int) -> Iterable[Item]:
     """The same, with a progress bar where a person watches."""
     from rich.console import Console
@@ -57,35 +74,3 @@ def watched(work: Iterable[Item], what: str, total: int) -> Iterable[Item]:
 
     console = Console(stderr=True)
     return track(work, what, total=total, console=console, transient=True, disable=not console.is_terminal)
-
-
-def suspicious_inputs(model: Artefact) -> Iterator[Tokens]:
-    """The shortest inputs, and then random ones of any length, the same every time."""
-    yield from itertools.islice(every_input(model), _SHORT)
-    rng, config = random.Random(0), model.config
-    for _ in range(_RANDOM):
-        yield rng.choices(config.vocab, k=rng.randint(1, config.max_seq_len))
-
-
-def contradiction(model: Artefact, program: SOp, inputs: Iterable[Tokens]) -> tuple[int, Counterexample | None]:
-    """How many inputs were run, and the first on which the model does not say what the program says.
-
-    Raises:
-        VerificationError: the program has no value on some input, so it is not the one that was compiled.
-    """
-    count, remaining = 0, iter(inputs)
-    while batch := list(itertools.islice(remaining, _BATCH)):
-        count += len(batch)
-        try:
-            wanted = evaluate_batch(program, batch, causal=model.config.causal)
-        except EvaluationError as error:
-            raise VerificationError(f"the program fails on inputs of the model: {error}") from error
-        for tokens, answer, expected in zip(batch, model.run_batch(batch), wanted, strict=True):
-            if not all(map(_same, answer, expected)):
-                return count, Counterexample(tuple(tokens), tuple(answer), tuple(expected))
-    return count, None
-
-
-def _same(one: Value, other: Value) -> bool:
-    """Whether two answers are the same up to the type of a number, which scalars do not keep."""
-    return bool(one == other) or value_key(one) == value_key(other)

@@ -1,15 +1,17 @@
-"""Trying out what the proof takes for granted: the compiler's analysis of the program, on inputs.
+"""Trying a model out: running it, its program and its claims on inputs.
 
-A proof shows that weights do what is claimed. That the claims speak of all values and combinations that occur is the
-compiler's analysis, and is checked here without it: by the interpreter, and by runs of the model in float64, in which
-the contents of variables are as good as ideal.
+What is not shown to follow from the program is tried here: by the interpreter, and by runs of the model in float64, in
+which the contents of variables are as good as ideal. Values that occur must be claimed, and claimed to occur together;
+what a head selects must be as many positions as its claim says, and of one value where it copies; and the answers of
+the model, in its own format, must be those of the program.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ import numpy as np
 from tracrlab.craft.claims import IMPOSSIBLE, HeadClaim, MLPClaim, NumberClaim, Quantity, ReadoutClaim, View
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.errors import EvaluationError, VerificationError
+from tracrlab.model.certificate import Counterexample, ProgramPart
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.weights import Weights
 from tracrlab.rasp.expressions import SOp
@@ -27,18 +30,33 @@ from tracrlab.rasp.naming import naming_in_graph
 from tracrlab.rasp.text import expression_text
 from tracrlab.rasp.values import Value, is_finite_number, value_key
 from tracrlab.shapes import Bool, Float, Int
-from tracrlab.verify.certificate import ComponentProof
-from tracrlab.verify.search import every_input, watched
+from tracrlab.verify.search import Tokens, every_input, n_short, random_inputs
 
 if TYPE_CHECKING:
     from tracrlab.model.artefact import Artefact
 
-_SHORT, _LONG = 2000, 200  # inputs that are tried: all up to a length, and longer ones at random
 _ENTRIES = 2**22  # of residual streams that are held at once
-_WORK = 2**26  # of them in all
 _NEAR = 1e-6
+_BATCH = 2**10
+_GROWTH = 2  # a batch is at most so many times as large as the one before, so that the time it takes is foreseen
 
-Tokens = Sequence[Value]
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried: at most ``inputs`` inputs, of which at most ``short`` are the shortest.
+
+    It ends after ``seconds``, or once ``pairs`` of positions have been looked at, whichever is given; the latter does
+    not depend on the machine.
+    """
+
+    inputs: int
+    short: int
+    seconds: float = np.inf
+    pairs: float = np.inf
+
+
+LONG = Effort(inputs=2**14, short=2**12, seconds=3.0)  # by verify: what a person who asks for it waits for
+BRIEF = Effort(inputs=24, short=16, pairs=2**12)  # by compile: a few ms at most for short inputs
 
 
 class _Contradicted(Exception):
@@ -47,53 +65,106 @@ class _Contradicted(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried, in words, and what was found to be wrong."""
+    """What was tried, in words and in number, whether that was all there is, and what was found to be wrong."""
 
     inputs: str
-    failures: tuple[ComponentProof, ...]
+    n_inputs: int
+    is_all: bool
+    failures: tuple[ProgramPart, ...]
+    counterexample: Counterexample | None
 
 
-def tried(model: Artefact, program: SOp) -> Trial:
-    """Hold the claims about a model's variables against what its program and the model itself do on inputs.
-
-    Every value that the interpreter finds for an s-op of a faithful model must be one that its variable can hold. At
-    each component, the values that meet must be claimed, and claimed to occur together; what a head selects must be as
-    many positions as its claim says, and of one value where it copies.
+def tried(model: Artefact, program: SOp, effort: Effort, seed: int) -> Trial:
+    """Hold a model and the claims about its variables against its program, on the shortest inputs and random ones.
 
     Raises:
         VerificationError: the program has no value on some input, so it is not the one that was compiled.
     """
-    inputs, described = trial_inputs(model)
-    precise = _in_double(model)
-    sops = _sops_by_name(model, program)
-    size = max(1, _ENTRIES // _entries(model))
-    failures: dict[str, ComponentProof] = {}
-    starts = range(0, len(inputs), size)
-    for start in watched(starts, "trying", len(starts)):
-        batch = inputs[start : start + size]
-        for name, reason in (*_wrong_values(model, sops, batch), *_wrong_meetings(precise, batch)):
-            failures.setdefault(
-                name, ComponentProof("analysis", None, "analysis", name, 0, np.inf, np.inf, "failed", reason)
-            )
-    return Trial(described, tuple(failures.values()))
+    longest, count = n_short(model, min(effort.short, effort.inputs))
+    is_all = longest == model.config.max_seq_len
+    short = itertools.islice(every_input(model), count)
+    drawn = random_inputs(model, longest + 1, random.Random(seed)) if not is_all else ()
+    found = _Findings(model, program)
+    n_short_run = found.run(short, effort)
+    n_long = found.run(itertools.islice(drawn, effort.inputs - count), effort) if n_short_run == count else 0
+    described = _described(longest, count, n_short_run, n_long)
+    is_all = is_all and n_short_run == count
+    failures = tuple(ProgramPart(name, "failed", reason) for name, reason in found.wrong.items())
+    return Trial(described, n_short_run + n_long, is_all, failures, found.counterexample)
 
 
-def trial_inputs(model: Artefact) -> tuple[list[Tokens], str]:
-    """All inputs up to the largest length of which there are few enough, longer ones at random, and what they are."""
-    config = model.config
-    budget = max(1, _WORK // _entries(model))
-    longest = count = 0
-    while longest < config.max_seq_len and count + len(config.vocab) ** (longest + 1) <= min(_SHORT, budget):
-        longest += 1
-        count += len(config.vocab) ** longest
-    short = list(itertools.islice(every_input(model), count))
-    described = f"all {count:,} inputs of up to {longest} tokens" if count else ""
-    if longest == config.max_seq_len:
-        return short, described
-    rng = random.Random(0)
-    lengths = [rng.randint(longest + 1, config.max_seq_len) for _ in range(min(_LONG, budget) - 1)]
-    long = [rng.choices(config.vocab, k=length) for length in (config.max_seq_len, *lengths)]
-    return [*short, *long], " and ".join(filter(None, [described, f"{len(long):,} random longer ones"]))
+def _described(longest: int, count: int, n_short_run: int, n_long: int) -> str:
+    if n_short_run < count:
+        return f"the {n_short_run:,} shortest inputs"
+    every = f"all {count:,} inputs of up to {longest} tokens" if count else ""
+    return " and ".join(filter(None, [every, f"{n_long:,} random longer ones" if n_long else ""]))
+
+
+class _Findings:
+    """What was found so far to be wrong with a model, by variable, and an input on which it gives a wrong answer."""
+
+    def __init__(self, model: Artefact, program: SOp) -> None:
+        self.wrong: dict[str, str] = {}
+        self.counterexample: Counterexample | None = None
+        self._model, self._program = model, program
+        self._precise = _in_double(model)
+        self._sops = _sops_by_name(model, program)
+        self._predicates: dict[tuple[int, Hashable, Hashable], bool] = {}
+        self._start, self._pairs = time.monotonic(), 0
+
+    def run(self, inputs: Iterable[Tokens], effort: Effort) -> int:
+        """Try inputs, as many as the effort allows; returns how many that were."""
+        remaining, count, size = iter(inputs), 0, 1
+        most = max(1, _ENTRIES // _entries(self._model))
+        while not self._is_over(effort) and (batch := list(itertools.islice(remaining, size))):
+            self._try(batch)
+            count += len(batch)
+            self._pairs += sum(len(tokens) ** 2 for tokens in batch)
+            size = min(_GROWTH * size, most)
+        return count
+
+    def _is_over(self, effort: Effort) -> bool:
+        return time.monotonic() - self._start > effort.seconds or self._pairs > effort.pairs
+
+    def _try(self, batch: Sequence[Tokens]) -> None:
+        model = self._model
+        for tokens, answer in zip(batch, model.run_batch(batch), strict=True):
+            evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=self._predicates)
+            try:
+                expected = evaluation.value(self._program)
+                for name, reason in _wrong_values(model, self._sops, tokens, evaluation):
+                    self.wrong.setdefault(name, reason)
+            except EvaluationError as error:
+                raise VerificationError(f"the program fails on inputs of the model: {error}") from error
+            if self.counterexample is None and not all(map(_same, answer, expected)):
+                self.counterexample = Counterexample(tuple(tokens), tuple(answer), tuple(expected))
+        for name, reason in _wrong_meetings(self._precise, batch):
+            self.wrong.setdefault(name, reason)
+
+
+def contradiction(model: Artefact, program: SOp, inputs: Iterable[Tokens]) -> tuple[int, Counterexample | None]:
+    """How many inputs were run, and the first on which the model does not say what the program says.
+
+    Raises:
+        VerificationError: the program has no value on some input, so it is not the one that was compiled.
+    """
+    count, remaining = 0, iter(inputs)
+    shared: dict[tuple[int, Hashable, Hashable], bool] = {}
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        count += len(batch)
+        for tokens, answer in zip(batch, model.run_batch(batch), strict=True):
+            try:
+                expected = Evaluation(tokens, causal=model.config.causal, predicate_results=shared).value(program)
+            except EvaluationError as error:
+                raise VerificationError(f"the program fails on inputs of the model: {error}") from error
+            if not all(map(_same, answer, expected)):
+                return count, Counterexample(tuple(tokens), tuple(answer), tuple(expected))
+    return count, None
+
+
+def _same(one: Value, other: Value) -> bool:
+    """Whether two answers are the same up to the type of a number, which scalars do not keep."""
+    return bool(one == other) or value_key(one) == value_key(other)
 
 
 def _entries(model: Artefact) -> int:
@@ -119,17 +190,13 @@ def _sops_by_name(model: Artefact, program: SOp) -> dict[str, SOp]:
     return {name: each for name, each in zip(names, expressions, strict=True) if isinstance(each, SOp)}
 
 
-def _wrong_values(model: Artefact, sops: Mapping[str, SOp], batch: Sequence[Tokens]) -> Iterator[tuple[str, str]]:
-    """The variables that some s-op's value is not claimed of, and an example."""
-    entries = [entry for entry in model.labels.variables if entry.is_value and entry.expression in sops]
-    shared: dict[tuple[int, Hashable, Hashable], bool] = {}
-    for tokens in batch:
-        evaluation = Evaluation(tokens, causal=model.config.causal, predicate_results=shared)
-        for entry in entries:
-            try:
-                values = evaluation.value(sops[entry.expression])
-            except EvaluationError as error:
-                raise VerificationError(f"the program fails on inputs of the model: {error}") from error
+def _wrong_values(
+    model: Artefact, sops: Mapping[str, SOp], tokens: Tokens, evaluation: Evaluation
+) -> Iterator[tuple[str, str]]:
+    """The variables that some s-op's value is not claimed of, and which value."""
+    for entry in model.labels.variables:
+        if entry.is_value and entry.expression in sops:
+            values = evaluation.value(sops[entry.expression])
             odd = [value for value in values if not _is_claimed(entry.variable, value)]
             if odd:
                 yield entry.name, f"on {list(tokens)!r} it is {odd[0]!r}, which it is claimed never to be"
@@ -234,22 +301,22 @@ def _check(run: _Run, claim: MLPClaim | NumberClaim | HeadClaim | ReadoutClaim) 
         case HeadClaim():
             _check_head(run, claim)
         case _:
-            _seen(claim.view, [run.places(each) for each in claim.quantities], run.tokens)
+            _seen(claim.view, claim.quantities, run)
 
 
-def _seen(
-    view: View, places: Sequence[Int[np.ndarray, "batch position"]], tokens: Bool[np.ndarray, "batch position"]
-) -> Int[np.ndarray, "batch position"]:
-    """What a view gives at each token.
+def _seen(view: View, quantities: Sequence[Quantity], run: _Run) -> Int[np.ndarray, "batch position"]:
+    """What a view gives at each token; whatever values quantities have of which nothing is read.
 
     Raises:
         _Contradicted: the values are claimed not to occur together.
     """
-    index = tuple(places[number] for number in view.quantities)
-    found = view.places[index] if index else np.broadcast_to(view.places, tokens.shape)
-    if (found[tokens] == IMPOSSIBLE).any():
+    unread = [axis for axis, number in enumerate(view.quantities) if not quantities[number].contents]
+    places = view.places.max(axis=tuple(unread), initial=IMPOSSIBLE)
+    index = tuple(run.places(quantities[number]) for number in view.quantities if quantities[number].contents)
+    found = places[index] if index else np.broadcast_to(places, run.tokens.shape)
+    if (found[run.tokens] == IMPOSSIBLE).any():
         raise _Contradicted("it meets values that are claimed not to occur together")
-    result: np.ndarray = np.where(tokens, found, 0)
+    result: np.ndarray = np.where(run.tokens, found, 0)
     return result
 
 
@@ -257,16 +324,15 @@ def _check_head(run: _Run, claim: HeadClaim) -> None:
     length = run.tokens.shape[1]
     pairs = run.tokens[:, :, None] & run.tokens[:, None, :]
     selected = pairs & np.tril(np.ones((length, length), bool)) if run.model.config.causal else pairs
-    queries, keys, values = ([run.places(each) for each in side] for side in (claim.queries, claim.keys, claim.values))
     for predicate in claim.predicates:
-        asked, given = _seen(predicate.query, queries, run.tokens), _seen(predicate.key, keys, run.tokens)
+        asked, given = _seen(predicate.query, claim.queries, run), _seen(predicate.key, claim.keys, run)
         selected = selected & predicate.matrix[asked[:, :, None], given[:, None, :]]
     counts = selected.sum(axis=2)[run.tokens]
     if counts.max(initial=0) > claim.longest:
         raise _Contradicted(f"it selects {counts.max()} positions, and is claimed to select {claim.longest} at most")
     if claim.never_empty and not counts.all():
         raise _Contradicted("it selects nothing, and is claimed always to select something")
-    read = claim.results[_seen(claim.value, values, run.tokens)]
+    read = claim.results[_seen(claim.value, claim.values, run)]
     if claim.kind == "copy":
         rows = np.where(selected[..., None], read[:, None, :, :], np.nan)
         some = rows[selected.any(axis=2)]

@@ -1,37 +1,49 @@
-"""Verification from top to bottom: the proof, and runs of the model beside it where they are asked for."""
+"""Verification from top to bottom: the proof of the weights, and what shows that their claims are the program's."""
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracrlab.errors import VerificationError
+from tracrlab.model.certificate import Certificate, ProgramProof, Source
 from tracrlab.rasp.expressions import SOp
-from tracrlab.verify.certificate import Certificate
 from tracrlab.verify.induction import certify
-from tracrlab.verify.search import all_inputs, contradiction, suspicious_inputs
-from tracrlab.verify.trial import trial_inputs, tried
+from tracrlab.verify.search import all_inputs
+from tracrlab.verify.trial import LONG, Effort, contradiction, tried
 
 if TYPE_CHECKING:
     from tracrlab.model.artefact import Artefact
 
+_SEEDS = 2**32
+
 
 def verify(
-    model: Artefact, program: SOp | None = None, *, exhaustive: bool = False, dtype: str | None = None
+    model: Artefact,
+    program: SOp | None = None,
+    *,
+    exhaustive: bool = False,
+    dtype: str | None = None,
+    seed: int | None = None,
+    source: Source = "unknown",
+    effort: Effort = LONG,
 ) -> Certificate:
-    """Prove that a model computes its program on all inputs, or say which component may not.
+    """Prove that a model's weights do what is claimed of them, and that the claims are those of a program.
 
     Arguments:
         model: a compiled model with the claims of its compiler.
-        program: what it was compiled from. With it, the compiler's analysis of it is tried out on inputs; if there is
-            no proof, an input is searched on which the model is wrong.
-        exhaustive: run every input too; this needs ``program``.
+        program: what it should compute. The claims are held against it, and both are run on inputs.
+        exhaustive: run every input; this needs ``program``.
         dtype: the number format to prove it in, after rounding the weights to it: ``"float64"``, ``"float32"``,
             ``"float16"`` or ``"bfloat16"``. The model's own unless given. Only this one is run on inputs.
+        seed: of the random inputs; drawn at random unless given.
+        source: where the claims are known to come from.
+        effort: how many inputs are tried.
 
     Raises:
         VerificationError: the model carries no claims; or ``exhaustive`` is asked for without a program, in another
-            format, or with too many inputs.
+            format, or with too many inputs; or the program has no value on some input of the model.
         TypeError: ``program`` is not an s-op.
     """
     if not isinstance(program, SOp | None):
@@ -43,13 +55,20 @@ def verify(
         raise VerificationError(f"inputs can only be run in the model's own number format, {model.config.dtype}")
     inputs = all_inputs(model) if exhaustive else None
     certificate = certify(model, dtype)
-    if program is not None and certificate.holds:
-        trial = tried(model, program)
-        components = (*certificate.components, *trial.failures)
-        certificate = replace(certificate, components=components, tried=trial.inputs)
-        if inputs is None and own_format:
-            inputs = trial_inputs(model)[0]
-    if program is None or not own_format:
+    if program is None:
         return certificate
-    count, found = contradiction(model, program, suspicious_inputs(model) if inputs is None else inputs)
-    return replace(certificate, n_inputs=count, counterexample=None if found is None else str(found))
+    proof = ProgramProof((), source=source)
+    if not own_format:
+        return replace(certificate, program=proof)
+    if inputs is not None:
+        count, found = contradiction(model, program, inputs)
+        proof = replace(proof, inputs=f"all {count:,} inputs", is_all=found is None)
+        return replace(certificate, program=proof, n_inputs=count, counterexample=_text(found))
+    seed = secrets.randbelow(_SEEDS) if seed is None else seed
+    trial = tried(model, program, effort, seed)
+    proof = replace(proof, parts=trial.failures, inputs=trial.inputs, is_all=trial.is_all, seed=seed)
+    return replace(certificate, program=proof, n_inputs=trial.n_inputs, counterexample=_text(trial.counterexample))
+
+
+def _text(found: object) -> str | None:
+    return None if found is None else str(found)

@@ -228,7 +228,7 @@ def _deeper_claims(model: Artefact, positions: _Positions) -> Claims:
         for entry, _ in positions.groups
     ]
     embeddings = tuple(claim for claim in claims.embeddings if claim.writes not in written)
-    return Claims(embeddings, (head, steps, *lookups, *claims.components), claims.readout)
+    return replace(claims, embeddings=embeddings, components=(head, steps, *lookups, *claims.components))
 
 
 def _deeper_weights(model: Artefact, config: ModelConfig, positions: _Positions) -> Weights:
