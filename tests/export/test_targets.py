@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracrlab
+from benchmarks.mutations import some_inputs_of
 from tests.library_models import library_inputs, library_model
 from tests.oracles import ORACLES, agree
 from tracrlab.compiler import driver

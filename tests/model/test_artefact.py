@@ -158,7 +158,8 @@ def test_repr_tells_shape_vocabulary_and_what_each_sublayer_computes(name: str) 
     assert lines[2].startswith(f"  {n_parameters:,} parameters, {model.weights.n_nonzero:,} ")
     vocabulary = " ".join(map(str, config.vocab))
     assert lines[3].startswith(f"  {len(config.vocab)} tokens ({vocabulary}), at most {config.max_seq_len} ")
-    sublayers = lines[4:]
+    assert lines[4] == "  not proven: it was compiled without, or changed since"
+    sublayers = lines[5:]
     assert len(sublayers) == 2 * config.n_layers
     for number, line in enumerate(sublayers):
         written = {v.name for v in model.labels.variables if v.sublayer == number}
@@ -173,6 +174,7 @@ def test_repr_of_hist() -> None:
     assert lines[0] == "CompiledModel hist = selector_width(select(tokens, tokens, ==))"
     assert lines[3:] == [
         "  3 tokens (a b c), at most 5 in a sequence",
+        "  not proven: it was compiled without, or changed since",
         "  attn 1: hist.attn",
         "  mlp 1: hist (9 neurons)",
     ]

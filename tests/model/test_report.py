@@ -41,5 +41,5 @@ def test_it_is_a_table_with_a_row_for_each_expression() -> None:
     model = tracrlab.compile(PROGRAMS["reverse"].build(), "abc", 5, mode="compact")
     lines = str(model.report()).splitlines()
     assert lines[0].split() == ["expression", "dimensions", "heads", "neurons", "weights"]
-    assert {line.split()[0] for line in lines[1:-2]} == {cost.expression for cost in model.report().costs}
-    assert lines[-2] == "longest chain of components: 2 sublayers"
+    assert {line.split()[0] for line in lines[1:-3]} == {cost.expression for cost in model.report().costs}
+    assert lines[-3] == "longest chain of components: 2 sublayers"

@@ -328,9 +328,10 @@ def test_the_summary_names_every_part_and_the_verdict() -> None:
     certificate = model.verify()
     lines = certificate.summary().splitlines()
     assert lines[0].startswith(
-        "Certificate: hist in float32, on all inputs of up to 4 of 3 tokens: equal to the program"
+        "Certificate: hist in float32, on all inputs of up to 4 of 3 tokens: the weights do what is claimed of them"
     )
-    assert all(any(entry.name in line for line in lines[2:]) for entry in model.labels.variables)
+    assert lines[1].endswith("the claims are those of the program was not asked")
+    assert all(any(entry.name in line for line in lines[3:]) for entry in model.labels.variables)
     few = small_model("frac_prevs", "faithful")
     count = few.labels.neurons[0][0].count
     assert f"layer 1, neuron{'s 1–' * (count > 1) or ' '}{count} (is_x) " in few.verify().summary()

@@ -83,13 +83,14 @@ def certify_network(model: Artefact, network: Network) -> Certificate:
             f"the model {model.output_name} says nothing about what its parts compute: compile its program again"
         )
     _check_labels(model)
-    with np.errstate(over="ignore", under="ignore"):
-        proofs = _proofs(model, model.claims, network)
+    proofs = list(_out_of_scope(model, model.claims))
+    if not proofs:
+        with np.errstate(over="ignore", under="ignore"):
+            proofs = _proofs(model, model.claims, network)
     config, name = model.config, network.number_format.name
     size = len(config.vocab), config.max_seq_len
     assumptions = ASSUMPTIONS + SCOPE_ASSUMPTION * (model.claims.scope is None)
     assumptions += STOCK_ASSUMPTIONS * bool(network.target)
-    proofs = [*_out_of_scope(model, model.claims), *proofs]
     return Certificate(model.output_name, name, *size, tuple(_blamed(proofs)), assumptions, network.target)
 
 

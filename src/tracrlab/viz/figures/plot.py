@@ -65,6 +65,6 @@ def plot(
         case "cost":
             if model.labelled is not model:
                 raise DrawingError("the dimensions of a compressed model belong to no expression; draw its original's")
-            return cost_figure(model_report(model.weights, model.labels), columns=columns)
+            return cost_figure(model_report(model.weights, model.labels, model.certificate), columns=columns)
         case _:
             raise DrawingError(f"there is no figure {kind!r}; there are {', '.join(KINDS)}")
