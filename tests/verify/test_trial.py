@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import tracrlab
 from benchmarks.mutations import small_model
+from tracrlab import rasp
 from tracrlab.craft.claims import HeadClaim, MLPClaim, View
 from tracrlab.craft.spaces import one_hot_variable
 from tracrlab.errors import CompileError
@@ -63,6 +64,22 @@ def test_random_inputs_are_others_every_time_but_while_compiling() -> None:
     compiled = [tracrlab.compile(program, "abc", 8, prove=True).certificate for _ in range(2)]
     assert compiled[0] == compiled[1]
     assert compiled[0] is not None
+
+
+def test_numbers_that_share_a_place_with_words_are_not_complained_of() -> None:
+    """A mean of equal numbers is that number, another may be the same one as a ratio: both are held in one place."""
+    half = rasp.aggregate(rasp.select(rasp.indices, 1, rasp.Comparison.GEQ), rasp.tokens, "none")
+    model = tracrlab.compile(half, [1, 2, 3], 4)
+    assert not tried(model, half, TRY, 0).failures
+
+
+def test_what_is_not_read_may_have_any_value() -> None:
+    """The answer is the position, whatever the length: values of it, of which nothing is read, decide nothing."""
+    program = rasp.indices % rasp.length
+    for mode in MODES:
+        model = tracrlab.compile(program, "abc", 3, mode=mode)
+        assert not tried(model, program, TRY, 0).failures
+        assert model.verify(program).holds
 
 
 def test_a_value_that_the_analysis_left_out_is_found() -> None:

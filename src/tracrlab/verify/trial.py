@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracrlab.craft.claims import IMPOSSIBLE, HeadClaim, MLPClaim, NumberClaim, Quantity, ReadoutClaim, View
-from tracrlab.craft.spaces import Layout, Variable
+from tracrlab.craft.spaces import Variable
 from tracrlab.errors import EvaluationError, VerificationError
 from tracrlab.model.certificate import Counterexample, ProgramPart
 from tracrlab.model.forward import forward_with_activations
@@ -203,12 +203,12 @@ def _wrong_values(
 
 
 def _is_claimed(variable: Variable, value: Value) -> bool:
+    """Whether a variable may hold a value; one that is the same number may stand for it, as 2 for 2.0 or 6/3."""
     if value is None:
         return variable.nullable
     if value_key(value) in variable.places:
         return True
-    numeric = variable.layout is Layout.SCALAR or all(map(is_finite_number, variable.values))
-    return numeric and is_finite_number(value) and bool((variable.numbers == float(value)).any())
+    return is_finite_number(value) and bool((variable.numbers == float(value)).any())
 
 
 @dataclass(frozen=True, eq=False)
