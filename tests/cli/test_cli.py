@@ -276,6 +276,12 @@ class TestInfo:
         output_of("compile", *arguments, "--max-len", "5", "-o", "model")
         assert printed == output_of("info", "model")
 
+    def test_says_whether_a_model_is_proven(self) -> None:
+        output_of("compile", "hist", "-o", "model")
+        assert "not proven" in output_of("info", "model")
+        output_of("compile", "hist", "--prove", "-o", "model")
+        assert "proven equal to its program, as the files say" in output_of("info", "model")
+
     def test_values_that_a_code_does_not_tell_apart_stand_side_by_side(self) -> None:
         printed = output_of("info", "dyck", "--max-len", "6", "--mode", "compact")
         assert re.search(r"^\d+ +selector_width_1 +mlp 4 +code +1\|2\|3\|4\|5\|6 0", printed, re.MULTILINE)

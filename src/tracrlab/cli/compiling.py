@@ -44,7 +44,7 @@ def programs() -> None:
 @click.argument("program")
 @with_options(NAME_OPTION, *COMPILE_OPTIONS, *TARGET_OPTIONS, TOKENS_OPTION)
 @click.option("-o", "--output", "folder", metavar="DIR", help="The folder to write the model into.")
-@click.option("--no-proof", is_flag=True, help="Save the model without proof that it is right: sooner, and it says so.")
+@click.option("--prove", is_flag=True, help="Save the model with a certificate, or refuse what is not proven.")
 @click.option(
     "--explain", is_flag=True,
     help="Show the nodes that compact mode makes of the program, before and after rewriting, and what each of its "
@@ -55,7 +55,7 @@ def compile_(
     name: str | None,
     kind: str,
     folder: str | None,
-    no_proof: bool,
+    prove: bool,
     explain: bool,
     target: Target | None,
     activation: Activation | None,
@@ -75,7 +75,7 @@ def compile_(
         _print_representations(found, vocabulary, compile_options)
         show.console().print(show.pass_tables(stages))
     if folder is not None:
-        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options, prove=not no_proof)
+        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options, prove=prove)
         if target is None:
             model.save_pretrained(folder)
         else:
@@ -170,7 +170,7 @@ def _compiled_pass_by_pass(
 
     def shape(own: CompileOptions, *, needed: bool = False) -> ModelConfig | None:
         try:
-            return compiled(found, vocabulary, DEFAULT_MAX_LEN, own, prove=False).config
+            return compiled(found, vocabulary, DEFAULT_MAX_LEN, own).config
         except CompileError:
             if needed:
                 raise

@@ -126,7 +126,7 @@ def vocabulary_of(found: NamedProgram, options: CompileOptions, kind: str) -> li
 
 
 def compiled(
-    found: NamedProgram, vocabulary: list[Value], default_max_len: int, options: CompileOptions, *, prove: bool = True
+    found: NamedProgram, vocabulary: list[Value], default_max_len: int, options: CompileOptions, *, prove: bool = False
 ) -> CompiledModel:
     """The model of a program with these options, for inputs up to the default length unless they say otherwise."""
     from tracrlab import compile as compile_program

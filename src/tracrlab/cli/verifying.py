@@ -72,7 +72,7 @@ def verify_(
         compile_options = CompileOptions(**options, dtype=dtype)
         found = program_to_compile(in_file(program, name), compile_options, kind)
         vocabulary = vocabulary_of(found, compile_options, kind)
-        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options, prove=False)
+        model = compiled(found, vocabulary, DEFAULT_MAX_LEN, compile_options)
     if not isinstance(model, CompiledModel):
         raise VerificationError("a compressed model is approximate, so nothing is proved of it; ask for its verdict")
     check_target_options(target, activation, causal=model.config.causal)
