@@ -9,6 +9,8 @@ from tests.compress.compressions import every_sequence, frac_prevs, random_compr
 from tracrlab import CompiledModel, rasp
 from tracrlab.compress.metrics import measured_model
 
+pytestmark = pytest.mark.frameworks
+
 
 def numbers_that_can_be_none() -> CompiledModel:
     before = rasp.select(rasp.indices, rasp.indices, rasp.Comparison.LT)

@@ -16,6 +16,7 @@ from tracrlab.rasp.library import PROGRAMS
 
 pytest.importorskip("transformer_lens", reason="TransformerLens is not installed: make test-frameworks")
 pytestmark = [
+    pytest.mark.frameworks,
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),  # not ours
     pytest.mark.skipif(
         version("transformer-lens").startswith("4"), reason="from version 4 on, native models have no edges"

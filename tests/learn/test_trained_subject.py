@@ -25,7 +25,7 @@ from tracrlab.learn.transformer import Form, Transformer, random_transformer
 from tracrlab.learn.verdict import module_verdict, strictness
 from tracrlab.rasp.library import PROGRAMS
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
 
 HOW = Optimisation(steps=1500, learning_rate=7e-3, betas=(0.9, 0.99), warmup_share=0.02, n_measurements=15)
 
