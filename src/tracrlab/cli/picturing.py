@@ -80,7 +80,7 @@ def draw(program: str, name: str | None, text: str | None, kind: str, path: str)
 )  # fmt: skip
 @click.option("--columns", default="2", type=click.Choice(["1", "2"]), help="Columns of a paper. [default: 2]")
 @click.option("--fold/--no-fold", default=None, help="A row for each variable. [default: beyond 40 dimensions]")
-@click.option("--sublayer", metavar="NAME", help="Draw this one only, such as 'attn 2': of residual or weights.")
+@click.option("--sublayer", metavar="NAME", help="Draw this one only, such as a1: of residual or weights.")
 @click.option(
     "-o",
     "--output",

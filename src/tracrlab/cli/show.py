@@ -24,7 +24,8 @@ from tracrlab.compiler.graph import trace_graph
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.certificate import verdict
 from tracrlab.model.config import ModelConfig
-from tracrlab.model.trace import Step, Trace, sublayer_name
+from tracrlab.model.sublayers import Sublayer, head_name, neurons_name
+from tracrlab.model.trace import Step, Trace
 from tracrlab.rasp.display import printable, value_text
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.flow import flow_of
@@ -173,16 +174,16 @@ def _folded(trace: Trace, intermediate: bool) -> Iterator[str]:
 def pattern_tables(model: Artefact, trace: Trace, width: int) -> Iterator[RenderableType]:
     """The attention pattern of every head that the program uses: a row a query, a column a key."""
     labels = [value_text(token) for token in (model.config.bos, *trace.tokens)]
-    for number, step in enumerate(trace.steps):
+    for step in trace.steps:
         if step.pattern is None:
             continue
-        for head, label in enumerate(model.labels.heads[number // 2]):
+        for head, label in enumerate(model.labels.heads[step.sublayer.layer]):
             rows = [
                 Row(name, [_weight_cell(weight) for weight in weights])
                 for name, weights in zip(labels, step.pattern[head].tolist(), strict=True)
             ]
             yield ""
-            yield Text.assemble((step.name, "cyan"), f" head {head} writes {printable(label.writes)}")
+            yield Text.assemble((head_name(step.sublayer.layer, head), "cyan"), f" writes {printable(label.writes)}")
             yield stacked(position_tables(rows, [Text(label) for label in labels], "query ╲ key", width))
 
 
@@ -273,22 +274,22 @@ def _expressions(expressions: Iterable[tuple[str, str, str | None]]) -> Table:
 
 
 def _layers(model: Artefact) -> Table:
-    table = _listing("sublayer", "part", "writes", "for")
-    for layer, (heads, groups) in enumerate(zip(model.labels.heads, model.labels.neurons, strict=True)):
-        parts = [(f"head {number}", head.writes, head.expression) for number, head in enumerate(heads)]
-        _add_sublayer(table, sublayer_name(2 * layer), parts)
-        parts, first = [], 0
-        for group in groups:
-            effect = f"(clears {group.writes})" if group.clears else group.writes
-            parts.append((f"neurons {_span(first, group.count)}", effect, group.expression))
-            first += group.count
-        _add_sublayer(table, sublayer_name(2 * layer + 1), parts)
+    table = _listing("part", "writes", "for")
+    for layer, heads in enumerate(model.labels.heads):
+        parts = [(head_name(layer, number), head.writes, head.expression) for number, head in enumerate(heads)]
+        _add_sublayer(table, Sublayer.attention(layer), parts)
+        parts = [
+            (neurons_name(layer, own), f"(clears {group.writes})" if group.clears else group.writes, group.expression)
+            for own, group in model.labels.neuron_groups(layer)
+            if own
+        ]
+        _add_sublayer(table, Sublayer.mlp(layer), parts)
     return table
 
 
-def _add_sublayer(table: Table, name: str, parts: Sequence[tuple[str, str, str]]) -> None:
-    for number, part in enumerate(parts or [("-", "", "")]):
-        table.add_row(name if number == 0 else "", *(Text(printable(text)) for text in part))
+def _add_sublayer(table: Table, sublayer: Sublayer, parts: Sequence[tuple[str, str, str]]) -> None:
+    for part in parts or [(str(sublayer), "-", "")]:
+        table.add_row(*(Text(printable(text)) for text in part))
 
 
 def _dimensions(model: Artefact) -> Table:
@@ -300,8 +301,8 @@ def _dimensions(model: Artefact) -> Table:
         table.add_row(
             _span(entry.start, variable.width),
             Text(printable(entry.name), "" if entry.is_value else "dim"),
-            sublayer_name(entry.sublayer),
-            *["" if entry.cleared is None else sublayer_name(entry.cleared)] * reused,
+            str(entry.sublayer),
+            *["" if entry.cleared is None else str(entry.cleared)] * reused,
             variable.layout.value,
             Text(printable(values)),
         )

@@ -66,10 +66,8 @@ class CraftView:
 
     def _mlps(self, layer: int) -> Iterator[tuple[str, MLP]]:
         model = self.layout.model
-        start = 0
-        for label in model.labels.neurons[layer]:
-            neurons = slice(start, start + label.count)
-            start += label.count
+        for own, label in model.labels.neuron_groups(layer):
+            neurons = slice(own.start, own.stop)
             first, second = model.weights.W_in[layer][:, neurons], model.weights.W_out[layer][neurons]
             read, written = self._used(first), self._used(second.T)
             hidden = VectorSpaceWithBasis([BasisDirection(f"{label.writes}.hidden", n) for n in range(label.count)])

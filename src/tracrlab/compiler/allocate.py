@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tracrlab.compiler.lower import Lowered
 from tracrlab.craft.spaces import Variable
+from tracrlab.model.sublayers import Sublayer
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +19,7 @@ class Clearing:
     """
 
     variable: Variable
-    sublayer: int
+    sublayer: Sublayer
     places: tuple[int, ...]
     signed: bool
 

@@ -23,6 +23,7 @@ from tracrlab.errors import DomainTooLargeError, PrecisionError
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.sublayers import EMBEDDING
 from tracrlab.model.weights import Weights, zero_weights
 from tracrlab.shapes import Float
 
@@ -126,11 +127,11 @@ def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         name = analysis.graph.nodes[placed.node].name
         if isinstance(placed.component, AttentionHead):
-            layers.heads[sublayer // 2].append((placed.component, name))
+            layers.heads[sublayer.layer].append((placed.component, name))
         else:
-            layers.mlps[sublayer // 2].append((placed.component, name))
+            layers.mlps[sublayer.layer].append((placed.component, name))
     for clearing in allocation.clearings:
-        layers.clearings[clearing.sublayer // 2].append(clearing)
+        layers.clearings[clearing.sublayer.layer].append(clearing)
     return layers
 
 
@@ -203,7 +204,7 @@ def _variable_labels(
     holds = {variable.name: nodes[place].name for place, variable in lowered.variables.items()}
     cleared = {clearing.variable: clearing.sublayer for clearing in allocation.clearings}
     for variable, start in allocation.starts.items():
-        sublayer, serves = written.get(variable.name, (-1, variable.name))
+        sublayer, serves = written.get(variable.name, (EMBEDDING, variable.name))
         expression, is_value = holds.get(variable.name, serves), variable.name in holds
         yield ModelVariable(variable, start, sublayer, expression, is_value, cleared.get(variable))
 
@@ -214,4 +215,4 @@ def _unused_dimensions(used: int, d_model: int) -> Iterable[ModelVariable]:
         width = d_model - used
         zero = np.zeros((1, width))
         unused = code_variable("unused", (None,), zero, [Feature(str(place)) for place in range(width)], zero[0])
-        yield ModelVariable(unused, used, -1, "unused", False)
+        yield ModelVariable(unused, used, EMBEDDING, "unused", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -13,6 +14,7 @@ from tracrlab.craft.components import MLP, AttentionHead
 from tracrlab.craft.spaces import Variable
 from tracrlab.errors import ArchitectureError
 from tracrlab.extras import require
+from tracrlab.model.sublayers import Sublayer
 
 SOLVER_SECONDS = 60.0  # the solver gives up after that
 MOST_LAYERS = 2**16
@@ -112,11 +114,11 @@ def _check_sizes(fitting: Fitting, components: Sequence[Placed], n_layers: int) 
 
 def _holds(components: Sequence[Placed], schedule: Schedule, architecture: Architecture) -> bool:
     """Whether no layer of a schedule holds too much."""
-    used: dict[int, int] = {}
+    used: dict[Sublayer, int] = {}
     for placed, sublayer in zip(components, schedule.sublayers, strict=True):
         used[sublayer] = used.get(sublayer, 0) + _size(placed)
-    limits = (architecture.n_heads, architecture.d_mlp)
-    return all(limits[sublayer % 2] is None or size <= (limits[sublayer % 2] or 0) for sublayer, size in used.items())
+    most = {True: architecture.n_heads or math.inf, False: architecture.d_mlp or math.inf}
+    return all(size <= most[sublayer.is_attention] for sublayer, size in used.items())
 
 
 def _size(placed: Placed) -> int:
@@ -152,7 +154,7 @@ def _solved(fitting: Fitting, components: Sequence[Placed], n_layers: int) -> Sc
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         raise fitting.impossible(f"no order of its components was found in {SOLVER_SECONDS:.0f} s", "more layers")
     sublayers = [
-        2 * solver.value(layer) + isinstance(placed.component, MLP)
+        (Sublayer.mlp if isinstance(placed.component, MLP) else Sublayer.attention)(solver.value(layer))
         for layer, placed in zip(layers, components, strict=True)
     ]
     return Schedule(tuple(sublayers))

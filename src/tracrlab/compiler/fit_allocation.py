@@ -12,6 +12,7 @@ from tracrlab.compiler.schedule import Schedule
 from tracrlab.compiler.shape import neurons_by_layer
 from tracrlab.craft.spaces import Variable
 from tracrlab.extras import require
+from tracrlab.model.sublayers import Sublayer
 
 
 def fit_allocation(fitting: Fitting, lowered: Lowered, schedule: Schedule, allocation: Allocation) -> Allocation:
@@ -29,7 +30,7 @@ def fit_allocation(fitting: Fitting, lowered: Lowered, schedule: Schedule, alloc
     if d_model is None or allocation.d_model <= d_model:
         return allocation
     n_layers = max(schedule.n_layers, architecture.n_layers or 1)
-    lives, end = lifetimes(lowered, schedule, n_layers), 2 * n_layers
+    lives, end = lifetimes(lowered, schedule, n_layers), Sublayer.end(n_layers)
     least = most_in_use(lives, end)
     if least > d_model:
         reason = f"{least} dimensions are in use at once, of the {allocation.d_model} that the variables take"
@@ -44,7 +45,7 @@ def fit_allocation(fitting: Fitting, lowered: Lowered, schedule: Schedule, alloc
     return Allocation(starts, max(start + variable.width for variable, start in starts.items()), clearings)
 
 
-def _solved(fitting: Fitting, lives: Sequence[Lifetime], end: int, d_model: int) -> Mapping[Variable, int]:
+def _solved(fitting: Fitting, lives: Sequence[Lifetime], end: Sublayer, d_model: int) -> Mapping[Variable, int]:
     """The first dimension of each variable, such that no two in use at once overlap and nothing is left between."""
     cp_model = require("ortools.sat.python.cp_model", extra="fit", purpose="placing variables in dimensions")
     model = cp_model.CpModel()

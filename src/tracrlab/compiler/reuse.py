@@ -27,6 +27,7 @@ from tracrlab.compiler.schedule import Schedule
 from tracrlab.compiler.shape import neurons_by_layer
 from tracrlab.craft.spaces import Variable
 from tracrlab.model.config import ModelConfig
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 
 Cost = Callable[[int, int], float]  # of a d_model and a d_mlp; infinite where they are not allowed
 
@@ -35,16 +36,16 @@ _WORK = 2**19  # pairs of variables that are compared, about, while allocations 
 
 @dataclass(frozen=True, eq=False)
 class Lifetime:
-    """A variable, the sublayer that writes it (-1: the embedding), and the first that can clear it for a later one.
+    """A variable, the sublayer that writes it , and the first that can clear it for a later one.
 
     The last is ``None`` if there is none.
     """
 
     variable: Variable
-    born: int
-    clearable: int | None
+    born: Sublayer
+    clearable: Sublayer | None
 
-    def last(self, end: int) -> int:
+    def last(self, end: Sublayer) -> Sublayer:
         """The last sublayer in which its dimensions hold it, at least; ``end`` if it is never cleared."""
         return end if self.clearable is None else self.clearable
 
@@ -77,7 +78,7 @@ def reuse_dimensions(lowered: Lowered, schedule: Schedule, n_layers: int, cost: 
     if not any(one.clearable is not None and one.clearable < other.born for one in lives for other in lives):
         return best
     tries = _WORK // len(lives) ** 2
-    for order in _orders(lives, 2 * n_layers):
+    for order in _orders(lives, Sublayer.end(n_layers)):
         found, price = _priced(order, set(), used, cost)
         kept, tries, improved = set[Variable](), tries - 1, True
         while improved and tries > 0:
@@ -94,14 +95,14 @@ def reuse_dimensions(lowered: Lowered, schedule: Schedule, n_layers: int, cost: 
     return best
 
 
-def most_in_use(lives: Sequence[Lifetime], end: int) -> int:
+def most_in_use(lives: Sequence[Lifetime], end: Sublayer) -> int:
     """The most dimensions that are in use at once, from the sublayer that writes each to the one that can clear it.
 
     ``end`` is the number of sublayers. No allocation has fewer dimensions.
     """
     return max(
         sum(life.variable.width for life in lives if life.born <= sublayer <= life.last(end))
-        for sublayer in range(-1, end)
+        for sublayer in range(EMBEDDING, end)
     )
 
 
@@ -118,46 +119,46 @@ def clearings_between(
     for life in sorted(lives, key=lambda each: each.born):
         for dimension in range(starts[life.variable], starts[life.variable] + life.variable.width):
             held.setdefault(dimension, []).append(life)
-    followed: dict[Lifetime, dict[int, int]] = {}
+    followed: dict[Lifetime, dict[int, Sublayer]] = {}
     for dimension, holders in sorted(held.items()):
         for earlier, later in pairwise(holders):
             followed.setdefault(earlier, {})[dimension - starts[earlier.variable]] = later.born
     clearings = []
     for life, nexts in sorted(followed.items(), key=lambda item: len(_choices(*item))):
-        sublayer = min(_choices(life, nexts), key=lambda each: used[each // 2])
+        sublayer = min(_choices(life, nexts), key=lambda each: used[each.layer])
         clearings.append(Clearing(life.variable, sublayer, tuple(nexts), is_signed(life)))
-        used[sublayer // 2] += clearings[-1].n_neurons
+        used[sublayer.layer] += clearings[-1].n_neurons
     return tuple(sorted(clearings, key=lambda each: each.sublayer))
 
 
-def _choices(life: Lifetime, nexts: Mapping[int, int]) -> range:
+def _choices(life: Lifetime, nexts: Mapping[int, Sublayer]) -> list[Sublayer]:
     """The MLPs that can clear a variable, given which sublayer writes each of its dimensions next."""
     assert life.clearable is not None
-    return range(life.clearable, min(nexts.values()), 2)
+    return list(map(Sublayer, range(life.clearable, min(nexts.values()), 2)))
 
 
 def widest_mlp(neurons: Sequence[int], clearings: Sequence[Clearing]) -> int:
     """The most neurons in a layer, those that clear among them."""
     total = list(neurons)
     for clearing in clearings:
-        total[clearing.sublayer // 2] += clearing.n_neurons
+        total[clearing.sublayer.layer] += clearing.n_neurons
     return max(1, *total)
 
 
 def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifetime]:
     """How long each variable lives. What the answer is read from, and what nothing ever writes, is not cleared."""
-    born = {embedding.writes: -1 for embedding in lowered.embeddings}
-    last: dict[Variable, int] = {}
+    born = {embedding.writes: EMBEDDING for embedding in lowered.embeddings}
+    last: dict[Variable, Sublayer] = {}
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         born[placed.component.writes] = sublayer
         for read in placed.component.reads:
-            last[read.variable] = max(last.get(read.variable, -1), sublayer)
+            last[read.variable] = max(last.get(read.variable, EMBEDDING), sublayer)
     kept = {read.variable for read in lowered.readout}
     lives = []
     for variable in all_variables(lowered):
-        start = born.get(variable, -1)
-        first = max(last.get(variable, -1), start + 1) | 1  # the MLP there or after it
-        gone = variable not in kept and variable in born and first < 2 * n_layers - 1
+        start = born.get(variable, EMBEDDING)
+        first = Sublayer.mlp(max(last.get(variable, EMBEDDING), start.after).layer)
+        gone = variable not in kept and variable in born and first.after < Sublayer.end(n_layers)
         lives.append(Lifetime(variable, start, first if gone else None))
     return lives
 
@@ -168,7 +169,7 @@ def is_signed(life: Lifetime) -> bool:
     return life.born >= 0 or bool((ideal < 0).any())
 
 
-def _orders(lives: Sequence[Lifetime], end: int) -> Iterator[list[Lifetime]]:
+def _orders(lives: Sequence[Lifetime], end: Sublayer) -> Iterator[list[Lifetime]]:
     """Orders in which variables are placed: wide ones first, large ones, those needed last, as they are written.
 
     Before them come those that are there from the beginning to the end, which can share with none.
@@ -193,14 +194,14 @@ def _priced(
 ) -> tuple[Allocation, tuple[float, int]]:
     """The allocation by first fit in this order, what it costs, and how many neurons clear; some variables are kept."""
     lives = [replace(life, clearable=None) if life.variable in kept else life for life in order]
-    starts = _first_fit(lives, 2 * len(used))
+    starts = _first_fit(lives, Sublayer.end(len(used)))
     clearings = clearings_between(lives, starts, used)
     d_model = max(start + variable.width for variable, start in starts.items())
     price = cost(d_model, widest_mlp(used, clearings)), sum(each.n_neurons for each in clearings)
     return Allocation(starts, d_model, clearings), price
 
 
-def _first_fit(order: Sequence[Lifetime], end: int) -> dict[Variable, int]:
+def _first_fit(order: Sequence[Lifetime], end: Sublayer) -> dict[Variable, int]:
     """The first dimension of each variable, the lowest where none of those before is in use at the same time."""
     placed: list[tuple[int, int, int, int]] = []
     starts = {}

@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from tracrlab.compiler.construction import Placed
 from tracrlab.craft.components import AttentionHead
 from tracrlab.craft.spaces import Variable
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 
 _WORK = 2**16  # schedules that are tried, about, times their components
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """The sublayer of each component: 2l is the attention of layer l, 2l + 1 its MLP."""
+    """The sublayer of each component."""
 
-    sublayers: tuple[int, ...]
+    sublayers: tuple[Sublayer, ...]
 
     @property
     def n_layers(self) -> int:
         """The number of layers, at least one."""
-        return max((sublayer // 2 + 1 for sublayer in self.sublayers), default=1)
+        return max((sublayer.layer + 1 for sublayer in self.sublayers), default=1)
 
 
 def layer_schedule(components: Sequence[Placed]) -> Schedule:
@@ -34,10 +35,10 @@ def layer_schedule(components: Sequence[Placed]) -> Schedule:
     decides it was placed for the same reason, and so on: this is a path from the embedding to the last layer, along
     which every component is in the first sublayer of its kind after the one before, so no schedule has fewer layers.
     """
-    written: dict[Variable, int] = {}
+    written: dict[Variable, Sublayer] = {}
     sublayers = []
     for placed in components:
-        ready = max((written.get(read.variable, -1) for read in placed.component.reads), default=-1)
+        ready = max((written.get(read.variable, EMBEDDING) for read in placed.component.reads), default=EMBEDDING)
         sublayer = _next_of_kind(placed, ready)
         written[placed.component.writes] = sublayer
         sublayers.append(sublayer)
@@ -46,21 +47,21 @@ def layer_schedule(components: Sequence[Placed]) -> Schedule:
 
 def sequential_schedule(components: Sequence[Placed]) -> Schedule:
     """Put each component into a sublayer of its own, in the order given, which respects what they read."""
-    sublayers: list[int] = []
+    sublayers: list[Sublayer] = []
     for placed in components:
-        sublayers.append(_next_of_kind(placed, sublayers[-1] if sublayers else -1))
+        sublayers.append(_next_of_kind(placed, sublayers[-1] if sublayers else EMBEDDING))
     return Schedule(tuple(sublayers))
 
 
 def latest_schedule(components: Sequence[Placed], n_layers: int) -> Schedule:
     """Put each component into the last sublayer of its kind before everything that reads what it writes."""
-    needed: dict[Variable, int] = {}
-    sublayers = [0] * len(components)
+    needed: dict[Variable, Sublayer] = {}
+    end, sublayers = Sublayer.end(n_layers), [EMBEDDING] * len(components)
     for number, placed in reversed(list(enumerate(components))):
-        before = needed.get(placed.component.writes, 2 * n_layers)
-        sublayers[number] = before - 1 - ((before - 1) % 2 != _kind(placed))
+        last = needed.get(placed.component.writes, end).before
+        sublayers[number] = last if _belongs(placed, last) else last.before
         for read in placed.component.reads:
-            needed[read.variable] = min(needed.get(read.variable, 2 * n_layers), sublayers[number])
+            needed[read.variable] = min(needed.get(read.variable, end), sublayers[number])
     return Schedule(tuple(sublayers))
 
 
@@ -91,22 +92,23 @@ def _moves(components: Sequence[Placed], schedule: Schedule, n_layers: int) -> I
     """The schedules in which one component is in another sublayer, between what it reads and its readers."""
     placed = list(zip(components, schedule.sublayers, strict=True))
     written = {each.component.writes: sublayer for each, sublayer in placed}
-    needed: dict[Variable, int] = {}
+    needed: dict[Variable, Sublayer] = {}
+    end = Sublayer.end(n_layers)
     for each, sublayer in placed:
         for read in each.component.reads:
-            needed[read.variable] = min(needed.get(read.variable, 2 * n_layers), sublayer)
+            needed[read.variable] = min(needed.get(read.variable, end), sublayer)
     for number, (each, current) in enumerate(placed):
-        first = _next_of_kind(each, max((written.get(read.variable, -1) for read in each.component.reads), default=-1))
-        for sublayer in range(first, needed.get(each.component.writes, 2 * n_layers), 2):
+        ready = max((written.get(read.variable, EMBEDDING) for read in each.component.reads), default=EMBEDDING)
+        for sublayer in map(Sublayer, range(_next_of_kind(each, ready), needed.get(each.component.writes, end), 2)):
             if sublayer != current:
                 yield Schedule((*schedule.sublayers[:number], sublayer, *schedule.sublayers[number + 1 :]))
 
 
-def _next_of_kind(placed: Placed, sublayer: int) -> int:
+def _next_of_kind(placed: Placed, sublayer: Sublayer) -> Sublayer:
     """The first sublayer after another that holds components of this kind."""
-    return sublayer + 1 + ((sublayer + 1) % 2 != _kind(placed))
+    return sublayer.after if _belongs(placed, sublayer.after) else sublayer.after.after
 
 
-def _kind(placed: Placed) -> int:
-    """0 for what belongs to an attention sublayer, 1 for an MLP."""
-    return 0 if isinstance(placed.component, AttentionHead) else 1
+def _belongs(placed: Placed, sublayer: Sublayer) -> bool:
+    """Whether a sublayer holds components of this kind."""
+    return sublayer.is_attention == isinstance(placed.component, AttentionHead)

@@ -21,10 +21,10 @@ def model_shape(
     n_layers = max(schedule.n_layers, architecture.n_layers or 1)
     neurons = neurons_by_layer(lowered.components, schedule, n_layers)
     for clearing in allocation.clearings:
-        neurons[clearing.sublayer // 2] += clearing.n_neurons
+        neurons[clearing.sublayer.layer] += clearing.n_neurons
     heads = [0] * n_layers
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
-        heads[sublayer // 2] += isinstance(placed.component, AttentionHead)
+        heads[sublayer.layer] += isinstance(placed.component, AttentionHead)
     return config.with_shape(
         d_model=max(allocation.d_model, architecture.d_model or 1),
         n_layers=n_layers,
@@ -40,7 +40,7 @@ def neurons_by_layer(components: Sequence[Placed], schedule: Schedule, n_layers:
     neurons = [0] * n_layers
     for placed, sublayer in zip(components, schedule.sublayers, strict=True):
         if isinstance(placed.component, MLP):
-            neurons[sublayer // 2] += placed.component.n_neurons
+            neurons[sublayer.layer] += placed.component.n_neurons
     return neurons
 
 

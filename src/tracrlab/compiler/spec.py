@@ -13,6 +13,7 @@ from tracrlab.compiler.lower import Lowered
 from tracrlab.compiler.schedule import Schedule
 from tracrlab.craft.components import AttentionHead, Component
 from tracrlab.craft.spaces import Layout, Read, Variable
+from tracrlab.model.sublayers import EMBEDDING
 
 
 def check_graph(graph: Graph) -> None:
@@ -83,9 +84,9 @@ def check_schedule(lowered: Lowered, schedule: Schedule) -> None:
     ready: dict[Variable, int] = {}
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         component = placed.component
-        _require(sublayer % 2 == (not isinstance(component, AttentionHead)), f"{component.writes.name}: wrong kind")
+        _require(sublayer.is_attention == isinstance(component, AttentionHead), f"{component.writes.name}: wrong kind")
         for read in component.reads:
-            _require(ready.get(read.variable, -1) < sublayer, f"{component.writes.name} reads too early")
+            _require(ready.get(read.variable, EMBEDDING) < sublayer, f"{component.writes.name} reads too early")
         ready[component.writes] = sublayer
 
 
@@ -111,13 +112,13 @@ def check_allocation(lowered: Lowered, schedule: Schedule, allocation: Allocatio
     _require(len(cleared) == sum(len(each.places) for each in allocation.clearings), "a dimension is cleared twice")
     written, read_last = _uses(lowered, schedule)
     for dimension, own in enumerate(holders):
-        own.sort(key=lambda variable: written.get(variable, -1))
+        own.sort(key=lambda variable: written.get(variable, EMBEDDING))
         for earlier, later in pairwise(own):
             sublayer = cleared.pop((earlier, dimension), None)
-            _require(sublayer is not None and sublayer % 2 == 1, f"no MLP clears dimension {dimension}")
+            _require(sublayer is not None and sublayer.is_mlp, f"no MLP clears dimension {dimension}")
             assert sublayer is not None
-            _require(read_last.get(earlier, -1) <= sublayer, f"{earlier.name} is cleared too early")
-            _require(sublayer < written.get(later, -1), f"{later.name} is written too early")
+            _require(read_last.get(earlier, EMBEDDING) <= sublayer, f"{earlier.name} is cleared too early")
+            _require(sublayer < written.get(later, EMBEDDING), f"{later.name} is written too early")
     _require(not cleared, "a dimension is cleared for nothing")
 
 
@@ -128,7 +129,7 @@ def _uses(lowered: Lowered, schedule: Schedule) -> tuple[dict[Variable, int], di
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         written[placed.component.writes] = sublayer
         for read in placed.component.reads:
-            read_last[read.variable] = max(read_last.get(read.variable, -1), sublayer)
+            read_last[read.variable] = max(read_last.get(read.variable, EMBEDDING), sublayer)
     return written, read_last | {read.variable: np.inf for read in lowered.readout}
 
 

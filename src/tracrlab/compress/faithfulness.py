@@ -21,7 +21,6 @@ from tracrlab.learn.inputs import training_inputs
 from tracrlab.learn.losses.interchange import same_length_sources
 from tracrlab.learn.verdict import MappedVariable, Verdict, Written, evidence
 from tracrlab.model.labels import ModelVariable
-from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 
 _N_PAIRS = 4096
@@ -78,8 +77,7 @@ class _Compressed:
     def variables(self) -> Sequence[MappedVariable]:
         """The variables that are computed on the way to the answer."""
         return [
-            MappedVariable(name, sublayer_name(variable.sublayer), variable.is_value)
-            for name, variable in self.of_labels.items()
+            MappedVariable(name, str(variable.sublayer), variable.is_value) for name, variable in self.of_labels.items()
         ]
 
     @cached_property

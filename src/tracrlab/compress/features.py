@@ -98,7 +98,7 @@ def value_line(model: CompressedModel, name: str, inputs: Iterable[Sequence[Valu
     place = sublayers.index(variable.sublayer)
     columns = frozen.sublayers[place].columns
     own = (columns >= variable.dimensions.start) & (columns < variable.dimensions.stop)
-    matrix = model.matrices[model.sharing.places(model.config.n_layers).layers[variable.sublayer // 2]]
+    matrix = model.matrices[model.sharing.places(model.config.n_layers).layers[variable.sublayer.layer]]
     written = run.written[place][target.answered][:, own].numpy() @ matrix[columns[own].numpy()]
     residual = target.run.residuals[place + 1][target.answered].numpy()
     places = [variable.variable.places[value_key(value)] for value in variable.decode(residual)]

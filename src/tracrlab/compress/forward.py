@@ -24,6 +24,7 @@ from tracrlab.compress.compressed_model import CompressedModel
 from tracrlab.compress.sharing import Sharing
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
+from tracrlab.model.sublayers import EMBEDDING, Sublayer, sublayers
 
 Parameters = Mapping[str, Tensor]
 """``matrices`` [matrix, D, d], and the weights that are trained with them, by name and shaped as in ``Weights``."""
@@ -31,27 +32,24 @@ Parameters = Mapping[str, Tensor]
 MATRICES = "matrices"
 _SHARPEST = 8.0  # of the softplus in place of the ReLU: compiled steps rise over an input of 1
 
-EMBEDDING = -1
-"""The number of the embedding where sublayers are numbered, 2l the attention and 2l + 1 the MLP of layer l."""
-
 
 @dataclass(frozen=True, eq=False)
-class Sublayer:
+class ActiveSublayer:
     """A sublayer that does something: its number, its heads or neurons that do, the dimensions they write."""
 
-    number: int
+    number: Sublayer
     parts: Tensor  # [h] or [neuron]
     columns: Tensor  # [k]
 
     @property
     def layer(self) -> int:
         """Its layer."""
-        return self.number // 2
+        return self.number.layer
 
     @property
     def is_attention(self) -> bool:
         """Whether it is an attention sublayer."""
-        return self.number % 2 == 0
+        return self.number.is_attention
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +58,7 @@ class FrozenModel:
 
     config: ModelConfig
     weights: dict[str, Tensor]
-    sublayers: tuple[Sublayer, ...]
+    sublayers: tuple[ActiveSublayer, ...]
 
     @property
     def device(self) -> torch.device:
@@ -77,12 +75,12 @@ class FrozenModel:
 class Interchange:
     """An intervention on what a sublayer writes: dimensions of each input take what ``values`` holds for its source.
 
-    Attributes: ``sublayer`` its number, or ``EMBEDDING``; ``dimensions`` [D], which are exchanged; ``sources`` [b], the
+    Attributes: ``sublayer`` which one, or the embedding; ``dimensions`` [D], which are exchanged; ``sources`` [b], the
     input of the batch from which each takes them; ``values`` [b, p, k] to take, or ``None`` for what the model itself
     writes on the source (k = D for the embedding).
     """
 
-    sublayer: int
+    sublayer: Sublayer
     dimensions: Tensor
     sources: Tensor
     values: Tensor | None = None
@@ -111,8 +109,9 @@ def frozen_model(model: Artefact, *, unfrozen: tuple[str, ...] = (), device: tor
     """The weights on a device; where some will be trained, every part may come to do something."""
     arrays = model.weights.as_dict()
     weights = {name: torch.tensor(array, dtype=torch.float32, device=device) for name, array in arrays.items()}
-    sublayers = [_sublayer(weights, number, everything=bool(unfrozen)) for number in range(2 * model.config.n_layers)]
-    return FrozenModel(model.config, weights, tuple(each for each in sublayers if len(each.columns)))
+    _, *numbers = sublayers(model.config.n_layers)
+    found = [_sublayer(weights, number, everything=bool(unfrozen)) for number in numbers]
+    return FrozenModel(model.config, weights, tuple(each for each in found if len(each.columns)))
 
 
 def model_parameters(model: CompressedModel) -> dict[str, Tensor]:
@@ -121,12 +120,12 @@ def model_parameters(model: CompressedModel) -> dict[str, Tensor]:
     return {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
 
 
-def _sublayer(weights: dict[str, Tensor], number: int, *, everything: bool) -> Sublayer:
-    out = weights["W_out" if number % 2 else "W_O"][number // 2]  # [neuron, D] or [h, e, D]
-    per_part = out.flatten(1, -2).any(dim=1) if number % 2 == 0 else out
+def _sublayer(weights: dict[str, Tensor], number: Sublayer, *, everything: bool) -> ActiveSublayer:
+    out = weights["W_out" if number.is_mlp else "W_O"][number.layer]  # [neuron, D] or [h, e, D]
+    per_part = out.flatten(1, -2).any(dim=1) if number.is_attention else out
     if everything:
         per_part = torch.ones_like(per_part, dtype=torch.bool)
-    return Sublayer(number, per_part.any(dim=-1).nonzero()[:, 0], per_part.any(dim=0).nonzero()[:, 0])
+    return ActiveSublayer(number, per_part.any(dim=-1).nonzero()[:, 0], per_part.any(dim=0).nonzero()[:, 0])
 
 
 def forward(
@@ -179,7 +178,7 @@ def _visible(config: ModelConfig, ids: Tensor) -> Tensor:
 
 
 def _attention(
-    weights: dict[str, Tensor], sublayer: Sublayer, matrix: Tensor, z: Tensor, visible: Tensor, sharpness: float
+    weights: dict[str, Tensor], sublayer: ActiveSublayer, matrix: Tensor, z: Tensor, visible: Tensor, sharpness: float
 ) -> Tensor:
     """What the heads write, [b, p, k]."""
     of_heads = {name: weights[name][sublayer.layer, sublayer.parts] for name in ("W_Q", "W_K", "W_V", "W_O")}
@@ -189,7 +188,7 @@ def _attention(
     return torch.einsum("bhpe,hek->bpk", mixed, of_heads["W_O"][..., sublayer.columns])
 
 
-def _mlp(weights: dict[str, Tensor], sublayer: Sublayer, matrix: Tensor, z: Tensor, sharpness: float) -> Tensor:
+def _mlp(weights: dict[str, Tensor], sublayer: ActiveSublayer, matrix: Tensor, z: Tensor, sharpness: float) -> Tensor:
     """What the neurons write, [b, p, k]."""
     W_in = weights["W_in"][sublayer.layer][:, sublayer.parts]
     W_out = weights["W_out"][sublayer.layer][sublayer.parts][:, sublayer.columns]

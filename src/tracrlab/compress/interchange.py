@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tracrlab.compress.forward import EMBEDDING, FrozenModel, Interchange, forward
+from tracrlab.compress.forward import FrozenModel, Interchange, forward
 from tracrlab.compress.sharing import Sharing
 from tracrlab.compress.target import Target
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import ModelVariable
+from tracrlab.model.sublayers import EMBEDDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ def swapped_target(
     """
     dimensions = torch.zeros(frozen.config.d_model, dtype=torch.bool, device=frozen.device)
     dimensions[variable.dimensions] = True
-    sublayer = EMBEDDING if variable.sublayer < 0 else variable.sublayer
+    sublayer = variable.sublayer
     own = Interchange(sublayer, dimensions, sources)
     logits = forward(frozen, Sharing.ALL, frozen.identity, target.ids, own).logits
     if not compiled or sublayer == EMBEDDING:

@@ -22,7 +22,6 @@ from tracrlab.compress.target import Target, compiled_target
 from tracrlab.craft.spaces import Layout, Variable
 from tracrlab.learn.checkpoints import Row
 from tracrlab.learn.inputs import training_inputs
-from tracrlab.model.trace import sublayer_name
 from tracrlab.rasp.values import Value
 
 _NOTHING = 1e-3  # what a head that attends to nothing writes is less
@@ -99,7 +98,7 @@ def measured_rows(frozen: FrozenModel, measures: Measures) -> list[Row]:
     for kind in ("cosine_written", "cosine_read"):
         for sublayer, cosines in zip(frozen.sublayers, getattr(measures, kind).unbind(dim=1), strict=True):
             values = [None if math.isnan(cosine) else cosine for cosine in cosines.tolist()]
-            columns[f"{kind} {sublayer_name(sublayer.number)}"] = values
+            columns[f"{kind} {sublayer.number}"] = values
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 

@@ -8,6 +8,7 @@ from tracrlab.export.kinds import has_own_code, is_language_model
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.certificate import Certificate
 from tracrlab.model.circuit import Circuit, Implementation, model_circuit
+from tracrlab.model.sublayers import head_name, neurons_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,7 +68,7 @@ def model_card(model: Artefact, module: PreTrainedModel, certificate: Certificat
             "|---|---|---|---|---|",
             *map(_row, circuit.expressions),
             "",
-            "Everything is numbered from 0; neurons and dimensions are ranges `[start, end)`.",
+            "Everything is numbered from 0; dimensions are ranges `[start, end)`.",
             "",
             *_edges(circuit),
         ]
@@ -113,8 +114,8 @@ def _certificate(certificate: Certificate | None, *, own_code: bool) -> list[str
 
 
 def _row(part: Implementation) -> str:
-    heads = ", ".join(f"{layer}.{number}" for layer, number in part.heads)
-    neurons = ", ".join(f"layer {each.layer} [{each.start}, {each.stop})" for each in part.neurons)
+    heads = ", ".join(head_name(layer, number) for layer, number in part.heads)
+    neurons = ", ".join(neurons_name(each.layer, range(each.start, each.stop)) for each in part.neurons)
     dimensions = ", ".join(f"[{each.start}, {each.stop})" for each in part.holds)
     return f"| {_cell(part.expression)} | `{_cell(part.text)}` | {heads} | {neurons} | {dimensions} |"
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tracrlab.model.circuit import Edge, Node
 from tracrlab.model.labels import Labels
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 
 Index = tuple[slice | int | EllipsisType, ...]
 
@@ -143,8 +144,8 @@ def variable(labels: Labels, name: str) -> Site:
     return Site(residual_path(found.sublayer), dimensions=range(found.dimensions.start, found.dimensions.stop))
 
 
-def residual_path(sublayer: int) -> str:
-    """Where the residual stream passes after a sublayer; −1 is the embedding, 2l the attention, 2l + 1 the MLP of l."""
-    if sublayer < 0:
+def residual_path(sublayer: Sublayer) -> str:
+    """Where the residual stream passes after a sublayer."""
+    if sublayer == EMBEDDING:
         return "blocks.0.hook_resid_pre"
-    return f"blocks.{sublayer // 2}.hook_resid_{'post' if sublayer % 2 else 'mid'}"
+    return f"blocks.{sublayer.layer}.hook_resid_{'post' if sublayer.is_mlp else 'mid'}"

@@ -20,6 +20,7 @@ from tracrlab.model.config import ModelConfig, Recipe
 from tracrlab.model.forward import Activations, forward, forward_with_activations
 from tracrlab.model.labels import Labels
 from tracrlab.model.readout import ClassReadout, RawReadout, Readout, class_readout
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.trace import Trace, traced
 from tracrlab.model.weights import Weights
@@ -184,11 +185,12 @@ class Artefact:
         ]
         for layer in range(config.n_layers):
             heads = ", ".join(label.writes for label in self.labels.heads[layer])
+            attention, mlp = Sublayer.attention(layer), Sublayer.mlp(layer)
             neurons: Counter[str] = Counter()
             for label in self.labels.neurons[layer]:
                 neurons[f"clears {label.writes}" if label.clears else label.writes] += label.count
-            mlp = ", ".join(f"{effect} ({_counted(count, 'neuron')})" for effect, count in neurons.items())
-            lines += [f"  attn {layer + 1}: {heads or '-'}", f"  mlp {layer + 1}: {mlp or '-'}"]
+            written = ", ".join(f"{effect} ({_counted(count, 'neuron')})" for effect, count in neurons.items())
+            lines += [f"  {attention}: {heads or '-'}", f"  {mlp}: {written or '-'}"]
         return "\n".join(lines)
 
 

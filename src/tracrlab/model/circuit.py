@@ -22,6 +22,7 @@ from tracrlab.craft.precision import unit_roundoff
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float
 
@@ -230,12 +231,10 @@ def _implementation(labels: Labels, name: str, text: str, location: str | None) 
 
 
 def _neurons(labels: Labels, name: str) -> Iterator[Neurons]:
-    for layer, groups in enumerate(labels.neurons):
-        start = 0
-        for group in groups:
-            if group.expression == name and group.count:
-                yield Neurons(layer, start, start + group.count)
-            start += group.count
+    for layer in range(len(labels.neurons)):
+        for neurons, group in labels.neuron_groups(layer):
+            if group.expression == name and neurons:
+                yield Neurons(layer, neurons.start, neurons.stop)
 
 
 def _holding(variable: ModelVariable) -> Holding:
@@ -249,12 +248,11 @@ def _holding(variable: ModelVariable) -> Holding:
 class _Writer:
     """A part with the rows it writes into the residual stream; ``n_ordinary`` of the first are the same at no BOS.
 
-    The rows of an embedding are its vectors, first those of tokens or positions other than BOS. ``sublayer`` is -1 for
-    it.
+    The rows of an embedding are its vectors, first those of tokens or positions other than BOS.
     """
 
     node: Node
-    sublayer: int
+    sublayer: Sublayer
     rows: Float[np.ndarray, "row d_model"]
     n_ordinary: int | None = None
 
@@ -270,32 +268,33 @@ def _edges(config: ModelConfig, weights: Weights, labels: Labels) -> Iterator[Ed
     """Every edge, in the order of the sublayers of targets and then of sources."""
     writers = _embedding_writers(config, weights)
 
-    def standing(sublayer: int) -> Iterator[_Writer]:
+    def standing(sublayer: Sublayer) -> Iterator[_Writer]:
         """The writers, with what is still there of what they wrote."""
         for writer in writers:
             yield replace(writer, rows=writer.rows * ~labels.erased(writer.sublayer, sublayer))
 
     for layer in range(config.n_layers):
         heads = [Node("attn", layer, number) for number in range(config.n_heads)]
-        before = list(standing(2 * layer))
+        before = list(standing(Sublayer.attention(layer)))
         for number, head in enumerate(heads):
             yield from _edges_to(head, _head_reads(weights, layer, number), before, config)
-        writers += [_Writer(head, 2 * layer, weights.W_O[layer, number]) for number, head in enumerate(heads)]
+        writers += [
+            _Writer(head, Sublayer.attention(layer), weights.W_O[layer, number]) for number, head in enumerate(heads)
+        ]
         mlp, computing = Node("mlp", layer), _computing_neurons(labels, layer, config.d_mlp)
         alive = weights.W_out[layer].any(axis=1) & computing
-        before = list(standing(2 * layer + 1))
+        before = list(standing(Sublayer.mlp(layer)))
         yield from _edges_to(mlp, {"mlp": weights.W_in[layer][:, alive]}, before, config)
-        writers.append(_Writer(mlp, 2 * layer + 1, weights.W_out[layer][computing]))
-    before = list(standing(2 * config.n_layers))
+        writers.append(_Writer(mlp, Sublayer.mlp(layer), weights.W_out[layer][computing]))
+    before = list(standing(Sublayer.end(config.n_layers)))
     yield from _edges_to(Node("logits"), {"logits": weights.W_U}, before, config)
 
 
 def _computing_neurons(labels: Labels, layer: int, d_mlp: int) -> Bool[np.ndarray, " d_mlp"]:
     """The neurons of a layer but those that clear dimensions."""
-    computing, start = np.ones(d_mlp, bool), 0
-    for group in labels.neurons[layer]:
-        computing[start : start + group.count] = not group.clears
-        start += group.count
+    computing = np.ones(d_mlp, bool)
+    for neurons, group in labels.neuron_groups(layer):
+        computing[neurons.start : neurons.stop] = not group.clears
     return computing
 
 
@@ -310,9 +309,9 @@ def _embedding_writers(config: ModelConfig, weights: Weights) -> list[_Writer]:
     varies = _varying_dimensions(config, weights)
     constant = np.concatenate([tokens, positions]) * ~varies
     return [
-        _Writer(Node("tokens"), -1, tokens * varies, n_tokens),
-        _Writer(Node("positions"), -1, positions * varies, config.max_seq_len),
-        _Writer(Node("constant"), -1, constant, 0),
+        _Writer(Node("tokens"), EMBEDDING, tokens * varies, n_tokens),
+        _Writer(Node("positions"), EMBEDDING, positions * varies, config.max_seq_len),
+        _Writer(Node("constant"), EMBEDDING, constant, 0),
     ]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.model.config import ModelConfig
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Float, Int
 
@@ -30,8 +31,8 @@ class Activations:
     logits: Float[np.ndarray, "batch position d_vocab_out"]
 
 
-Edit = Callable[[int, Float[np.ndarray, "batch position d_model"]], Float[np.ndarray, "batch position d_model"]]
-"""What becomes of the residual stream after a sublayer; −1 is the embedding, 2l the attention, 2l + 1 the MLP of l."""
+Edit = Callable[[Sublayer, Float[np.ndarray, "batch position d_model"]], Float[np.ndarray, "batch position d_model"]]
+"""What becomes of the residual stream after a sublayer."""
 
 
 def forward(
@@ -57,18 +58,20 @@ def _sublayers(
 ) -> Iterator[tuple[Float[np.ndarray, "batch position d_model"], Float[np.ndarray, "batch head query key"] | None]]:
     """The residual stream after the embedding and after every sublayer, with the attention pattern that made it."""
     fmt = config.number_format
-    residual, mask = edit(-1, fmt.stored(_embed(weights, ids))), _visible(config, ids)
+    residual, mask = edit(EMBEDDING, fmt.stored(_embed(weights, ids))), _visible(config, ids)
     yield residual, None
     for layer in range(config.n_layers):
         pattern = _pattern(config, weights, layer, residual, mask)
-        residual = edit(2 * layer, fmt.stored(residual + _attend(weights, layer, residual, pattern, fmt)))
+        residual = edit(
+            Sublayer.attention(layer), fmt.stored(residual + _attend(weights, layer, residual, pattern, fmt))
+        )
         yield residual, pattern
-        residual = edit(2 * layer + 1, fmt.stored(residual + _mlp(weights, layer, residual, fmt)))
+        residual = edit(Sublayer.mlp(layer), fmt.stored(residual + _mlp(weights, layer, residual, fmt)))
         yield residual, None
 
 
 def _unchanged(
-    sublayer: int, residual: Float[np.ndarray, "batch position d_model"]
+    sublayer: Sublayer, residual: Float[np.ndarray, "batch position d_model"]
 ) -> Float[np.ndarray, "batch position d_model"]:
     return residual
 

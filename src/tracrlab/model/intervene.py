@@ -20,6 +20,7 @@ from tracrlab.model.config import ModelConfig
 from tracrlab.model.forward import Activations, Edit, forward_with_activations
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.model.readout import decode_output
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.model.tokenizer import encode_batch
 from tracrlab.model.trace import Trace, traced
 from tracrlab.model.weights import Weights
@@ -127,7 +128,7 @@ class Intervened:
         changes = self.changes(sequences)
 
         def edit(
-            sublayer: int, residual: Float[np.ndarray, "batch position d_model"]
+            sublayer: Sublayer, residual: Float[np.ndarray, "batch position d_model"]
         ) -> Float[np.ndarray, "batch position d_model"]:
             for change in changes:
                 if change.variable.sublayer == sublayer:

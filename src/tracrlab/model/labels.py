@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from tracrlab.craft.spaces import Dimension, Variable
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Bool, Float
 
@@ -17,18 +19,17 @@ from tracrlab.shapes import Bool, Float
 class ModelVariable:
     """A variable in a model's residual stream.
 
-    Attributes: ``start`` its first dimension; ``sublayer`` what writes it (2l the attention, 2l + 1 the MLP of layer
-    l, -1 the embedding); ``expression`` the name of the s-op it serves; ``is_value`` whether it holds that s-op's value
-    or is an intermediate result on the way to it; ``cleared`` the sublayer that sets those of its dimensions to zero
-    that hold other variables later, if any do.
+    Attributes: ``start`` its first dimension; ``sublayer`` what writes it; ``expression`` the name of the s-op it
+    serves; ``is_value`` whether it holds that s-op's value or is an intermediate result on the way to it; ``cleared``
+    the sublayer that sets those of its dimensions to zero that hold other variables later, if any do.
     """
 
     variable: Variable
     start: int
-    sublayer: int
+    sublayer: Sublayer
     expression: str
     is_value: bool
-    cleared: int | None = None
+    cleared: Sublayer | None = None
 
     @property
     def name(self) -> str:
@@ -40,7 +41,7 @@ class ModelVariable:
         """Its dimensions of the residual stream."""
         return slice(self.start, self.start + self.variable.width)
 
-    def stands_after(self, sublayer: int) -> bool:
+    def stands_after(self, sublayer: Sublayer) -> bool:
         """Whether its dimensions hold it after a sublayer: it has been written, and not yet cleared."""
         return self.sublayer <= sublayer and (self.cleared is None or sublayer < self.cleared)
 
@@ -81,7 +82,7 @@ class Labels:
     @cached_property
     def dimensions(self) -> tuple[Dimension, ...]:
         """A label for each dimension, of what it holds at last; ``str`` of it reads like ``is_x:True``."""
-        return self.dimensions_after(2 * len(self.heads))
+        return self.dimensions_after(Sublayer.end(len(self.heads)))
 
     @cached_property
     def holders(self) -> tuple[tuple[ModelVariable, ...], ...]:
@@ -100,7 +101,14 @@ class Labels:
             " then ".join(str(_label(variable, number)) for variable in own) for number, own in enumerate(self.holders)
         )
 
-    def dimensions_after(self, sublayer: int) -> tuple[Dimension, ...]:
+    def neuron_groups(self, layer: int) -> Iterator[tuple[range, NeuronLabel]]:
+        """The groups of neurons of a layer, and the numbers that their neurons have."""
+        start = 0
+        for label in self.neurons[layer]:
+            yield range(start, start + label.count), label
+            start += label.count
+
+    def dimensions_after(self, sublayer: Sublayer) -> tuple[Dimension, ...]:
         """A label for each dimension, of the variable written there last, or of the first if none has been yet."""
         labels = []
         for number, own in enumerate(self.holders):
@@ -110,12 +118,12 @@ class Labels:
 
     def are_consistent(self, d_model: int) -> bool:
         """Whether every dimension holds something, no two variables at once, cleared by MLPs, in layers that exist."""
-        end = 2 * len(self.heads)
-        if any(each.cleared is not None and each.cleared % 2 == 0 for each in self.variables):
+        end = Sublayer.end(len(self.heads))
+        if any(each.cleared is not None and not each.cleared.is_mlp for each in self.variables):
             return False
         for each in self.variables:
             last = end if each.cleared is None else each.cleared
-            if not (-1 <= each.sublayer < last <= end and 0 <= each.start <= d_model - each.variable.width):
+            if not (EMBEDDING <= each.sublayer < last <= end and 0 <= each.start <= d_model - each.variable.width):
                 return False
         follow = all(
             earlier.cleared is not None and earlier.cleared < later.sublayer
@@ -124,7 +132,7 @@ class Labels:
         )
         return follow and len(self.holders) == d_model and all(self.holders)
 
-    def erased(self, since: int, before: int) -> Bool[np.ndarray, " d_model"]:
+    def erased(self, since: Sublayer, before: Sublayer) -> Bool[np.ndarray, " d_model"]:
         """The dimensions that are set to zero after sublayer ``since`` and before sublayer ``before``."""
         erased = np.zeros(len(self.holders), bool)
         for number, own in enumerate(self.holders):

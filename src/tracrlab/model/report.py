@@ -8,6 +8,8 @@ import numpy as np
 
 from tracrlab.model.certificate import Certificate, verdict
 from tracrlab.model.labels import Labels
+from tracrlab.model.parts import head_parts, neuron_parts, unembedding_part
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.model.weights import Weights
 
 
@@ -92,45 +94,32 @@ def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
                 n_heads += 1
                 matrices = (weights.W_Q, weights.W_K, weights.W_V, weights.W_O)
                 n_weights += sum(int(np.count_nonzero(matrix[layer, number])) for matrix in matrices)
-        start = 0
-        for group in labels.neurons[layer]:
-            places = slice(start, start + group.count)
-            start += group.count
+        for neurons, group in labels.neuron_groups(layer):
             if group.expression == expression:
                 n_neurons += group.count
-                n_weights += int(np.count_nonzero(weights.W_in[layer, :, places]))
-                n_weights += int(np.count_nonzero(weights.W_out[layer, places]))
+                n_weights += int(np.count_nonzero(weights.W_in[layer, :, neurons.start : neurons.stop]))
+                n_weights += int(np.count_nonzero(weights.W_out[layer, neurons.start : neurons.stop]))
     return ExpressionCost(expression, sum(each.variable.width for each in own), n_heads, n_neurons, n_weights)
 
 
-def _reads(weights: Weights, labels: Labels) -> list[set[tuple[int, str]]]:
+def _reads(weights: Weights, labels: Labels) -> list[set[tuple[Sublayer, str]]]:
     """For each variable, the sublayer and the written variable of every component that reads it; the answer is last.
 
     Clearing a variable is not reading it.
     """
-    end = 2 * len(labels.heads)
-    reads: list[set[tuple[int, str]]] = [set() for _ in labels.variables]
-    for number, variable in enumerate(labels.variables):
-        dimensions = variable.dimensions
-        for layer, heads in enumerate(labels.heads):
-            for place, head in enumerate(heads):
-                matrices = (weights.W_Q, weights.W_K, weights.W_V)
-                if variable.stands_after(2 * layer - 1) and any(
-                    each[layer, place, dimensions].any() for each in matrices
-                ):
-                    reads[number].add((2 * layer, head.writes))
-            start = 0
-            for group in labels.neurons[layer]:
-                read = weights.W_in[layer, dimensions, start : start + group.count].any()
-                if read and variable.stands_after(2 * layer) and not group.clears:
-                    reads[number].add((2 * layer + 1, group.writes))
-                start += group.count
-        if variable.stands_after(end) and weights.W_U[dimensions].any():
-            reads[number].add((end, ""))
+    place = {variable.name: number for number, variable in enumerate(labels.variables)}
+    reads: list[set[tuple[Sublayer, str]]] = [set() for _ in labels.variables]
+    for part in (
+        *head_parts(weights, labels),
+        *neuron_parts(weights, labels),
+        unembedding_part(weights, labels),
+    ):
+        for source in () if part.clears else part.sources:
+            reads[place[source.name]].add((part.sublayer, part.writes))
     return reads
 
 
-def _longest_chain(labels: Labels, reads: list[set[tuple[int, str]]]) -> int:
+def _longest_chain(labels: Labels, reads: list[set[tuple[Sublayer, str]]]) -> int:
     """The components on the longest chain; variables are written in the order of their sublayers."""
     place = {variable.name: number for number, variable in enumerate(labels.variables)}
     length = [0 if variable.sublayer < 0 else 1 for variable in labels.variables]
@@ -141,11 +130,11 @@ def _longest_chain(labels: Labels, reads: list[set[tuple[int, str]]]) -> int:
     return max(length, default=0)
 
 
-def _largest_live_set(labels: Labels, reads: list[set[tuple[int, str]]]) -> int:
+def _largest_live_set(labels: Labels, reads: list[set[tuple[Sublayer, str]]]) -> int:
     """The most dimensions in use between two sublayers: written before, and read by a later one or the answer."""
-    live = [0] * (2 * len(labels.heads) + 1)
+    live = [0] * (Sublayer.end(len(labels.heads)) + 1)
     for variable, readers in zip(labels.variables, reads, strict=True):
-        last = max((sublayer for sublayer, _ in readers), default=-1)
+        last = max((sublayer for sublayer, _ in readers), default=variable.sublayer)
         for boundary in range(variable.sublayer + 1, last + 1):
             live[boundary] += variable.variable.width
     return max(live)

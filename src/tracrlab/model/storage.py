@@ -23,6 +23,7 @@ from tracrlab.model.config import ModelConfig, Recipe
 from tracrlab.model.json_values import typed, value_from_json, value_to_json
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
 from tracrlab.model.reading import folder_named, not_finite, reading, writing
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.model.weights import Weights, weight_shapes
 from tracrlab.rasp.values import is_finite_number, value_key
 
@@ -251,13 +252,14 @@ def _entry_to_json(entry: ModelVariable) -> dict[str, Any]:
 
 
 def _entry_from_json(data: dict[str, Any]) -> ModelVariable:
+    cleared = typed(data.get("cleared"), int, type(None))
     return ModelVariable(
         _variable_from_json(data),
         typed(data["start"], int),
-        typed(data["sublayer"], int),
+        Sublayer(typed(data["sublayer"], int)),
         typed(data["expression"], str),
         typed(data["is_value"], bool),
-        typed(data.get("cleared"), int, type(None)),
+        None if cleared is None else Sublayer(cleared),
     )
 
 

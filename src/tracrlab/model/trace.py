@@ -11,22 +11,27 @@ from tracrlab.craft.spaces import Variable
 from tracrlab.model.forward import Activations
 from tracrlab.model.labels import Labels, ModelVariable
 from tracrlab.model.readout import decode_output
+from tracrlab.model.sublayers import Sublayer, sublayers
 from tracrlab.rasp.values import Value
 from tracrlab.shapes import Float
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One sublayer: its name and number (-1: the embedding), the residual stream after it, and what it wrote.
+    """One sublayer, the residual stream after it, and what it wrote.
 
     ``pattern`` are the attention patterns of its heads (``None`` for the embedding and MLPs).
     """
 
-    name: str
-    sublayer: int
+    sublayer: Sublayer
     residual: Float[np.ndarray, "position d_model"]
     written: tuple[ModelVariable, ...]
     pattern: Float[np.ndarray, "head query key"] | None
+
+    @property
+    def name(self) -> str:
+        """The name of the sublayer: ``embed``, ``a0``, ``m0``, …"""
+        return str(self.sublayer)
 
     def values(self, variable: ModelVariable) -> list[Value]:
         """The value of a variable at each token, as it stands after this sublayer (BOS left out).
@@ -35,8 +40,8 @@ class Step:
             ValueError: it has not been written yet, or its dimensions have been cleared for something else.
         """
         if not variable.stands_after(self.sublayer):
-            written = f"written by {sublayer_name(variable.sublayer)}"
-            until = "" if variable.cleared is None else f" and cleared by {sublayer_name(variable.cleared)}"
+            written = f"written by {variable.sublayer}"
+            until = "" if variable.cleared is None else f" and cleared by {variable.cleared}"
             raise ValueError(f"{variable.name} is not there after {self.name}: it is {written}{until}")
         return variable.decode(self.residual[1:])
 
@@ -70,16 +75,8 @@ class Trace:
 def traced(labels: Labels, output: Variable, tokens: Sequence[Value], activations: Activations) -> Trace:
     """The trace of what happened on one sequence."""
     steps = []
-    for number, residual in enumerate(activations.residuals):
-        sublayer = number - 1
+    for sublayer, residual in zip(sublayers(len(labels.heads)), activations.residuals, strict=True):
         written = tuple(each for each in labels.variables if each.sublayer == sublayer)
-        pattern = activations.patterns[sublayer // 2][0] if sublayer >= 0 and sublayer % 2 == 0 else None
-        steps.append(Step(sublayer_name(sublayer), sublayer, residual[0], written, pattern))
+        pattern = activations.patterns[sublayer.layer][0] if sublayer.is_attention else None
+        steps.append(Step(sublayer, residual[0], written, pattern))
     return Trace(tuple(tokens), tuple(steps), decode_output(output, activations.logits[0, 1:]), labels)
-
-
-def sublayer_name(sublayer: int) -> str:
-    """``embed``, ``attn 1``, ``mlp 1``, ``attn 2``, … as the paper's figures have it."""
-    if sublayer < 0:
-        return "embed"
-    return f"{'mlp' if sublayer % 2 else 'attn'} {sublayer // 2 + 1}"

@@ -28,6 +28,7 @@ from tracrlab.model.certificate import (
     Status,
 )
 from tracrlab.model.labels import ModelVariable, NeuronLabel
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.answers import prove_readout
 from tracrlab.verify.clearing import prove_clearing
@@ -370,7 +371,7 @@ class _Induction:
         try:
             if self.network.norm is not None:
                 raise Unproven("what a norm rounds is not taken off")
-            if entry.cleared != 2 * layer + 1 or entry.name not in stream:
+            if entry.cleared != Sublayer.mlp(layer) or entry.name not in stream:
                 raise Violated("its variable is not there, or is said to be cleared elsewhere")
             cleared = prove_clearing(stream[entry.name], NeuronWeights(inputs, outputs, self.number_format))
         except Unproven as error:

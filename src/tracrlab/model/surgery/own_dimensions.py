@@ -12,6 +12,7 @@ import numpy as np
 
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import Labels, ModelVariable
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Int
 
@@ -49,26 +50,26 @@ def _labels(labels: Labels) -> Labels:
 
 def _weights(model: Artefact, old: Int[np.ndarray, " d_model"], neurons: int) -> Weights:
     """The weights over new dimensions, which were ``old`` before; clearing neurons are the last in their layers."""
-    w, entries, end = model.weights, model.labels.variables, 2 * model.config.n_layers
+    w, entries, end = model.weights, model.labels.variables, Sublayer.end(model.config.n_layers)
 
-    def written(sublayer: int) -> Bool[np.ndarray, " d_model"]:
+    def written(sublayer: Sublayer) -> Bool[np.ndarray, " d_model"]:
         return _each(entries, [entry.sublayer == sublayer for entry in entries])
 
-    def held(sublayer: int) -> Bool[np.ndarray, " d_model"]:
-        return _each(entries, [entry.stands_after(sublayer - 1) for entry in entries])
+    def held(sublayer: Sublayer) -> Bool[np.ndarray, " d_model"]:
+        return _each(entries, [entry.stands_after(sublayer.before) for entry in entries])
 
     layers = range(model.config.n_layers)
     reads = {
-        name: np.stack([array[layer][:, old] * held(2 * layer)[:, None] for layer in layers])
+        name: np.stack([array[layer][:, old] * held(Sublayer.attention(layer))[:, None] for layer in layers])
         for name, array in (("W_Q", w.W_Q), ("W_K", w.W_K), ("W_V", w.W_V))
     }
     return Weights(
-        W_E=w.W_E[:, old] * written(-1),
-        W_pos=w.W_pos[:, old] * written(-1),
+        W_E=w.W_E[:, old] * written(EMBEDDING),
+        W_pos=w.W_pos[:, old] * written(EMBEDDING),
         **reads,
-        W_O=np.stack([w.W_O[layer][..., old] * written(2 * layer) for layer in layers]),
-        W_in=np.stack([w.W_in[layer][old, :neurons] * held(2 * layer + 1)[:, None] for layer in layers]),
-        W_out=np.stack([w.W_out[layer][:neurons, old] * written(2 * layer + 1) for layer in layers]),
+        W_O=np.stack([w.W_O[layer][..., old] * written(Sublayer.attention(layer)) for layer in layers]),
+        W_in=np.stack([w.W_in[layer][old, :neurons] * held(Sublayer.mlp(layer))[:, None] for layer in layers]),
+        W_out=np.stack([w.W_out[layer][:neurons, old] * written(Sublayer.mlp(layer)) for layer in layers]),
         W_U=w.W_U[old] * held(end)[:, None],
     )
 

@@ -21,6 +21,7 @@ from tracrlab.errors import ExportError, PrecisionError
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import HeadLabel, Labels, ModelVariable, NeuronLabel
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.model.surgery.bos import constant_variable
 from tracrlab.model.surgery.own_dimensions import with_own_dimensions
 from tracrlab.model.weights import Weights, zero_weights
@@ -157,8 +158,8 @@ def _positions(model: Artefact, varying: tuple[ModelVariable, ...]) -> _Position
     ]
     return _Positions(
         bos,
-        ModelVariable(share, size, 0, expression, False),
-        ModelVariable(at, size + 1, 1, expression, False),
+        ModelVariable(share, size, Sublayer.attention(0), expression, False),
+        ModelVariable(at, size + 1, Sublayer.mlp(0), expression, False),
         steps,
         tuple(groups),
     )
@@ -197,13 +198,14 @@ def _deeper(config: ModelConfig, positions: _Positions) -> ModelConfig:
 
 
 def _deeper_labels(labels: Labels, positions: _Positions) -> Labels:
-    last, written = 2 * N_LAYERS - 1, {entry.name for entry, _ in positions.groups}
-    variables = [
-        replace(
-            entry, sublayer=last if entry.name in written else entry.sublayer + 2 * N_LAYERS * (entry.sublayer >= 0)
-        )
-        for entry in labels.variables
-    ]
+    last, written = Sublayer.mlp(N_LAYERS - 1), {entry.name for entry, _ in positions.groups}
+
+    def later(entry: ModelVariable) -> Sublayer:
+        if entry.name in written:
+            return last
+        return entry.sublayer if entry.sublayer == EMBEDDING else Sublayer(last.after + entry.sublayer)
+
+    variables = [replace(entry, sublayer=later(entry)) for entry in labels.variables]
     share, at = positions.share, positions.at
     head = HeadLabel(share.name, share.expression)
     steps = NeuronLabel(at.name, at.expression, len(positions.steps.output))

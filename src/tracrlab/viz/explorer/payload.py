@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from tracrlab.errors import DrawingError
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.labels import ModelVariable
-from tracrlab.model.trace import sublayer_name
+from tracrlab.model.parts import Part, head_parts, neuron_parts, unembedding_part
+from tracrlab.model.sublayers import Sublayer, sublayers
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.text import constant_text
 from tracrlab.rasp.textual.display import element_text
@@ -53,7 +54,9 @@ def explorer_payload(
     """
     matrices = _recording(model, tokens) if reduced else _weight_matrices(model)
     structure, read_out = model.labelled, model.read_out
-    heads, neurons = _head_parts(structure), _neuron_parts(structure)
+    heads = list(head_parts(structure.weights, structure.labels))
+    neurons = [part for part in neuron_parts(structure.weights, structure.labels) if not part.clears]
+    answer = replace(unembedding_part(structure.weights, structure.labels), expression=structure.program[-1][0])
     data = {
         "reduced": reduced,
         "name": model.output_name,
@@ -76,13 +79,13 @@ def explorer_payload(
             for variable in model.labels.variables
         ],
         "output": _decoding(model.output),
-        "sublayers": [sublayer_name(sublayer) for sublayer in range(-1, 2 * model.config.n_layers)],
-        "heads": heads,
-        "neurons": neurons,
+        "sublayers": list(map(str, sublayers(model.config.n_layers))),
+        "heads": list(map(_head_json, heads)),
+        "neurons": list(map(_neurons_json, neurons)),
         "expressions": [{"name": name, "text": text, "location": place} for name, text, place in model.program],
         "source": [asdict(line) for line in source_lines(model, source)],
         "sourceName": source.name if source else "",
-        "graph": asdict(graph_drawing(model, _reads(model, [*heads, *neurons, _unembedding(structure)]), program)),
+        "graph": asdict(graph_drawing(model, _reads(model, [*heads, *neurons, answer]), program)),
     }
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     if len(text) > LARGEST_PAYLOAD:
@@ -143,7 +146,7 @@ def _recording(model: Artefact, tokens: Sequence[Value]) -> Matrices:
 
 def _last_stream(model: Artefact, variable: ModelVariable) -> int:
     """The last residual stream that holds a variable: 0 after the embedding, and then one after each sublayer."""
-    return 2 * model.config.n_layers if variable.cleared is None else variable.cleared
+    return Sublayer.end(model.config.n_layers) if variable.cleared is None else variable.cleared
 
 
 # Values --------------------------------------------------------------------------------------------------------------
@@ -181,52 +184,25 @@ def _token_text(token: Value) -> str:
 # Parts ---------------------------------------------------------------------------------------------------------------
 
 
-def _head_parts(model: Artefact) -> list[dict[str, Any]]:
-    w = model.weights
-    parts = []
-    for layer, labels in enumerate(model.labels.heads):
-        for head, label in enumerate(labels):
-            matrices = {"q": w.W_Q[layer, head], "k": w.W_K[layer, head], "v": w.W_V[layer, head]}
-            reads = {kind: list(_variables_read(model, 2 * layer - 1, matrix)) for kind, matrix in matrices.items()}
-            parts.append({"layer": layer, "head": head, "writes": label.writes, "expression": label.expression} | reads)
-    return parts
+def _head_json(part: Part) -> dict[str, Any]:
+    reads = {kind: [each.name for each in own] for kind, own in part.reads.items()}
+    place = {"layer": part.sublayer.layer, "head": part.places.start}
+    return place | {"writes": part.writes, "expression": part.expression} | reads
 
 
-def _neuron_parts(model: Artefact) -> list[dict[str, Any]]:
-    parts = []
-    for layer, labels in enumerate(model.labels.neurons):
-        start = 0
-        for label in labels:
-            stop = start + label.count
-            reads = list(_variables_read(model, 2 * layer, model.weights.W_in[layer, :, start:stop]))
-            place = {"layer": layer, "start": start, "stop": stop}
-            if not label.clears:
-                parts.append(place | {"writes": label.writes, "expression": label.expression, "reads": reads})
-            start = stop
-    return parts
+def _neurons_json(part: Part) -> dict[str, Any]:
+    place = {"layer": part.sublayer.layer, "start": part.places.start, "stop": part.places.stop}
+    return place | {"writes": part.writes, "expression": part.expression, "reads": [e.name for e in part.sources]}
 
 
-def _unembedding(model: Artefact) -> dict[str, Any]:
-    reads = list(_variables_read(model, 2 * model.config.n_layers, model.weights.W_U))
-    return {"expression": model.program[-1][0], "reads": reads}
-
-
-def _variables_read(model: Artefact, sublayer: int, matrix: Float[np.ndarray, "d_model feature"]) -> Iterator[str]:
-    """The variables of which the matrix reads a dimension, as they stand after a sublayer."""
-    standing = (variable for variable in model.labels.variables if variable.stands_after(sublayer))
-    return (variable.name for variable in standing if matrix[variable.dimensions].any())
-
-
-def _reads(model: Artefact, parts: Sequence[dict[str, Any]]) -> Inputs:
+def _reads(model: Artefact, parts: Sequence[Part]) -> Inputs:
     """What each expression's parts read of other expressions, by place in ``model.program``."""
     place = {name: number for number, (name, _, _) in enumerate(model.program)}
-    serves = {variable.name: variable.expression for variable in model.labels.variables}
     inputs: dict[int, dict[int, None]] = {}
     for part in parts:
-        target = place[part["expression"]]
-        for kind in ("q", "k", "v", "reads"):
-            for variable in part.get(kind, ()):
-                source = place.get(serves[variable])
-                if source is not None and source < target:
-                    inputs.setdefault(target, {})[source] = None
+        target = place[part.expression]
+        for variable in part.sources:
+            source = place.get(variable.expression)
+            if source is not None and source < target:
+                inputs.setdefault(target, {})[source] = None
     return {target: tuple(sources) for target, sources in sorted(inputs.items())}

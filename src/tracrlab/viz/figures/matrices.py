@@ -9,7 +9,7 @@ import numpy as np
 
 from tracrlab.craft.spaces import Layout
 from tracrlab.model.artefact import Artefact
-from tracrlab.model.trace import sublayer_name
+from tracrlab.model.sublayers import EMBEDDING, Sublayer, head_name, sublayers
 from tracrlab.shapes import Float
 from tracrlab.viz.canvas import POINTS_PER_INCH
 from tracrlab.viz.figures.heatmap import Axis, Heatmap, cell_within, grouped
@@ -35,7 +35,7 @@ def weights_figure(model: Artefact, *, columns: Columns = 2, sublayer: str | Non
     Arguments:
         model: the model.
         columns: of a paper, which the figure is as wide as at most.
-        sublayer: the only one to draw, such as ``"attn 2"``, ``"embed"`` or ``"unembed"``.
+        sublayer: the only one to draw, such as ``"a1"``, ``"embed"`` or ``"unembed"``.
 
     Raises:
         DrawingError: there is no such sublayer, or the figure would be too large for a file.
@@ -43,7 +43,7 @@ def weights_figure(model: Artefact, *, columns: Columns = 2, sublayer: str | Non
     """
     from tracrlab.viz.figures.residual import checked_sublayer
 
-    names = [sublayer_name(number) for number in range(-1, 2 * model.config.n_layers)] + [_LAST]
+    names = [*map(str, sublayers(model.config.n_layers)), _LAST]
     if sublayer is not None:
         checked_sublayer(names, sublayer)
     room = page_width(columns) - 2 * MARGIN
@@ -67,18 +67,18 @@ def _matrices(
     config, weights, labels = model.config, model.weights, model.labels
     tokens = Axis(tuple(map(value_label, (*config.vocab, config.bos, config.pad)[: len(weights.W_E)])), title="token")
     places = Axis(tuple(map(str, range(len(weights.W_pos)))), title="position")
-    yield "embed", ("W_E",), weights.W_E, tokens, _stream(model, -1)
-    yield "embed", ("W_pos",), weights.W_pos, places, _stream(model, -1)
+    yield "embed", ("W_E",), weights.W_E, tokens, _stream(model, EMBEDDING)
+    yield "embed", ("W_pos",), weights.W_pos, places, _stream(model, EMBEDDING)
     for layer in range(config.n_layers):
-        before, after = _stream(model, 2 * layer), _stream(model, 2 * layer + 1)
-        name = sublayer_name(2 * layer)
+        attention, mlp = Sublayer.attention(layer), Sublayer.mlp(layer)
+        before, after, name = _stream(model, attention), _stream(model, mlp), str(attention)
         for number, head in enumerate(labels.heads[layer]):
-            title = f"{name}.{number} {name_label(head.writes)}"
+            title = f"{head_name(layer, number)} {name_label(head.writes)}"
             scores = weights.W_Q[layer, number] @ weights.W_K[layer, number].T
             moves = weights.W_V[layer, number] @ weights.W_O[layer, number]
             yield name, (title, "W_Q W_K^T"), scores, _titled(before, "query"), _titled(before, "key")
             yield name, (title, "W_V W_O"), moves, _titled(before, "read"), _titled(before, "written")
-        name = sublayer_name(2 * layer + 1)
+        name = str(mlp)
         written = [name_label(group.writes) for group in labels.neurons[layer] for _ in range(group.count)]
         neurons = Axis(tuple(written), tuple(grouped(written)), "neurons by what they write")
         n = len(written)
@@ -90,12 +90,12 @@ def _matrices(
         _LAST,
         ("W_U",),
         weights.W_U,
-        _stream(model, 2 * config.n_layers),
+        _stream(model, Sublayer.end(config.n_layers)),
         Axis((*answers, *["-"] * none), title="answer"),
     )
 
 
-def _stream(model: Artefact, sublayer: int) -> Axis:
+def _stream(model: Artefact, sublayer: Sublayer) -> Axis:
     """The residual stream after a sublayer; the dimensions of a compressed model have numbers only."""
     if model.read_out is not None:
         return Axis(tuple(map(str, range(model.config.d_model))), title="dimension")

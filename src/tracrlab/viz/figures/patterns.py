@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tracrlab.model.sublayers import head_name
 from tracrlab.model.trace import Trace
 from tracrlab.viz.figures.heatmap import CELL, Axis, Heatmap, cell_within
 from tracrlab.viz.figures.page import MARGIN, Columns, page_width, text_width
@@ -33,10 +34,10 @@ def patterns_figure(trace: Trace, bos: str, *, columns: Columns = 2) -> Figure:
     for step in trace.steps:
         if step.pattern is None:
             continue
-        for number, head in enumerate(trace.labels.heads[step.sublayer // 2]):
+        for number, head in enumerate(trace.labels.heads[step.sublayer.layer]):
             maps.append(
                 Heatmap(
-                    (f"{step.name}.{number}", name_label(head.writes)),
+                    (head_name(step.sublayer.layer, number), name_label(head.writes)),
                     np.where(step.pattern[number] < _VISIBLE, 0, step.pattern[number]),
                     Axis(tokens.labels, title="query"),
                     Axis(tokens.labels, title="key"),

@@ -43,7 +43,7 @@ def plot(
             ``"stages"``, expressions, components and layers; ``"weights"``, the matrices; ``"cost"``, by expression.
         columns: of a paper, 1 (3.3 inches) or 2 (6.9 inches), which the figure is as wide as at most.
         fold: of ``"residual"``, a row for each variable; by default for more than 40 dimensions.
-        sublayer: of ``"residual"`` and ``"weights"``, the only one to draw, such as ``"attn 2"``.
+        sublayer: of ``"residual"`` and ``"weights"``, the only one to draw, such as ``"a1"``.
         program: of ``"stages"``, what the model was compiled from, for arcs between its expressions.
 
     Raises:

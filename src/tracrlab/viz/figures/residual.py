@@ -94,7 +94,7 @@ def residual_figure(
         bos: what the model calls the token in front of the input.
         columns: of a paper, which the figure fills.
         fold: a row for each variable instead of each dimension; by default, if there are more than 40 dimensions.
-        sublayer: the only one to draw, such as ``"attn 2"``.
+        sublayer: the only one to draw, such as ``"a1"``.
 
     Raises:
         DrawingError: the input is too long for the figure, or the figure for a file; there is no such sublayer.

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.circuit import Implementation, model_circuit
-from tracrlab.model.trace import sublayer_name
+from tracrlab.model.sublayers import sublayers
 from tracrlab.rasp.expressions import SOp
 from tracrlab.viz.figures.page import FAINT, FONT, LINE, MARGIN, TITLE, Columns, Page, cut, page_width, text_width
 from tracrlab.viz.figures.texts import LONGEST_NAME, name_label, values_label
@@ -41,7 +41,8 @@ def stages_figure(model: Artefact, *, program: SOp | None = None, columns: Colum
         MissingDependencyError: matplotlib is not installed.
     """
     rows = model_circuit(model.labelled).expressions
-    n_sublayers = 2 * model.config.n_layers + 1
+    names = list(map(str, sublayers(model.config.n_layers)))
+    n_sublayers = len(names)
     width = page_width(columns)
     names_at = MARGIN + _ARCS
     name_width = max(text_width(name_label(each.expression)) for each in rows)
@@ -50,7 +51,7 @@ def stages_figure(model: Artefact, *, program: SOp | None = None, columns: Colum
     spare = int((layers_at - names_at - name_width - _COMPONENTS * _CHARACTER - 4 * _GAP) / _CHARACTER)
     n_values = spare // 2 - 2 if columns == 2 else 0
     components_at = layers_at - (_COMPONENTS + n_values) * _CHARACTER - 2 * _GAP
-    foot = max(text_width(sublayer_name(number)) for number in range(-1, n_sublayers - 1)) + 4
+    foot = max(map(text_width, names)) + 4
     page = Page(width, 2 * MARGIN + LINE * (1.5 + len(rows)) + foot, "the stages")
     top = MARGIN + 1.5 * LINE
     graph_room = int((components_at - names_at - _GAP) / _CHARACTER)
@@ -95,21 +96,21 @@ def _draw_layers(
     page: Page, model: Artefact, rows: tuple[Implementation, ...], left: float, top: float, cell: float
 ) -> None:
     """A grid of expressions and sublayers, with a box where a component is."""
-    n_sublayers, bottom = 2 * model.config.n_layers + 1, top + LINE * len(rows)
+    columns, bottom = sublayers(model.config.n_layers), top + LINE * len(rows)
     places = {row.expression: number for number, row in enumerate(rows)}
     used = {(places[each.expression], each.sublayer) for each in model.labels.variables if each.expression in places}
     for kind, fill in enumerate(_FILLS):
         boxes = [
             [left + (sublayer + 1) * cell + 0.5, top + row * LINE + 0.75, cell - 1, LINE - 1.5]
             for row, sublayer in sorted(used)
-            if (0 if sublayer < 0 else 1 + sublayer % 2) == kind
+            if (2 * sublayer.is_mlp or 1 * sublayer.is_attention) == kind
         ]
         page.boxes(np.array(boxes).reshape(-1, 4), fill)
     for row in range(len(rows) + 1):
-        page.path([(left, top + row * LINE), (left + n_sublayers * cell, top + row * LINE)], "#dddddd", 0.4)
+        page.path([(left, top + row * LINE), (left + len(columns) * cell, top + row * LINE)], "#dddddd", 0.4)
     last = -LINE
-    for number in range(n_sublayers):
+    for number, sublayer in enumerate(columns):
         middle = (number + 0.5) * cell
         if middle - last >= FONT:
-            page.text(left + middle, bottom + 2, sublayer_name(number - 1), align="right", rotated=True)
+            page.text(left + middle, bottom + 2, str(sublayer), align="right", rotated=True)
             last = middle
