@@ -263,7 +263,7 @@ def sort_unique() -> None:
     size_curves(
         OUT / "sort_unique-cosine.svg",
         groups,
-        {"accuracy": "accuracy", "mean cosine": "mean cosine similarity", "cosine_written mlp 1": "of target_pos"},
+        {"accuracy": "accuracy", "mean cosine": "mean cosine similarity", "cosine_written m0": "of target_pos"},
     )
     shown = {f"{name}, d = 12": superposition(training.compressed(12)) for name, training in trainings.items()}
     heat_maps(OUT / "sort_unique-heatmap.svg", labels, shown)

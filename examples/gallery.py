@@ -31,7 +31,7 @@ ENTRIES = (
         "Beside the program `frac_prevs`, the residual stream of its model on `x a c x`: five panels, one after the "
         "embedding and each sublayer, tokens along, labelled dimensions down, what a sublayer changed outlined in red. "
         "The first attention and the last MLP change nothing.",
-        "The same panels on the same input: `mlp 1` writes `is_x`, `attn 2` the fractions 1, 1/2, 1/3, 1/2, which are "
+        "The same panels on the same input: `m0` writes `is_x`, `a1` the fractions 1, 1/2, 1/3, 1/2, which are "
         "shades of one row. The two sublayers that change nothing are strips that say so.",
     ),
     Entry(
@@ -56,7 +56,7 @@ ENTRIES = (
         "Figure 9: sorting with duplicates",
         "sort 31423",
         "The same for a program that also sorts equal keys, which keep their order.",
-        "The same: two heads count smaller tokens and equal ones before, `mlp 1` and `mlp 2` add the counts up to a "
+        "The same: two heads count smaller tokens and equal ones before, `m0` and `m1` add the counts up to a "
         "place, `target_pos`, and the last attention moves each token there.",
     ),
     Entry(
@@ -77,9 +77,9 @@ ENTRIES = (
         "The same program, folded. Each bracket's balance is computed in parallel, then both are put together.",
     ),
     Entry(
-        "shuffle_dyck_mlp_3.png",
+        "shuffle_dyck_m2.png",
         "One sublayer of a long program",
-        "shuffle_dyck '({)}' --sublayer 'mlp 3' --no-fold --columns 1",
+        "shuffle_dyck '({)}' --sublayer m2 --no-fold --columns 1",
         "There is no such figure.",
         "A single sublayer in full: every dimension of the model of Figure 11 after its third MLP.",
     ),

@@ -62,7 +62,7 @@ def output_of(*arguments: str) -> str:
 
 def rows_of(text: str) -> dict[str, list[str]]:
     """The rows of a printed table that have a name, without that of the sublayer."""
-    lines = [re.sub(r"^(embed|output|(attn|mlp) \d+) +", "", line).split() for line in text.splitlines()]
+    lines = [re.sub(r"^(embed|output|[am]\d+) +", "", line).split() for line in text.splitlines()]
     return {name: cells for name, *cells in filter(None, lines)}
 
 
@@ -261,10 +261,10 @@ class TestInfo:
         assert "3 tokens: a b c" in printed
         assert "at most 4 tokens" in printed
         assert re.search(r"^smaller +select\(tokens, tokens, <\) +library.py:\d+", printed, re.MULTILINE)
-        assert re.search(r"^attn 1 +head 0 +target_pos.attn +target_pos", printed, re.MULTILINE)
-        assert re.search(r"^mlp 1 +neurons 0–\d+ +target_pos +target_pos", printed, re.MULTILINE)
+        assert re.search(r"^a0\.h0 +target_pos.attn +target_pos", printed, re.MULTILINE)
+        assert re.search(r"^m0\.n0–\d+ +target_pos +target_pos", printed, re.MULTILINE)
         start, width = model.labels.variable(model.output_name).start, model.output.width
-        assert re.search(rf"^{start}–{start + width - 1} +sort_unique +attn 2 +one-hot +a b c -", printed, re.MULTILINE)
+        assert re.search(rf"^{start}–{start + width - 1} +sort_unique +a1 +one-hot +a b c -", printed, re.MULTILINE)
         assert max(map(len, printed.splitlines())) <= 80
 
     @pytest.mark.parametrize(
@@ -284,8 +284,8 @@ class TestInfo:
 
     def test_values_that_a_code_does_not_tell_apart_stand_side_by_side(self) -> None:
         printed = output_of("info", "dyck", "--max-len", "6", "--mode", "compact")
-        assert re.search(r"^\d+ +selector_width_1 +mlp 4 +code +1\|2\|3\|4\|5\|6 0", printed, re.MULTILINE)
-        assert re.search(r"^\d+ +partner +attn 3 +code +.*'\)'\|'}'\|''", printed, re.MULTILINE)
+        assert re.search(r"^\d+ +selector_width_1 +m3 +code +1\|2\|3\|4\|5\|6 0", printed, re.MULTILINE)
+        assert re.search(r"^\d+ +partner +a2 +code +.*'\)'\|'}'\|''", printed, re.MULTILINE)
 
     def test_program_in_a_file_without_a_vocabulary(self, folder: Path) -> None:
         (folder / "mine.rasp").write_text(
@@ -418,11 +418,11 @@ class TestTrace:
             [printed.splitlines()[2]],
             ["embed", "tokens", "d", "a", "b"],
             ["indices", "0", "1", "2"],
-            ["mlp", "1", "target_pos", "2", "0", "1"],
-            ["attn", "2", "sort_unique", "a", "b", "d"],
+            ["m0", "target_pos", "2", "0", "1"],
+            ["a1", "sort_unique", "a", "b", "d"],
             ["output", "sort_unique", "a", "b", "d"],
             ["4", "intermediate", "results", "not", "shown:", "--all", "shows", "them"],
-            ["mlp", "2:", "nothing", "written"],
+            ["m1:", "nothing", "written"],
         ]
 
     def test_all(self) -> None:
@@ -431,7 +431,7 @@ class TestTrace:
 
     def test_patterns(self) -> None:
         printed = output_of(*self.ARGUMENTS, "--patterns")
-        grid = printed.partition("attn 2 head 0 writes sort_unique")[2]
+        grid = printed.partition("a1.h0 writes sort_unique")[2]
         assert grid
         assert rows_of(grid)["b"] == ["·", "1", "·", "·"]  # the last of three moves the first letter there
         assert [line.split()[0] for line in grid.splitlines()[3:7]] == ["bos", "d", "a", "b"]

@@ -22,7 +22,7 @@ def test_frac_prevs_has_fourteen_dimensions_and_two_layers() -> None:
 
 def test_frac_prevs_on_the_input_of_the_paper() -> None:
     trace = tracrlab.compile(PROGRAMS["frac_prevs"].build(), "abcx", 5).trace("xacx")
-    assert [step.name for step in trace.steps] == ["embed", "attn 1", "mlp 1", "attn 2", "mlp 2"]
+    assert [step.name for step in trace.steps] == ["embed", "a0", "m0", "a1", "m1"]
     residuals = [step.residual for step in trace.steps]
     assert np.array_equal(residuals[0], residuals[1]), "the first attention layer does nothing"
     assert np.array_equal(residuals[3], residuals[4]), "nor does the last MLP"

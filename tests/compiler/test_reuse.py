@@ -29,6 +29,7 @@ from tracrlab.craft.spaces import Dimension, Layout, OneOf, Variable
 from tracrlab.errors import ArchitectureError, CompileError, VerificationError
 from tracrlab.model.config import ModelConfig
 from tracrlab.model.labels import ModelVariable
+from tracrlab.model.sublayers import EMBEDDING, Sublayer
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.random_programs import RandomProgram, random_program
@@ -57,7 +58,8 @@ def forced(case: RandomProgram, passes: Passes, *, sequential: bool = False) -> 
     check_schedule(lowered, schedule)
     allocation = reuse_dimensions(lowered, schedule, schedule.n_layers, lambda d_model, d_mlp: d_model)
     check_allocation(lowered, schedule, allocation)
-    assert allocation.d_model >= most_in_use(lifetimes(lowered, schedule, schedule.n_layers), 2 * schedule.n_layers)
+    end = Sublayer.end(schedule.n_layers)
+    assert allocation.d_model >= most_in_use(lifetimes(lowered, schedule, schedule.n_layers), end)
     config = ModelConfig(vocabulary, case.max_length, case.causal, mode="compact")
     fitting = Fitting(analysis, "compact", Architecture())
     models = [
@@ -280,7 +282,7 @@ def held_variable(rows: np.ndarray) -> Held:
     """A variable of two dimensions, the second and third, that holds these rows exactly."""
     dimensions = (Dimension("x", 0), Dimension("x", 1))
     variable = Variable("x", Layout.CODE, tuple(range(len(rows))), False, dimensions, np.zeros(2), codes=rows)
-    entry = ModelVariable(variable, 1, -1, "x", True, 1)
+    entry = ModelVariable(variable, 1, EMBEDDING, "x", True, Sublayer.mlp(0))
     return Held(entry, table_deviation(rows, np.zeros_like(rows)), np.zeros(2), np.zeros(2))
 
 

@@ -118,7 +118,7 @@ def test_the_card_says_what_the_model_computes() -> None:
     assert "# hist\n" in card
     assert "| vocabulary | `a` `b` `c` |" in card
     assert "| longest input | 6 tokens" in card
-    assert re.search(r"\| hist \| `selector_width\(.*\)` \| 0\.0 \| layer 0 \[0, \d+\) \| \[\d+, \d+\) \|", card)
+    assert re.search(r"\| hist \| `selector_width\(.*\)` \| a0\.h0 \| m0\.n0–\d+ \| \[\d+, \d+\) \|", card)
     assert "tokens->a0.h0<q>" in card
 
 

@@ -163,8 +163,8 @@ def test_repr_tells_shape_vocabulary_and_what_each_sublayer_computes(name: str) 
     assert len(sublayers) == 2 * config.n_layers
     for number, line in enumerate(sublayers):
         written = {v.name for v in model.labels.variables if v.sublayer == number}
-        kind = "mlp" if number % 2 else "attn"
-        assert line.startswith(f"  {kind} {number // 2 + 1}: ")
+        kind = "m" if number % 2 else "a"
+        assert line.startswith(f"  {kind}{number // 2}: ")
         shown_names = re.sub(r" \([^)]*\)", "", line.split(": ", 1)[1])
         assert set(shown_names.split(", ")) == (written or {"-"})
 
@@ -175,8 +175,8 @@ def test_repr_of_hist() -> None:
     assert lines[3:] == [
         "  3 tokens (a b c), at most 5 in a sequence",
         "  not proven: it was compiled without, or changed since",
-        "  attn 1: hist.attn",
-        "  mlp 1: hist (9 neurons)",
+        "  a0: hist.attn",
+        "  m0: hist (9 neurons)",
     ]
 
 

@@ -13,6 +13,7 @@ from tracrlab.craft.claims import HeadClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.formats import FORMATS
 from tracrlab.craft.spaces import Dimension, Layout, Variable
 from tracrlab.model.labels import ModelVariable
+from tracrlab.model.sublayers import EMBEDDING
 from tracrlab.verify.neurons import hidden_of, written_errors
 from tracrlab.verify.reads import linear_parts, linear_reads
 from tracrlab.verify.residual import Contents, Held, table_deviation
@@ -131,7 +132,7 @@ def test_the_tolerance_is_half_the_distance_to_the_nearest_other_row(case: Case)
 def variable(name: str, table: np.ndarray, errors: np.ndarray, at_bos: np.ndarray, start: int) -> Held:
     dimensions = tuple(Dimension(name, number) for number in range(table.shape[1]))
     made = Variable(name, Layout.CODE, tuple(range(len(table))), False, dimensions, at_bos, codes=table)
-    return Held(ModelVariable(made, start, -1, name, True), table_deviation(table, errors), at_bos, 0 * at_bos)
+    return Held(ModelVariable(made, start, EMBEDDING, name, True), table_deviation(table, errors), at_bos, 0 * at_bos)
 
 
 @settings(max_examples=60)

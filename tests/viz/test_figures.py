@@ -113,7 +113,7 @@ def test_weights_of_a_large_model_are_cut_to_a_page_that_says_what_is_left_out(
 def test_what_a_sublayer_changes_is_marked(models: dict[str, CompiledModel]) -> None:
     trace = models["small"].trace("xacx")
     changed = {step.name: each.sum() for step, each in zip(trace.steps, changes(trace), strict=True)}
-    assert changed == {"embed": 5 + 4 + 5, "attn 1": 0, "mlp 1": 2, "attn 2": 4, "mlp 2": 0}
+    assert changed == {"embed": 5 + 4 + 5, "a0": 0, "m0": 2, "a1": 4, "m1": 0}
 
 
 def test_sublayers_that_change_nothing_are_collapsed(models: dict[str, CompiledModel]) -> None:
@@ -124,11 +124,11 @@ def test_sublayers_that_change_nothing_are_collapsed(models: dict[str, CompiledM
 
 def test_a_folded_figure_says_the_values(models: dict[str, CompiledModel]) -> None:
     model = models["many layers"]
-    words = words_of(model.plot("({)}(", sublayer="mlp 3"))
-    assert words.count("mlp 3") == 1 and "mlp 4" not in words
+    words = words_of(model.plot("({)}(", sublayer="m2"))
+    assert words.count("m2") == 1 and "m3" not in words
     assert "balance_()" in words and words.count("5") == 5  # the length, at every token
     assert not any(word.startswith("length:") for word in words)
-    unfolded = words_of(model.plot("({)}(", sublayer="mlp 3", fold=False))
+    unfolded = words_of(model.plot("({)}(", sublayer="m2", fold=False))
     assert any(word.startswith("length:") for word in unfolded)
 
 
@@ -141,13 +141,13 @@ def test_a_reused_dimension_is_shown_with_what_it_holds(models: dict[str, Compil
 
 def test_patterns_have_a_map_for_each_head(models: dict[str, CompiledModel]) -> None:
     words = words_of(models["wide"].plot("abab", kind="patterns"))
-    assert [word for word in words if word.startswith("attn")] == ["attn 1.0", "attn 1.1", "attn 3.0"]
+    assert [word for word in words if ".h" in word] == ["a0.h0", "a0.h1", "a2.h0"]
 
 
 def test_stages_name_expressions_and_components(models: dict[str, CompiledModel]) -> None:
     model = models["small"]
     words = words_of(model.plot(kind="stages", program=frac_prevs()))
-    assert {"is_x", "frac_prevs", "1 neuron", "1 head", "{a, c, x}", "embed", "mlp 2"} <= set(words)
+    assert {"is_x", "frac_prevs", "1 neuron", "1 head", "{a, c, x}", "embed", "m1"} <= set(words)
     with pytest.raises(InputError, match="was not compiled from"):
         model.plot(kind="stages", program=hist())
 
@@ -172,8 +172,8 @@ def test_the_same_figure_is_the_same_file(models: dict[str, CompiledModel], suff
     [
         ({"kind": "pie"}, "no figure 'pie'; there are residual, "),
         ({"columns": 3}, "columns=1 or columns=2"),
-        ({"sublayer": "mlp 9"}, "no sublayer 'mlp 9'; there are embed, "),
-        ({"kind": "weights", "sublayer": "mlp 9"}, "no sublayer 'mlp 9'; there are embed, "),
+        ({"sublayer": "m8"}, "no sublayer 'm8'; there are embed, "),
+        ({"kind": "weights", "sublayer": "m8"}, "no sublayer 'm8'; there are embed, "),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(
