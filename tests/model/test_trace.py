@@ -22,14 +22,14 @@ def traces(name: str, seed: int = 0) -> list[Trace]:
 def test_the_steps_are_the_embedding_and_each_sublayer(name: str) -> None:
     model = model_of(name)
     expected = ["embed"]
-    for layer in range(1, model.config.n_layers + 1):
-        expected += [f"attn {layer}", f"mlp {layer}"]
+    for layer in range(model.config.n_layers):
+        expected += [f"a{layer}", f"m{layer}"]
     for trace in traces(name):
         assert [step.name for step in trace.steps] == expected
         n_positions = len(trace.tokens) + 1
         for step in trace.steps:
             assert step.residual.shape == (n_positions, model.config.d_model)
-            assert (step.pattern is not None) == step.name.startswith("attn")
+            assert (step.pattern is not None) == step.name.startswith("a")
             if step.pattern is not None:
                 assert step.pattern.shape == (model.config.n_heads, n_positions, n_positions)
 
