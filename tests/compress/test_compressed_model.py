@@ -147,6 +147,7 @@ def test_the_refusal_of_a_damaged_folder_says_which_file_is_wrong(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_saves_leaves_the_old_or_the_new_model(tmp_path: Path) -> None:
     """Over another compressed model of another program, over a compiled one, and a compiled one over it."""
     models = [random_compression(sort_unique(), 4, 0), random_compression(frac_prevs(), 4, 1), frac_prevs()]

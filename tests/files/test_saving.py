@@ -37,6 +37,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_at_any_moment_leaves_the_old_files_or_the_new_ones(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -59,6 +60,7 @@ def save_one_kind(folder: Path, contents: dict[str, bytes]) -> None:
     save_together(folder, contents, own, instead_of=other)
 
 
+@pytest.mark.slow
 def test_it_is_so_for_files_of_another_kind_in_the_same_folder(tmp_path: Path) -> None:
     """A reader looks for the root ``first``, and for ``root`` where there is none."""
     first = {"first": rooted(NEW)["root"], **NEW}
@@ -137,6 +139,7 @@ def test_a_failure_leaves_the_folder_as_it_was(
     assert contents_of(tmp_path) == {f"folder/{name}": each for name, each in old.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="no folders are exchanged there")
 def test_a_folder_is_the_old_or_the_new_one_whenever_the_process_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
@@ -163,6 +166,7 @@ def put_one_by_one(folder: Path, contents: dict[str, bytes]) -> None:
         put(folder, contents)
 
 
+@pytest.mark.slow
 def test_where_folders_cannot_be_exchanged_the_files_are_replaced_one_by_one(tmp_path: Path) -> None:
     put(tmp_path / "folder", {"a": b"old", "last": b"old", "more": b"old"})
     seen = []
@@ -241,6 +245,7 @@ def test_read_only_files_are_not_replaced(tmp_path: Path) -> None:
         (tmp_path / "folder" / "a").chmod(0o644)
 
 
+@pytest.mark.slow
 def test_a_save_killed_at_random_moments_loses_nothing_either() -> None:
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), *sys.path])}

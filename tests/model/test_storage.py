@@ -273,6 +273,7 @@ def test_a_failure_while_writing_leaves_the_old_model(
     assert tracrlab.load(path)("aab") == [2, 2, 1]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_saves_over_a_model_leaves_the_old_or_the_new_one(tmp_path: Path) -> None:
     """At every moment; the models have the same shapes and labels, so that only their weights tell them apart."""
     new = model_of("hist")
@@ -464,6 +465,7 @@ def test_a_changed_configuration_is_refused_or_harmless(
     assert outcome == "loaded" or "\n" not in message
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.data(), st.sampled_from([CLAIMS, WEIGHTS, ARRAYS]), junk | odd_values)
 def test_files_that_are_changed_with_their_digests_are_refused_or_harmless(

@@ -188,6 +188,7 @@ def functions_of(program: Expression) -> dict[str, Callable[..., Any]]:
     return found
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32))
 @settings(max_examples=300)
 def test_the_texts_of_a_program_read_back_mean_the_same(seed: int) -> None:

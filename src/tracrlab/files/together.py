@@ -153,17 +153,6 @@ class SavedFiles:
             raise ValueError(f"it is not the one saved with {self._root}")
         return content
 
-    def found(self, name: str) -> bytes | None:
-        """A file that says itself what it belongs to: that saved with the root or else what is in its place, if any.
-
-        Raises:
-            OSError, ValueError: it cannot be read, or is no file.
-        """
-        for place in self._places:
-            with suppress(FileNotFoundError):
-                return file_content(place / name)
-        return None
-
     def replaced(self) -> bool:
         """Whether others were saved since."""
         with suppress(OSError, ValueError):

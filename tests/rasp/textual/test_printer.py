@@ -145,6 +145,7 @@ def check_meaning(expression: SOp | Selector, inputs: Iterable[Sequence[Any]], c
     return text
 
 
+@pytest.mark.slow
 def test_embedded_programs_mean_the_same_when_read_again_or_are_refused() -> None:
     printed, reasons = 0, Counter[str]()
     for seed in range(300):
