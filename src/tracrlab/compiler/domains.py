@@ -35,6 +35,7 @@ from tracrlab.errors import (
     TokenConversionError,
     UndefinedValueError,
 )
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import (
     Aggregate,
     Full,
@@ -198,7 +199,7 @@ def _is_defined(elementwise: Map, value: Value) -> bool:
 
 
 def _abridged(values: Sequence[Value], limit: int = 12) -> str:
-    return ", ".join(map(repr, values[:limit])) + (f", … ({len(values)})" if len(values) > limit else "")
+    return ", ".join(map(abridged, values[:limit])) + (f", … ({len(values)})" if len(values) > limit else "")
 
 
 def too_many_values(node: Node, error: TooManyValues) -> DomainTooLargeError:
@@ -345,14 +346,14 @@ def _check_averageable(node: Node, values: Domain) -> None:
     odd = None if values.nullable else next((value for value in values.values if not is_finite_number(value)), ...)
     if odd is not ...:
         other = next(value for value in values.values if value is not odd)
-        raise _no_mean(node, odd, f"a row may select {odd!r} and {other!r} together")
+        raise _no_mean(node, odd, f"a row may select {abridged(odd)} and {abridged(other)} together")
 
 
 def _check_only_numbers(node: Node, values: Domain) -> None:
     """Refuse an aggregate of the original language that might select several values, even equal ones, but numbers."""
     odd = None if values.nullable else next((value for value in values.values if not _is_plain_number(value)), ...)
     if odd is not ...:
-        raise _no_mean(node, odd, f"a row may select several positions that hold {odd!r}")
+        raise _no_mean(node, odd, f"a row may select several positions that hold {abridged(odd)}")
 
 
 def _is_plain_number(value: Value) -> bool:

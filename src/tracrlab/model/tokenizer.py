@@ -9,6 +9,7 @@ import numpy as np
 
 from tracrlab.errors import InputError, VocabularyError
 from tracrlab.model.config import ModelConfig
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.values import Value, plain_value, value_key
 from tracrlab.shapes import Int
 
@@ -25,18 +26,20 @@ def checked_vocabulary(vocab: Iterable[object], bos: str, pad: str) -> tuple[Val
     if bos == pad:
         raise VocabularyError(f"the BOS and PAD tokens must differ, but both are {bos!r}")
     if not isinstance(vocab, Iterable):
-        raise VocabularyError(f"the vocabulary is a list of tokens, or a text of characters, not {vocab!r}")
+        raise VocabularyError(f"the vocabulary is a list of tokens, or a text of characters, not {abridged(vocab)}")
     tokens: dict[Hashable, Value] = {}
     for token in map(plain_value, vocab):
         try:
             tokens.setdefault(value_key(token), token)
         except TypeError as error:
-            raise VocabularyError(f"a token must be hashable, unlike {token!r}") from error
+            raise VocabularyError(f"a token must be hashable, unlike {abridged(token)}") from error
         if token is None:
             raise VocabularyError("None cannot be a token: it stands for the absence of a value")
         if isinstance(token, str) and token in (bos, pad):
             kind = "BOS" if token == bos else "PAD"
-            raise VocabularyError(f"the vocabulary contains {token!r}, the {kind} token; choose another {kind} token")
+            raise VocabularyError(
+                f"the vocabulary contains {abridged(token)}, the {kind} token; choose another {kind} token"
+            )
     if not tokens:
         raise VocabularyError("the vocabulary is empty; give at least one token")
     return tuple(sorted(tokens.values(), key=order_key))
@@ -80,5 +83,5 @@ def _token_id(config: ModelConfig, ids: dict[Hashable, int], token: Value) -> in
     try:
         return ids[value_key(token)]
     except (KeyError, TypeError) as error:
-        shown = ", ".join(map(repr, config.vocab[:12])) + (", …" if len(config.vocab) > 12 else "")
-        raise InputError(f"token {token!r} is not in the vocabulary ({shown})") from error
+        shown = ", ".join(map(abridged, config.vocab[:12])) + (", …" if len(config.vocab) > 12 else "")
+        raise InputError(f"token {abridged(token)} is not in the vocabulary ({shown})") from error

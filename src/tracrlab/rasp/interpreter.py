@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tracrlab.errors import EvaluationError, InputError
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import (
     Aggregate,
     Expression,
@@ -64,7 +65,7 @@ class Evaluation:
         self.sequence = [plain_value(token) for token in sequence]
         for token in self.sequence:
             if not isinstance(token, Hashable):
-                raise InputError(f"a token must be hashable, unlike {token!r}")
+                raise InputError(f"a token must be hashable, unlike {abridged(token)}")
         self.causal = causal
         self.predicate_results = {} if predicate_results is None else predicate_results
         self._values: dict[int, Any] = {}
@@ -206,7 +207,7 @@ def _mean(node: Aggregate, values: list[Value]) -> Value:
             return mean_value(values)
         for value in values:
             if isinstance(value, bool) or not is_number(value):
-                raise TypeError(f"several values are selected, and only numbers have a mean, unlike {value!r}")
+                raise TypeError(f"several values are selected, and only numbers have a mean, unlike {abridged(value)}")
         return mean_of_numbers([value for value in values if is_number(value)])
     except (TypeError, OverflowError) as error:
         remedy = "Select fewer positions, such as by index, or aggregate numbers"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.operations import CONVERSIONS
 from tracrlab.rasp.values import Value, plain_value
 
@@ -50,11 +51,13 @@ def apply_predicate(predicate: Callable[[Any, Any], Any], key: Value, query: Val
     try:
         return bool(predicate(key, query))
     except Exception as error:
-        raise FunctionFailure(f"it fails on key {key!r} and query {query!r} ({_summary(error)})") from error
+        raise FunctionFailure(
+            f"it fails on key {abridged(key)} and query {abridged(query)} ({_summary(error)})"
+        ) from error
 
 
 def _failure(operands: Sequence[Value], error: Exception) -> str:
-    return f"it fails on {', '.join(map(repr, operands))} ({_summary(error)})"
+    return f"it fails on {', '.join(map(abridged, operands))} ({_summary(error)})"
 
 
 def _summary(error: Exception) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import (
     Aggregate,
     Expression,
@@ -134,13 +134,10 @@ def describe(expression: Expression) -> str:
 
 
 def constant_text(value: Value) -> str:
-    """A constant as Python writes it, which refuses to write very long ints."""
+    """A constant as Python writes it, abridged."""
     if isinstance(value, Ratio):  # a float of the same digits is another value
         return f"ratio({constant_text(value.exact.numerator)}, {constant_text(value.exact.denominator)})"
-    try:
-        return repr(value)
-    except ValueError:
-        return f"(an int of more than {sys.get_int_max_str_digits()} digits)"
+    return abridged(value)
 
 
 def _function_text(function: Callable[..., Any], naming: Naming) -> str:

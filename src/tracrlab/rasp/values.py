@@ -11,6 +11,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from tracrlab.rasp.abridged import abridged
+
 Value = Hashable
 Number = int | float
 
@@ -177,7 +179,7 @@ def mean_value(values: Sequence[Value]) -> Value:
         return first
     if not all(map(is_number, values)):
         other = next(value for value in values if value_key(value) != value_key(first))
-        raise TypeError(f"cannot average {first!r} and {other!r}")
+        raise TypeError(f"cannot average {abridged(first)} and {abridged(other)}")
     return mean_of_numbers([value for value in values if is_number(value)])
 
 

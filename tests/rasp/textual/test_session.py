@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 import tracrlab
 from tests.rasp.textual.expected import EXAMPLES, LIBRARY_ON_HELLO, ORACLES, VOCABULARIES
 from tracrlab.errors import ParseError, RaspError
-from tracrlab.rasp import SOp
+from tracrlab.rasp import Expression, SOp
 from tracrlab.rasp.textual.session import Session
 
 PROGRAMS = Path(__file__).parents[3] / "examples" / "rasp"
@@ -239,3 +241,49 @@ def test_positions_are_those_of_the_file_that_defines_a_function(
         session.run_text("shifted(tokens);", "mine.rasp")
     with pytest.raises(RaspError, match=r"mine\.rasp:1:"):
         session.run_text("tokens + 1;", "mine.rasp")
+
+
+def shown_at_the_prompt(text: str) -> str:
+    lines: list[str] = []
+    session = Session(write=lines.append)
+    session.run_text(text)
+    lines.clear()
+    session.run_text("x;", interactive=True)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("grown", ["[x]", "[x, x]", "{1: x}", "x + x"])
+def test_deep_and_long_values_are_shown_in_part(grown: str) -> None:
+    count = 5000 if grown in ("[x]", "{1: x}") else 20
+    shown = shown_at_the_prompt(f"x = [1];\nfor i in range({count}) {{ x = {grown}; }}")
+    assert shown.endswith("…")
+    assert len(shown) < 11_000
+
+
+def test_lists_and_dictionaries_are_shown_as_they_are_written() -> None:
+    written = '[1, {"a": [2, 3.5], "b": "x"}, [], {}, [[]], True]'
+    assert shown_at_the_prompt(f"x = {written};") == f"     value: {written.replace('True', 'T')}"
+
+
+def test_sessions_in_threads_leave_the_recursion_limit_as_it_was() -> None:
+    """The first to begin is the first to end."""
+    before = sys.getrecursionlimit()
+    first_began, second_began, first_ended = Event(), Event(), Event()
+
+    def first(expression: Expression, shown: Any) -> None:
+        first_began.set()
+        second_began.wait(60)
+
+    def second(expression: Expression, shown: Any) -> None:
+        second_began.set()
+        first_ended.wait(60)
+
+    sessions = Session(draw=first), Session(draw=second)
+    threads = [Thread(target=session.run_text, args=("draw(indices);",)) for session in sessions]
+    threads[0].start()
+    first_began.wait(60)
+    threads[1].start()
+    threads[0].join()
+    first_ended.set()
+    threads[1].join()
+    assert sys.getrecursionlimit() == before

@@ -255,6 +255,12 @@ def test_it_listens_on_this_machine_only(playground: Playground) -> None:
     assert playground.server_address[0] == "127.0.0.1"
 
 
+def test_a_message_about_a_long_value_is_short() -> None:
+    text = answer(CheckRequest('x = ("a" * 3000000) ^ 2;', ("a", "b")))
+    assert "^ fails on" in json.loads(text)["problem"]["message"]
+    assert len(text) < 10_000
+
+
 @pytest.mark.browser
 def test_a_person_writes_a_program_and_explores_it(playground: Playground) -> None:
     troubles: list[str] = []

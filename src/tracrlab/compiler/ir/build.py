@@ -34,6 +34,7 @@ from tracrlab.compiler.sums import WholeSum, node_affine_function
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, TooManyValues
 from tracrlab.craft.neurons import distinct_rows
 from tracrlab.errors import PrecisionError
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import Aggregate, Full, Indices, Length, Map, SelectorWidth, SequenceMap, Tokens
 from tracrlab.rasp.operations import Affine as AffineFunction
 from tracrlab.rasp.values import Value, is_finite_number, is_number, value_key
@@ -349,6 +350,6 @@ def _same_float(node: Node, one: Value, other: Value) -> PrecisionError:
     return PrecisionError(
         node.title,
         node.expression.location,
-        f"it can be {one!r} and {other!r}, which are the same number to a model",
+        f"it can be {abridged(one)} and {abridged(other)}, which are the same number to a model",
         "Use numbers below 2**53, or tell positions apart so that they are copied and not averaged",
     )

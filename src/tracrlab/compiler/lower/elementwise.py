@@ -32,6 +32,7 @@ from tracrlab.craft.spaces import (
     scalar_variable,
 )
 from tracrlab.errors import DomainTooLargeError, EncodingError
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import Encoding, Map
 from tracrlab.rasp.operations import CONVERSIONS, Affine
 from tracrlab.rasp.values import value_key
@@ -90,7 +91,7 @@ def require_numbers(node: Node, domain: Domain) -> None:
         raise EncodingError(
             node.title,
             node.expression.location,
-            f"it can be {odd!r}, which is not a finite number, so it has no numerical encoding",
+            f"it can be {abridged(odd)}, which is not a finite number, so it has no numerical encoding",
             "Drop numerical() or map it to numbers first",
         )
 

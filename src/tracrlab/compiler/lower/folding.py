@@ -15,6 +15,7 @@ import numpy as np
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.value_sets import Domain, Table
 from tracrlab.errors import PrecisionError
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.values import Value, is_number
 from tracrlab.shapes import Bool, Int
 
@@ -106,7 +107,7 @@ def _fold_axis(
 def _merge(node: Node, domain: Domain, leader: Int[np.ndarray, " value"], one: int, other: int) -> None:
     x, y = (None if place < 0 else domain.values[place] for place in (one, other))
     if not (is_number(x) and is_number(y) and x == y):
-        raise _indistinguishable(node, f"they give {x!r} and {y!r}")
+        raise _indistinguishable(node, f"they give {abridged(x)} and {abridged(y)}")
     low, high = sorted((_root(leader, one), _root(leader, other)))
     leader[high] = low
 

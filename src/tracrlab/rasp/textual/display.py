@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tracrlab.rasp.expressions import Expression, Selector, SOp
@@ -10,6 +11,8 @@ from tracrlab.rasp.textual.environment import Function, NativeFunction
 
 if TYPE_CHECKING:
     from tracrlab.rasp.textual.session import Examples
+
+_LONGEST = 10_000  # characters of a value, some screens of text
 
 Evaluate = Callable[[Expression, Any], list[Any]]
 
@@ -44,16 +47,49 @@ def sequence_text(values: list[Any]) -> str:
 
 
 def atom_text(value: Any) -> str:
-    """An atom, list or dictionary as it is printed."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(atom_text, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{atom_text(key)}: {atom_text(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, Expression | Function | NativeFunction):
-        return value.name or "out"
-    return element_text(value)
+    """An atom, list or dictionary as it is printed: its beginning, if it is very long."""
+    pieces, size = list[str](), 0
+    for piece in _pieces(value):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _LONGEST:
+            return f"{''.join(pieces)[:_LONGEST]}…"
+    return "".join(pieces)
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """The text of a value piece by piece, however deep its lists are nested."""
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Text):
+            yield item
+        elif isinstance(item, list | dict):
+            opening, closing = "[]" if isinstance(item, list) else "{}"
+            yield opening
+            waiting.append(_Text(closing))
+            waiting += reversed(list(islice(_parts(item), _LONGEST)))
+        elif isinstance(item, str):
+            yield f'"{item}"' if len(item) <= _LONGEST else f'"{item[:_LONGEST]}'
+        elif isinstance(item, Expression | Function | NativeFunction):
+            yield item.name or "out"
+        else:
+            yield element_text(item)
+
+
+class _Text(str):
+    """What stands between values."""
+
+
+def _parts(collection: list[Any] | dict[Any, Any]) -> Iterator[Any]:
+    """The elements, or keys and values, with what stands in between."""
+    for number, item in enumerate(collection):
+        if number:
+            yield _Text(", ")
+        yield item
+        if isinstance(collection, dict):
+            yield _Text(": ")
+            yield collection[item]
 
 
 def shown_input(sequence: Any) -> str:

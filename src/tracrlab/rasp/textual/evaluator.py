@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from tracrlab.errors import RaspError, TracrLabError
@@ -282,15 +283,32 @@ class Evaluator:
         return RaspError(self.name, position.line, position.column, message)
 
 
-@contextmanager
-def _deep_recursion() -> Iterator[None]:
-    """Python frames cost no C stack, so programs may nest far deeper than Python's default allows."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(limit, _RECURSION_LIMIT))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
+class _DeepRecursion:
+    """Python frames cost no C stack, so programs may nest far deeper than Python's default allows.
+
+    The limit is one for all threads: the first evaluation to begin raises it, the last to end puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._running, self._limit = Lock(), 0, 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if not self._running:
+                self._limit = sys.getrecursionlimit()
+                sys.setrecursionlimit(max(self._limit, _RECURSION_LIMIT))
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    sys.setrecursionlimit(self._limit)
+
+
+_deep_recursion = _DeepRecursion()
 
 
 def base_environment() -> Environment:

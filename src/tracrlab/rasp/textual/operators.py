@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracrlab.rasp import operations as op
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import (
     Aggregate,
     Comparison,
@@ -127,7 +128,7 @@ def apply_to_atoms(name: str, function: Callable[..., Any], *atoms: Any) -> Any:
     try:
         result = function(*atoms)
     except (TypeError, ValueError, ArithmeticError) as error:
-        shown = ", ".join(map(repr, atoms))
+        shown = ", ".join(map(abridged, atoms))
         raise RaspTypeError(f"{name} fails on {shown} ({type(error).__name__}: {error})") from error
     require_printable(result)
     return result
@@ -187,11 +188,11 @@ def index(sequence: Any, place: Any) -> Any:
     if isinstance(sequence, dict):
         if not is_atom(place) or place not in sequence:
             raise RaspTypeError(
-                f"the dictionary has no key {place!r}" if is_atom(place) else f"{kind(place)} is no key"
+                f"the dictionary has no key {abridged(place)}" if is_atom(place) else f"{kind(place)} is no key"
             )
         return sequence[place]
     if type(place) is not int or not -len(sequence) <= place < len(sequence):
-        raise RaspTypeError(f"there is no element {place!r} in {kind(sequence)} of length {len(sequence)}")
+        raise RaspTypeError(f"there is no element {abridged(place)} in {kind(sequence)} of length {len(sequence)}")
     return sequence[place]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracrlab.errors import ProgramError, RaspError
+from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import Expression, Selector, SOp
 from tracrlab.rasp.interpreter import Evaluation
 from tracrlab.rasp.textual import syntax
@@ -176,9 +177,9 @@ class Session:
                     examples.selector = value
             case syntax.ShowExample():
                 if statement.which != "selector":
-                    self._write(f"     s-op example: {examples.sop!r}")
+                    self._write(f"     s-op example: {abridged(examples.sop)}")
                 if statement.which != "s-op":
-                    self._write(f"     selector example: {examples.selector!r}")
+                    self._write(f"     selector example: {abridged(examples.selector)}")
             case syntax.SwitchExamples():
                 if statement.which != "selector":
                     examples.show_sop = statement.on
@@ -253,7 +254,7 @@ def _check_one_type(values: list[Value]) -> None:
     kinds = {float if issubclass(each, float) else each for each in kinds}
     if not (kinds <= {str} or kinds <= {bool, int, float}):
         names = ", ".join(sorted(each.__name__ for each in kinds))
-        raise RaspTypeError(f"the values of an s-op must be of one type, not {names}: {values!r}")
+        raise RaspTypeError(f"the values of an s-op must be of one type, not {names}: {abridged(values)}")
 
 
 @cache

@@ -23,6 +23,7 @@ from tracrlab.viz.playground.requests import CompileRequest, Request
 
 FILE = "program.rasp"  # what the program is called in messages
 _MOST_NAMES, _LONGEST_VALUE = 200, 40
+_LONGEST_MESSAGE = 2_000  # characters, a page of text
 
 Problem = dict[str, Any]
 
@@ -59,7 +60,13 @@ def _sequence(tokens: Sequence[str]) -> str | list[str]:
 
 
 def _problem(error: TracrLabError) -> Problem:
-    """What is wrong, and its place if it is in the program's text."""
+    """What is wrong, in a page of text at most, and its place if it is in the program's text."""
+    problem = _located_problem(error)
+    message = problem["message"]
+    return problem if len(message) <= _LONGEST_MESSAGE else problem | {"message": f"{message[:_LONGEST_MESSAGE]}…"}
+
+
+def _located_problem(error: TracrLabError) -> Problem:
     if isinstance(error, ParseError):
         expected = f"; expected {' or '.join(error.expected)}" if error.expected else ""
         return {"line": error.line, "column": error.column, "message": f"{error.message}{expected}"}
