@@ -65,6 +65,15 @@ def test_library_programs_are_certified(name: str, mode: Literal["faithful", "co
     assert all(each.error < each.tolerance for each in certificate.components)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dyck", "dyck_ptf"])
+def test_functions_read_beside_what_they_are_functions_of_are_certified(name: str) -> None:
+    """A code is read, and so are the counts that it is a sum of, which differ in nothing else."""
+    program = PROGRAMS[name]
+    certificate = tracrlab.compile(program.build(), program.vocabulary(4), 24, mode="compact").verify()
+    assert certificate.holds, certificate
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("mode", MODES)

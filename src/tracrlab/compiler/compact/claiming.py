@@ -41,10 +41,11 @@ def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, c
         TooManyCombinations: a node depends on too many values.
     """
     derived = [node for node in read if _on_the_way(node, read) or not read.isdisjoint(_atoms(node, layers))]
+    leaves = _all_leaves(nodes, derived, read, layers)
+    if not read.issubset([*derived, *leaves]):  # a sum is read, and so is what it is a sum of
+        derived = [node for node in read if node in derived or _depends_on_read(node, read, layers)]
+        leaves = _all_leaves(nodes, derived, read, layers)
     basic = read.difference(derived)
-    leaves: list[IRNode] = []
-    for node in (*nodes, *derived):
-        _collect(node, basic, layers, leaves)
     if derived:
         return _joint_views(nodes, derived, leaves, basic, layers, contents)
     views = []
@@ -54,10 +55,26 @@ def views_of(nodes: Sequence[IRNode], read: frozenset[IRNode], layers: Layers, c
     return Views(tuple(_quantity(leaf, contents) for leaf in leaves), tuple(views))
 
 
+def _all_leaves(
+    nodes: Sequence[IRNode], derived: Sequence[IRNode], read: frozenset[IRNode], layers: Layers
+) -> list[IRNode]:
+    """What nodes and functions that are read depend on, where these functions are seen through."""
+    leaves: list[IRNode] = []
+    for node in (*nodes, *derived):
+        _collect(node, read.difference(derived), layers, leaves)
+    return leaves
+
+
 def _atoms(node: IRNode, layers: Layers) -> set[IRNode]:
     """What a function is seen as a function of; nothing for anything else."""
     atoms = layers.expansion(node).atoms if isinstance(node, Elementwise | Affine) else ()
     return {atom for atom in atoms if atom is not node}
+
+
+def _depends_on_read(node: IRNode, read: frozenset[IRNode], layers: Layers) -> bool:
+    """Whether a node is seen as a function of something else that is read beside it."""
+    others = read - {node}
+    return not others.isdisjoint(_leaves(node, others, layers))
 
 
 def _joint_views(
@@ -68,37 +85,51 @@ def _joint_views(
     layers: Layers,
     contents: Contents,
 ) -> Views:
-    """The views as functions of one quantity, the leaves that ``derived`` functions tie together, and of the others.
+    """The views as functions of a quantity for each group of leaves that functions tie together, and of the others.
 
-    Values of the one that neither what is read nor the views tell apart are one value.
+    Values of such a quantity that neither what is read nor the views tell apart are one value.
     """
     own = {node: _leaves(node, basic, layers) for node in (*derived, *nodes)}
-    joined = {leaf for node in derived for leaf in own[node]}
-    size = -1
-    while size != len(joined):
-        size = len(joined)
-        joined.update(*(each for each in own.values() if not joined.isdisjoint(each)))
-    together = [leaf for leaf in leaves if leaf in joined]
-    apart = [leaf for leaf in leaves if leaf not in joined]
-    held: list[tuple[str, Float[np.ndarray, "_ _"], Int[np.ndarray, " value"]]] = []
-    for node in (each for each in (*together, *derived) if each in basic or each in derived):
-        places = _all_places(node, together, basic, layers).reshape(-1)
-        held += [(name, table, places) for name, table in _quantity(node, contents).contents.items()]
-    seen = {
-        node: _all_places(node, together, basic, layers).reshape(-1)
-        for node in nodes
-        if not joined.isdisjoint(own[node])
-    }
-    kept = _distinct([*(_alike(table)[places] for _, table, places in held), *seen.values()])
-    joint = Quantity(len(kept), {name: table[places[kept]] for name, table, places in held})
-    views = []
+    groups = _tied([own[node] for node in derived], [own[node] for node in nodes])
+    joints, views = [], dict[IRNode, View]()
+    for number, group in enumerate(groups):
+        together = [leaf for leaf in leaves if leaf in group]
+        inside = [node for node in derived if group.issuperset(own[node])]
+        held: list[tuple[str, Float[np.ndarray, "_ _"], Int[np.ndarray, " value"]]] = []
+        for node in (each for each in (*together, *inside) if each in basic or each in inside):
+            places = _all_places(node, together, basic, layers).reshape(-1)
+            held += [(name, table, places) for name, table in _quantity(node, contents).contents.items()]
+        seen = {
+            node: _all_places(node, together, basic, layers).reshape(-1)
+            for node in nodes
+            if not group.isdisjoint(own[node])
+        }
+        kept = _distinct([*(_alike(table)[places] for _, table, places in held), *seen.values()])
+        joints.append(Quantity(len(kept), {name: table[places[kept]] for name, table, places in held}))
+        views |= {node: View((number,), places[kept]) for node, places in seen.items()}
+    apart = [leaf for leaf in leaves if not any(leaf in group for group in groups)]
     for node in nodes:
-        if node in seen:
-            views.append(View((0,), seen[node][kept]))
-        else:
-            of = tuple(apart.index(leaf) + 1 for leaf in own[node])
-            views.append(View(of, _all_places(node, own[node], basic, layers)))
-    return Views((joint, *(_quantity(leaf, contents) for leaf in apart)), tuple(views))
+        if node not in views:
+            of = tuple(apart.index(leaf) + len(groups) for leaf in own[node])
+            views[node] = View(of, _all_places(node, own[node], basic, layers))
+    return Views((*joints, *(_quantity(leaf, contents) for leaf in apart)), tuple(views[node] for node in nodes))
+
+
+def _tied(derived: Sequence[Sequence[IRNode]], others: Sequence[Sequence[IRNode]]) -> list[set[IRNode]]:
+    """Leaves that vary together: those of a derived function, and of all that depends on some of them."""
+    groups: list[set[IRNode]] = []
+    waiting = [set(each) for each in derived]
+    while waiting:
+        joined = waiting.pop()
+        meeting = [group for group in groups if not group.isdisjoint(joined)]
+        groups = [*(group for group in groups if group.isdisjoint(joined)), joined.union(*meeting)]
+        if not waiting:
+            waiting = [
+                set(each)
+                for each in others
+                if any(not group.isdisjoint(each) and not group.issuperset(each) for group in groups)
+            ]
+    return groups
 
 
 def _alike(table: Float[np.ndarray, "value width"]) -> Int[np.ndarray, " value"]:
