@@ -91,16 +91,16 @@ class Noise:
         hot = self.relative * float(np.abs(matrix).max())
         if self.samples is None:
             return hot
-        return hot + SAFETY * float(np.abs(self.samples @ matrix).max())
+        return hot + SAFETY * float(np.abs(self.samples @ matrix).max(initial=0))
 
     def of_read_total(self, matrix: Float[np.ndarray, "width features"]) -> float:
         """The largest sum over the features of the absolute errors of ``vector @ matrix``."""
         if self.is_exact or not matrix.size:
             return 0.0
-        hot = self.relative * float(np.abs(matrix).sum(axis=1).max())
+        hot = self.relative * float(np.abs(matrix).sum(axis=1).max(initial=0))
         if self.samples is None:
             return hot
-        return hot + SAFETY * float(np.abs(self.samples @ matrix).sum(axis=1).max())
+        return hot + SAFETY * float(np.abs(self.samples @ matrix).sum(axis=1).max(initial=0))
 
     def absolute(self, sizes: Float[np.ndarray, " width"]) -> Noise:
         """The same bound without a relative part, for a vector whose entries are at most ``sizes``."""
