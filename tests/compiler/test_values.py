@@ -8,6 +8,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 import pytest
@@ -30,7 +33,8 @@ NUMBERS = st.sampled_from(
 WORDS = st.sampled_from(["a", "b", "1", "1.0", "True", "None", "bos", "pad", "10", "9", "", " ", "nan", "(1, 2)"])
 PAIRS = st.tuples(st.sampled_from([1, 2, 9, 10, 11, 100]), st.sampled_from([1, True, "a", "10", 9]))
 SETS = st.frozensets(st.sampled_from([1, 2, 10, "a"]), max_size=2)
-TOKENS = st.one_of(NUMBERS, WORDS, PAIRS, SETS, st.just(()), st.just(((1,), 2)))
+OTHERS = st.sampled_from([b"a", 1j, complex(1, 0), Fraction(1), Fraction(1, 2), Decimal("1.0"), date(2020, 1, 1)])
+TOKENS = st.one_of(NUMBERS, WORDS, PAIRS, SETS, OTHERS, st.just(()), st.just(((1,), 2)), st.just((None,)))
 VOCABULARIES = st.lists(TOKENS, min_size=1, max_size=5, unique_by=value_key)
 
 PREVIOUS = select(indices, indices - 1, Comparison.EQ)

@@ -69,7 +69,7 @@ def anchored_ramps(
     ``x``, and no larger than ``L x``: it has no more bits than ``x``. Not a number where no such ramp fits.
     """
     slopes, middles = np.full(len(low), np.nan), (low + high) / 2
-    spacing = 2.0 ** (np.floor(np.log2(largest)) + 1 - dtype.precision)
+    spacing = 2.0 ** (np.floor(np.log2(largest or 1.0)) + 1 - dtype.precision)
     for factor in (1.0, 2.0, 4.0):
         with np.errstate(divide="ignore", invalid="ignore"):
             steep = 2.0 ** np.ceil(np.log2(np.where(high > low, factor / (high - low), np.nan)))

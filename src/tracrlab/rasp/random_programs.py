@@ -44,13 +44,24 @@ _VOCABULARIES: tuple[tuple[Any, ...], ...] = (
     (0.001, 1000),
     (0.1, 0.2, 0.3),
     (-5, 0, 7, 10**5),
+    (10, 9, "10", "9", 2),
+    (0.1 + 0.2, 0.3, 1),
+    (1 / 3, 2 / 3, 1),
+    (2**53, 2**53 + 1),
+    (1e-30, 0),
+    (1e308, -1e308, 1),
+    (math.nan, 1),
+    ((1,), (1.0,), (True,)),
+    ((None,), (), ((),)),
+    tuple(range(12)),
 )
 _ORDERS = (Comparison.EQ, Comparison.NEQ, Comparison.LT, Comparison.LEQ, Comparison.GT, Comparison.GEQ)
 
 
-_DEFAULTS: tuple[Hashable, ...] = (None, None, 0, 1, -1, 0.5, "none", True, (1, 2), -0.0)
+_DEFAULTS: tuple[Hashable, ...] = (None, None, 0, 1, -1, 0.5, "none", True, (1, 2), -0.0, 1.0, 1 / 3, math.inf)
 _RESULTS: tuple[Hashable, ...] = (0, 1, 2, -1, 0.5, 1.0, True, False, "a", "1", "big", (1, 2), None, None)
 _FACTORS = (1, -1, 2, 3, 0.5, 1 / 3, -2 / 3, 0.1)
+_LARGE = (0.1, 3, 100.1, 1e4, 2e7, 1e9, 1e15)  # what is added and taken away again is rounded
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,10 @@ def _grow(rng: random.Random, pools: _Pools) -> None:
         _add_linear,
         _add_any_function,
         _add_any_aggregate,
+        _add_choices,
+        _add_there_and_back,
+        _add_mean_of_anything,
+        _add_type,
     ]
     rng.choice(builders)(rng, pools)
 
@@ -136,7 +151,7 @@ def _annotated(rng: random.Random, sop: SOp, *, numeric: bool) -> SOp:
 
 
 def _constant(rng: random.Random) -> int | float:
-    return rng.choice((-2, -1, 0, 1, 2, 3, 0.5, 1.5))
+    return rng.choice((-2, -1, 0, 1, 2, 3, 0.5, 1.5, 1 / 3, 0.1, 1.0, -0.0))
 
 
 def _add_arithmetic(rng: random.Random, pools: _Pools) -> None:
@@ -258,6 +273,46 @@ def _add_any_aggregate(rng: random.Random, pools: _Pools) -> None:
     chosen = pools.any_sop(rng)
     sop = rasp.aggregate(_unique_selector(rng, pools), chosen, rng.choice(_DEFAULTS))
     pools.others.append(_annotated(rng, sop, numeric=False))
+
+
+def _add_choices(rng: random.Random, pools: _Pools) -> None:
+    """Choices within choices, on conditions of any type."""
+    x, y, z = (pools.any_sop(rng) for _ in range(3))
+    condition = rasp.SequenceMap(_any_function(rng, (True, False, 1, 0, "")), x, y)
+    inner = rasp.where(_recent(rng, pools.bools) if pools.bools else x, z, rng.choice((x, rng.choice(_DEFAULTS))))
+    pools.others.append(_annotated(rng, rasp.where(condition, y, inner), numeric=False))
+
+
+def _add_there_and_back(rng: random.Random, pools: _Pools) -> None:
+    """A number that is another one in exact arithmetic, and in floats only nearly."""
+    x, large = pools.number(rng), rng.choice(_LARGE)
+    steps: list[Callable[[], SOp]] = [
+        lambda: (x + large) - large,
+        lambda: (x - large) + large,
+        lambda: (x * large) / large,
+        lambda: x / 3 * 3,
+        lambda: 1 - (1 - x),
+        lambda: rasp.Map(float, x),
+    ]
+    pools.numbers.append(_annotated(rng, rng.choice(steps)(), numeric=True))
+
+
+def _add_mean_of_anything(rng: random.Random, pools: _Pools) -> None:
+    """An average of numbers, with a default of any type."""
+    default = rng.choice(_DEFAULTS)
+    is_number = default is None or (isinstance(default, int | float) and math.isfinite(default))
+    sop = rasp.aggregate(_selector(rng, pools), pools.number(rng), default)
+    (pools.numbers if is_number else pools.others).append(_annotated(rng, sop, numeric=is_number))
+
+
+def _add_type(rng: random.Random, pools: _Pools) -> None:
+    """Of what type a value is, which tells apart what is equal."""
+    x = pools.any_sop(rng)
+    pools.others.append(rasp.Map(lambda value: (type(value).__name__, value), x) if rng.random() < 0.5 else _wrapped(x))
+
+
+def _wrapped(sop: SOp) -> SOp:
+    return rasp.Map(lambda value: (value,), sop)
 
 
 def _add_where(rng: random.Random, pools: _Pools) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
 from tracrlab.compiler.compact.attempt import TooNoisy, lowered
 from tracrlab.compiler.compact.layers import Layers
 from tracrlab.compiler.compact.passes import Attempt, Passes
@@ -34,6 +36,7 @@ _MANY = 1024  # positions for which attempts take long, so that counts that are 
 _FEW = 48  # positions for which a feature for each class of what is counted is no great cost
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is beyond the range of floats is an error that nothing bears
 def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
     """Lower an analysed graph into few components over few dimensions.
 

@@ -53,6 +53,8 @@ def is_nearly_exact(distance: float, largest: float) -> bool:
 
 def _binary_places(numbers: Float[np.ndarray, " number"]) -> int | None:
     """The number of binary places after the point that all of them have at most."""
+    if np.abs(numbers).max(initial=0) >= 1 / _ROUNDOFF:
+        return None
     for places in range(_FINEST + 1):
         scaled = numbers * 2.0**places
         if (scaled == np.round(scaled)).all():
