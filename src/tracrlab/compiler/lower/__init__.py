@@ -56,6 +56,7 @@ class Lowered:
     claims: Claims
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is beyond the range of floats is an error that nothing bears
 def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> Lowered:
     """Lower every s-op of an analysed graph.
 
