@@ -230,3 +230,10 @@ def test_a_large_batch() -> None:
     rng = random.Random(5)
     batch = ["".join(rng.choices("abc", k=rng.randint(0, 6))) for _ in range(2000)]
     assert model_of("hist").run_batch(batch) == [[tokens.count(token) for token in tokens] for tokens in batch]
+
+
+def test_the_number_of_parameters_has_the_name_of_transformer_lens_too() -> None:
+    config = model_of("hist").config
+    assert (
+        config.n_params == config.n_parameters == sum(each.size for each in model_of("hist").weights.as_dict().values())
+    )

@@ -63,7 +63,7 @@ def _programs() -> Table:
                 Text(text),
                 Text(" ".join(map(value_text, model(text)))),
                 *map(str, (config.n_layers, config.d_model, config.n_heads)),
-                f"{config.n_parameters:,}",
+                f"{config.n_params:,}",
                 f"{milliseconds:.0f}",
             )
             advance()

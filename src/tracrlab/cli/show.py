@@ -225,7 +225,7 @@ def pass_tables(stages: Sequence[tuple[str, str, str, ModelConfig | None]]) -> G
         sizes.add_column(title, justify="right")
     for name, family, description, c in stages:
         meanings.add_row(name, family, description)
-        numbers = () if c is None else (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_parameters)
+        numbers = () if c is None else (c.n_layers, c.d_model, c.n_heads, c.d_head, c.d_mlp, c.n_params)
         sizes.add_row(name, *(f"{number:,}" for number in numbers), *["refused"] * (c is None))
     return Group(meanings, "", sizes)
 
@@ -241,7 +241,7 @@ def _model_facts(model: Artefact) -> dict[str, str]:
         "shape": f"{_counted(config.n_layers, 'layer')}, d_model {config.d_model}, {_counted(config.n_heads, 'head')} "
         f"of d_head {config.d_head}, d_mlp {config.d_mlp}",
         "attention": "causal" if config.causal else "bidirectional",
-        "parameters": f"{config.n_parameters:,} {config.dtype}, {model.weights.n_nonzero:,} of them not zero",
+        "parameters": f"{config.n_params:,} {config.dtype}, {model.weights.n_nonzero:,} of them not zero",
         "vocabulary": f"{_counted(len(config.vocab), 'token')}: {_values(config.vocab)}",
         "special": f"BOS {value_text(config.bos)}, PAD {value_text(config.pad)}",
         "input": f"at most {_counted(config.max_seq_len, 'token')}",

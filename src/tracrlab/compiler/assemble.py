@@ -60,11 +60,11 @@ def assemble_model(
     config = model_shape(config, lowered, schedule, allocation, fitting.architecture)
     layers = _layers(analysis, lowered, schedule, allocation, config.n_layers)
     check_widths(fitting, allocation.d_model, config.d_head)
-    if config.n_parameters > MAX_PARAMETERS:
+    if config.n_params > MAX_PARAMETERS:
         raise DomainTooLargeError(
             analysis.graph.output.title,
             analysis.graph.output.expression.location,
-            f"the model would have {config.n_parameters:,} parameters, more than {MAX_PARAMETERS:,}",
+            f"the model would have {config.n_params:,} parameters, more than {MAX_PARAMETERS:,}",
             "Use a smaller vocabulary or length, and a smaller shape where one is asked for",
         )
     weights = zero_weights(config)

@@ -58,7 +58,7 @@ def parameter_cost(shape: ModelConfig, architecture: Architecture) -> Cost:
 
     def cost(d_model: int, d_mlp: int) -> float:
         wide, many = architecture.d_model or d_model, architecture.d_mlp or d_mlp
-        return math.inf if d_model > wide or d_mlp > many else replace(shape, d_model=wide, d_mlp=many).n_parameters
+        return math.inf if d_model > wide or d_mlp > many else replace(shape, d_model=wide, d_mlp=many).n_params
 
     return cost
 

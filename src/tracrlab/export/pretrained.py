@@ -100,7 +100,7 @@ class Pretrained:
         dtype = _name(self.model.dtype) if has_own_code(self.model) else config.dtype
         if self.source.certificate is not None and dtype == config.dtype:
             return self.source.certificate
-        small = self.source.claims is not None and config.n_parameters <= MOST_PARAMETERS
+        small = self.source.claims is not None and config.n_params <= MOST_PARAMETERS
         return verify(self.source, dtype=dtype) if small else None
 
 

@@ -179,7 +179,7 @@ class Artefact:
             f"  {_counted(config.n_layers, 'layer')}, d_model {config.d_model}, "
             f"{_counted(config.n_heads, 'head')} of d_head {config.d_head}, "
             f"d_mlp {config.d_mlp}, {kind}, {config.dtype}",
-            f"  {config.n_parameters:,} parameters, {self.weights.n_nonzero:,} of them not zero",
+            f"  {config.n_params:,} parameters, {self.weights.n_nonzero:,} of them not zero",
             f"  {len(config.vocab)} tokens ({_abridged(config.vocab)}), at most {config.max_seq_len} in a sequence",
             f"  {verdict(self.certificate)}",
         ]

@@ -75,12 +75,17 @@ class ModelConfig:
         return len(self.vocab) + 1
 
     @property
-    def n_parameters(self) -> int:
+    def n_params(self) -> int:
         """The number of weights, zeros included."""
         attention = 4 * self.n_heads * self.d_model * self.d_head
         mlp = 2 * self.d_model * self.d_mlp
         embeddings = (self.d_vocab + self.n_ctx + self.d_vocab_out) * self.d_model
         return self.n_layers * (attention + mlp) + embeddings
+
+    @property
+    def n_parameters(self) -> int:
+        """The same as ``n_params``."""
+        return self.n_params
 
     def with_shape(
         self, *, d_model: int, n_layers: int, n_heads: int, d_head: int, d_mlp: int, d_vocab_out: int
