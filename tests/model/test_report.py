@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import tracrlab
 from benchmarks.fuzz import Mode
+from tracrlab import rasp
+from tracrlab.errors import VerificationError
+from tracrlab.model.labels import Labels
 from tracrlab.rasp import indices, length, select, selector_width, tokens
 from tracrlab.rasp.expressions import Comparison
 from tracrlab.rasp.library import PROGRAMS
@@ -43,3 +49,24 @@ def test_it_is_a_table_with_a_row_for_each_expression() -> None:
     assert lines[0].split() == ["expression", "dimensions", "heads", "neurons", "weights"]
     assert {line.split()[0] for line in lines[1:-3]} == {cost.expression for cost in model.report().costs}
     assert lines[-3] == "longest chain of components: 2 sublayers"
+
+
+FORGED: list[Callable[[Labels], Labels]] = [
+    lambda labels: replace(labels, variables=labels.variables[:-1]),
+    lambda labels: replace(labels, variables=()),
+    lambda labels: replace(labels, heads=labels.heads * 2),
+    lambda labels: replace(labels, neurons=labels.neurons * 2),
+    lambda labels: replace(labels, neurons=()),
+    lambda labels: replace(labels, variables=tuple(replace(each, start=1000) for each in labels.variables)),
+    lambda labels: replace(labels, variables=tuple(replace(each, start=-1) for each in labels.variables)),
+    lambda labels: replace(
+        labels, neurons=tuple(tuple(replace(each, writes="nobody") for each in own) for own in labels.neurons)
+    ),
+]
+
+
+@pytest.mark.parametrize("forge", FORGED, ids=range(len(FORGED)))
+def test_a_model_with_forged_labels_has_no_report(forge: Callable[[Labels], Labels]) -> None:
+    model = tracrlab.compile(rasp.tokens == "a", "ab", 3)
+    with pytest.raises(VerificationError, match="labels"):
+        replace(model, labels=forge(model.labels)).report()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracrlab.errors import VerificationError
 from tracrlab.model.certificate import Certificate, verdict
 from tracrlab.model.labels import Labels
 from tracrlab.model.parts import head_parts, neuron_parts, unembedding_part
@@ -69,7 +70,12 @@ class Report:
 
 
 def model_report(weights: Weights, labels: Labels, certificate: Certificate | None) -> Report:
-    """The report of a model that carries this certificate."""
+    """The report of a model that carries this certificate.
+
+    Raises:
+        VerificationError: the labels do not fit the weights.
+    """
+    _require_fitting(weights, labels)
     names = list(dict.fromkeys(variable.expression for variable in labels.variables))
     costs = tuple(_cost(weights, labels, name) for name in names)
     reads = _reads(weights, labels)
@@ -77,6 +83,21 @@ def model_report(weights: Weights, labels: Labels, certificate: Certificate | No
     n_clearing = sum(group.count for groups in labels.neurons for group in groups if group.clears)
     longest, largest = _longest_chain(labels, reads), _largest_live_set(labels, reads)
     return Report(costs, longest, largest, n_reused, n_clearing, verdict(certificate))
+
+
+def _require_fitting(weights: Weights, labels: Labels) -> None:
+    n_layers, n_heads, d_model, _ = weights.W_Q.shape
+    names = {variable.name for variable in labels.variables}
+    writers = [each for heads in labels.heads for each in heads] + [each for own in labels.neurons for each in own]
+    fits = (
+        len(labels.heads) == len(labels.neurons) == n_layers
+        and labels.are_consistent(d_model)
+        and all(len(heads) <= n_heads for heads in labels.heads)
+        and all(each.count >= 0 for own in labels.neurons for each in own)
+        and all(each.writes in names for each in writers)
+    )
+    if not fits:
+        raise VerificationError("the labels of the model do not fit its weights, so there is nothing to report")
 
 
 def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
