@@ -15,6 +15,7 @@ import tracrlab
 from benchmarks.mutations import every_input_of, small_model, some_inputs_of, tally_of
 from tracrlab import CompiledModel, rasp
 from tracrlab.compiler.compact import claiming
+from tracrlab.compiler.lower import claiming as faithful_claiming
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim
 from tracrlab.errors import CompileError, VerificationError
 from tracrlab.model.certificate import Certificate
@@ -136,6 +137,20 @@ def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pyt
         replace(claim, reads=(*claim.reads, ("nobody", np.ones(1)))),
         replace(claim, present="one"),
     ):
+        components = tuple(other if each is claim else each for each in model.claims.components)
+        assert not replace(model, claims=replace(model.claims, components=components)).verify().holds
+
+
+def test_sums_of_too_many_terms_are_certified_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faithful_claiming, "MAX_COMBINATIONS", 15)
+    numbers = rasp.numerical(rasp.indices) * 2 - rasp.numerical(rasp.tokens) + 3
+    model = tracrlab.compile(numbers, [1, 2, 5, 7], 5)
+    assert model.claims is not None
+    claims = [each for each in model.claims.components if isinstance(each, NumberClaim)]
+    assert claims
+    assert model.verify(numbers).holds
+    for claim in claims:
+        other = replace(claim, numbers=claim.numbers + 1)
         components = tuple(other if each is claim else each for each in model.claims.components)
         assert not replace(model, claims=replace(model.claims, components=components)).verify().holds
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from tracrlab.craft.claims import IMPOSSIBLE, HeadClaim, MLPClaim, PredicateClaim, Quantity, View
+from tracrlab.craft.claims import IMPOSSIBLE, HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.heads import Scores
 from tracrlab.craft.neurons import Neurons
-from tracrlab.craft.spaces import Variable, nearest
+from tracrlab.craft.spaces import Layout, Variable, nearest
 from tracrlab.shapes import Float, Int
 
 MAX_COMBINATIONS = 2**22
@@ -66,11 +66,18 @@ def table_claim(
 
 def linear_claim(
     target: Variable, inputs: Sequence[Variable], factors: Sequence[float], offset: float
-) -> MLPClaim | None:
-    """That an MLP writes a sum of numbers with factors, plus an offset; sums that are no value of it do not occur."""
+) -> MLPClaim | NumberClaim:
+    """That an MLP writes a sum of numbers with factors, plus an offset; sums that are no value of it do not occur.
+
+    Where there are too many combinations of terms, the claim is about the sum alone.
+    """
     sizes = [len(variable.values) for variable in inputs]
     if prod(sizes) > MAX_COMBINATIONS:
-        return None
+        reads: dict[str, Float[np.ndarray, " _"]] = {}
+        for variable, factor in zip(inputs, factors, strict=True):
+            column = variable.numbers if variable.layout is Layout.ONE_HOT else np.eye(variable.width)[0]
+            reads[variable.name] = reads.get(variable.name, 0.0) + factor * column
+        return NumberClaim(target.name, tuple(reads.items()), target.numbers - offset, target.table)
     total = np.array(offset)
     for variable, factor in zip(inputs, factors, strict=True):
         total = np.add.outer(total, factor * variable.numbers)
