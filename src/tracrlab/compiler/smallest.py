@@ -44,8 +44,7 @@ def smallest_schedule(earliest: Schedule, sizes: Sizes) -> Schedule:
     components, plain = sizes.lowered.components, allocate_dimensions(sizes.lowered)
     starts = (earliest, latest_schedule(components, earliest.n_layers))
     balanced = [
-        balanced_schedule(components, start, lambda schedule: sizes.shape(schedule, plain).n_params)
-        for start in starts
+        balanced_schedule(components, start, lambda schedule: sizes.shape(schedule, plain).n_params) for start in starts
     ]
     distinct = {schedule.sublayers: schedule for schedule in (*starts, *balanced)}
     return min(distinct.values(), key=lambda schedule: sizes.shape(schedule, sizes.allocation(schedule)).n_params)
