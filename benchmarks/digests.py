@@ -74,7 +74,10 @@ class Case:
 
 
 def cases(
-    programs: Iterable[str], lengths: Sequence[int], dtypes: Sequence[str] = tuple(FORMATS), modes: Sequence[str] = MODES
+    programs: Iterable[str],
+    lengths: Sequence[int],
+    dtypes: Sequence[str] = tuple(FORMATS),
+    modes: Sequence[str] = MODES,
 ) -> list[Case]:
     """Programs in all modes and formats, at some lengths."""
     return [

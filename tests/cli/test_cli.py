@@ -236,7 +236,7 @@ class TestCompact:
 
     def test_explains_a_program_that_is_refused_but_with_some_passes(self) -> None:
         printed = output_of("compile", "reverse", "--vocab", "abc", "--max-len", "5", "--fit", "d_model=7", "--explain")
-        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[-18:]}
+        rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines()[-19:]}
         assert rows["faithful"] == rows["compact"] == ["refused"]
         assert rows["reuse"][1] == "7"
         assert "no mean" in error_of("compile", "mine.py:mixed", "--vocab", "abc", "--explain")

@@ -117,7 +117,7 @@ def test_scores_of_noisy_variables_stay_within_their_error(
     pattern: Pattern, attend_bos: bool, spread: float, relative: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    samples = [spread * rng.normal(size=(4, width)) for width in pattern.widths]
+    samples = [spread * np.abs(rng.normal(size=(4, width))) for width in pattern.widths]
     variables = pattern.variables([Noise(relative, errors) for errors in samples])
     scores = pattern.scores(variables, attend_bos=attend_bos)
 
@@ -125,7 +125,7 @@ def test_scores_of_noisy_variables_stay_within_their_error(
         vectors = stored(variables, position)
         for variable, errors in zip(variables, samples, strict=True):
             vectors[variable] = vectors[variable] * (1 + rng.choice([-1, 1]) * relative)
-            vectors[variable] += rng.choice([-1, 1]) * errors[rng.integers(len(errors))]
+            vectors[variable] += rng.choice([-1, 1], size=variable.width) * errors[rng.integers(len(errors))]
         return vectors
 
     for query in pattern.positions:

@@ -1,80 +1,94 @@
-"""Ramps between whole numbers: steps that do not round, in whatever order sums are added up."""
+"""Ramps: steps that stand between numbers and, on a grid, do not round, in whatever order sums are added up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracrlab.craft.ramps import whole_ramps
+from tracrlab.craft.formats import FORMATS
+from tracrlab.craft.ramps import Grid, ceil_log2, power_above, ramps
 
-ERROR = 3 / 16  # that so wide a ramp bears
+SINGLE = FORMATS["float32"]
 
 
 @dataclass(frozen=True)
 class Sum:
-    """Whole numbers, how far the stored ones are off, altogether by ``ERROR`` at most, and the order of adding up.
+    """Terms that are multiples of ``2**exponent``, and the order in which they and the threshold are added up."""
 
-    The last place of the ``order`` is that of the threshold.
-    """
-
-    whole: list[int]
-    errors: list[float]
+    terms: list[Fraction]
+    exponent: int
     order: list[int]
 
 
 @st.composite
 def sums(draw: st.DrawFn) -> Sum:
-    """Terms that are near whole numbers but not near 0, or are 0 exactly."""
-    whole = draw(st.lists(st.one_of(st.integers(-3, 3), st.integers(-2000, 2000)), min_size=1, max_size=6))
-    part = st.floats(-1, 1).map(lambda part: part * ERROR / len(whole))
-    errors = [draw(part) if number else 0.0 for number in whole]
-    return Sum(whole, errors, draw(st.permutations(range(len(whole) + 1))))
+    exponent = draw(st.integers(-12, 0))
+    multiples = draw(st.lists(st.integers(-(2**18), 2**18), min_size=1, max_size=5))
+    order = draw(st.permutations(range(len(multiples) + 1)))
+    return Sum([each * Fraction(2) ** exponent for each in multiples], exponent, order)
 
 
-def neurons(added: Sum, middle: float, sign: int) -> tuple[float, float]:
-    """Both neurons of the step at ``middle``, before ReLU, every operation rounded to float32."""
-    stored = [np.float32(number + error) for number, error in zip(added.whole, added.errors, strict=True)]
-    both = []
-    for shift in (0.5, -0.5):
-        terms = [*(np.float32(2 * sign) * term for term in stored), np.float32(-2 * sign * middle + shift)]
-        total = np.float32(0)
-        for place in added.order:
-            total = np.float32(total + terms[place])
-        both.append(float(total))
-    return both[0], both[1]
-
-
-@given(sums(), st.integers(-3, 3), st.sampled_from([-1, 1]))
-@example(Sum([1], [2**-24], [0, 1]), 0, 1)
-@example(Sum([4, 1, -1], [2**-9, -(2**-24), 2**-10], [1, 3, 2, 0]), 0, -1)
+@given(sums(), st.integers(-3, 3), st.integers(0, 4), st.sampled_from([-1, 1]))
 @settings(max_examples=300)
-def test_a_step_on_a_sum_of_whole_numbers_is_0_or_1_in_any_order_of_its_terms(added: Sum, away: int, sign: int) -> None:
-    """The step stands ``away`` from the sum, just below it where this is 0; turned round it counts what is below."""
-    total = sum(added.whole)
-    place = total + away
-    slopes, middles = whole_ramps(np.array([place - 1.0]), np.array([float(place)]), np.array([ERROR]))
-    assert (slopes[0], middles[0]) == (2, place - 0.5)
-    first, second = neurons(added, middles[0], sign)
-    assert first - second == 1
-    above = total > middles[0] if sign > 0 else total < middles[0]
-    assert max(first, 0) - max(second, 0) == above
+def test_neurons_on_a_grid_do_not_round_in_any_order_of_their_terms(
+    added: Sum, away: int, wider: int, sign: int
+) -> None:
+    """The step stands ``away`` gaps from the sum, just below it where this is 0."""
+    total, gap = sum(added.terms), Fraction(2) ** (added.exponent + 4 + wider)
+    low, high = total + (away - 1) * gap, total + away * gap
+    grid = Grid(added.exponent, float(sum(map(abs, added.terms))))
+    slopes, middles = ramps(np.array([float(low)]), np.array([float(high)]), np.zeros(1), 0.0, grid, SINGLE)
+    assert not np.isnan(slopes[0])
+    slope, middle = Fraction(float(slopes[0])), Fraction(float(middles[0]))
+    for shift in (Fraction(1, 2), Fraction(-1, 2)):
+        exact = [*(sign * slope * term for term in added.terms), -sign * slope * middle + shift]
+        terms = [np.float32(float(term)) for term in exact]
+        assert [Fraction(float(term)) for term in terms] == exact
+        computed = np.float32(0)
+        for place in added.order:
+            computed = np.float32(computed + terms[place])
+        assert Fraction(float(computed)) == sum(exact)
 
 
-@given(st.integers(-1000, 1000), st.integers(1, 50))
-def test_a_ramp_rises_between_its_numbers_and_is_flat_within_their_errors(low: int, gap: int) -> None:
-    high = low + gap
-    slopes, middles = whole_ramps(np.array([float(low)]), np.array([float(high)]), np.array([ERROR]))
-    assert (middles[0] - 1 / 2).is_integer()  # at a half
-    assert slopes[0] * (low + ERROR - middles[0]) <= -1 / 2
-    assert slopes[0] * (high - ERROR - middles[0]) >= 1 / 2
+@given(
+    st.floats(-1e6, 1e6), st.floats(1e-3, 1e3), st.floats(0, 0.3), st.none() | st.integers(-10, 0), st.floats(0, 2**-12)
+)
+def test_a_ramp_rises_between_its_numbers_and_is_flat_within_their_errors(
+    low: float, gap: float, share: float, exponent: int | None, constant_error: float
+) -> None:
+    high, error = low + gap, share * gap
+    slopes, middles = ramps(
+        np.array([low]), np.array([high]), np.array([error]), constant_error, Grid(exponent, abs(low) + gap), SINGLE
+    )
+    if np.isnan(slopes[0]):
+        return
+    slope, offset = float(slopes[0]), float(slopes[0] * middles[0])
+    assert slope == power_above(slope)
+    moved = abs(offset) * constant_error
+    assert slope * (low + error) - offset <= -1 / 2 - moved + 1e-9 * abs(offset)
+    assert slope * (high - error) - offset >= 1 / 2 + moved - 1e-9 * abs(offset)
+    for shift in (1 / 2, -1 / 2):
+        assert float(np.float32(offset + shift)) == offset + shift
 
 
-@pytest.mark.parametrize(("error", "size"), [(0.19, 5.0), (0.0, 2.0**16), (0.0, -(2.0**16) - 1)])
-def test_there_is_no_such_ramp_for_large_errors_or_numbers(error: float, size: float) -> None:
-    low = np.array([0.0, size])
-    slopes, _ = whole_ramps(low, low + 1, np.array([0.0, error]))
-    assert np.isnan(slopes).tolist() == [False, True]
+@pytest.mark.parametrize(("error", "fits"), [(0.0, True), (0.4, True), (0.45, False)])
+def test_there_is_no_ramp_where_errors_leave_no_room(error: float, fits: bool) -> None:
+    slopes, _ = ramps(np.zeros(1), np.ones(1), np.array([error]), 0.0, Grid(0, 2.0), SINGLE)
+    assert np.isnan(slopes[0]) != fits
+
+
+def test_numbers_too_large_for_halves_have_no_ramp() -> None:
+    for low, fits in ((2.0**20, True), (2.0**23, False)):
+        slopes, _ = ramps(np.array([low]), np.array([low + 1]), np.zeros(1), 0.0, Grid(0, low + 1), SINGLE)
+        assert np.isnan(slopes[0]) != fits
+
+
+@given(st.integers(-100, 100), st.floats(0.5, 1, exclude_min=True))
+def test_powers_of_two_are_found_exactly(exponent: int, part: float) -> None:
+    assert power_above(2.0**exponent) == 2.0**exponent
+    assert ceil_log2(np.array([2.0**exponent * part])).tolist() == [exponent]

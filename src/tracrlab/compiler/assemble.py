@@ -18,6 +18,8 @@ from tracrlab.compiler.schedule import Schedule
 from tracrlab.compiler.shape import model_shape
 from tracrlab.craft.components import MLP, AttentionHead
 from tracrlab.craft.formats import NumberFormat
+from tracrlab.craft.precision import few_bits
+from tracrlab.craft.ramps import power_above
 from tracrlab.craft.spaces import Feature, Read, code_variable
 from tracrlab.errors import DomainTooLargeError, PrecisionError
 from tracrlab.model.artefact import Artefact
@@ -136,6 +138,9 @@ def _layers(analysis: Analysis, lowered: Lowered, schedule: Schedule, allocation
 
 
 def _fill_embeddings(weights: Weights, lowered: Lowered, allocation: Allocation) -> None:
+    for placed in lowered.components:
+        if placed.component.writes.ground is not None:
+            weights.W_E[:, allocation.dimensions(placed.component.writes)] = placed.component.writes.ground
     for embedding in lowered.embeddings:
         dimensions = allocation.dimensions(embedding.writes)
         if embedding.by_token is not None:
@@ -151,10 +156,10 @@ def _fill_head(
 
     The factor is a power of two, so that all scores times it are exact and equal scores give equal logits.
     """
-    scale = 2.0 ** math.ceil(math.log2(head.sharpness * math.sqrt(d_head)))
+    scale = power_above(head.sharpness * math.sqrt(d_head))
     _add_reads(weights.W_Q[layer, number], head.queries, allocation, scale)
     _add_reads(weights.W_K[layer, number], head.keys, allocation)
-    gain = math.exp(head.excess * scale / math.sqrt(d_head))
+    gain = few_bits(math.exp(head.excess * scale / math.sqrt(d_head)))
     _add_reads(weights.W_V[layer, number], head.values, allocation, gain)
     rows, columns = head.output.shape
     weights.W_O[layer, number, :rows, allocation.dimensions(head.writes)] = head.output.reshape(rows, columns)

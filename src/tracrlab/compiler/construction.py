@@ -166,7 +166,8 @@ class Construction:
         return tuple(corrected)
 
     def number(self, variable: Variable) -> Number:
-        """A scalar variable as something to step on."""
+        """A scalar variable as something to step on, with its ground."""
+        values = variable.numbers if variable.ground is None else variable.numbers + variable.ground[0]
         column = np.zeros((variable.width, 1))
         column[0] = 1
         error = np.full(len(variable.values), variable.noise.of_read(column))
@@ -174,10 +175,10 @@ class Construction:
             error = variable.noise.at_numbers
         reads = (Read(variable, column),)
         if not variable.nullable:
-            return Number(reads, self.constant_columns, variable.numbers, error)
+            return Number(reads, self.constant_columns, values, error)
         present = np.array([0.0, 1.0])
         present_error = variable.noise.of_read(present[:, None])
-        return Number(reads, ((variable, present),), variable.numbers, error, present_error)
+        return Number(reads, ((variable, present),), values, error, present_error)
 
     @property
     def constant_columns(self) -> tuple[tuple[Variable, Float[np.ndarray, " _"]], ...]:

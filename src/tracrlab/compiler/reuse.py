@@ -150,7 +150,8 @@ def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifet
     born = {embedding.writes: EMBEDDING for embedding in lowered.embeddings}
     last: dict[Variable, Sublayer] = {}
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
-        born[placed.component.writes] = sublayer
+        ground = placed.component.writes.ground
+        born[placed.component.writes] = sublayer if ground is None or not ground.any() else -1
         for read in placed.component.reads:
             last[read.variable] = max(last.get(read.variable, EMBEDDING), sublayer)
     kept = {read.variable for read in lowered.readout}

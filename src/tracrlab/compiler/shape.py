@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from tracrlab.compiler.allocate import Allocation
@@ -48,4 +47,5 @@ def _d_head(components: Sequence[Placed], least: int) -> int:
     """The width that holds all heads, a power of four where the division by its square root must be exact."""
     heads = [placed.component for placed in components if isinstance(placed.component, AttentionHead)]
     width = max([least, *(head.head_width for head in heads)])
-    return 4 ** math.ceil(math.log(width, 4)) if any(head.needs_exact_logits for head in heads) else width
+    of_four = 4 ** (((width - 1).bit_length() + 1) // 2)
+    return of_four if any(head.needs_exact_logits for head in heads) else width

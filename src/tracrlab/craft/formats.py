@@ -114,6 +114,20 @@ def grain(numbers: Float[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
     return np.where(whole == 0, COARSEST, exponents.astype(np.int64) - 53 + lowest)
 
 
+def content_grain(contents: Float[np.ndarray, " value"], error: float, number_format: NumberFormat) -> int | None:
+    """The grain of whatever a dimension can hold that should hold one of these numbers, up to an error.
+
+    What is stored is a number of the format, so if it cannot be 0 it is a multiple of the spacing of the format's
+    numbers at the least size that it can have. ``None`` if it can be anything.
+    """
+    if not error:
+        return int(grain(contents).min(initial=COARSEST))
+    least = float(np.abs(contents).min(initial=np.inf)) - error
+    if not 0 < least < np.inf:
+        return None
+    return int(np.frexp(least)[1]) - number_format.precision
+
+
 def is_power_of_two(numbers: Float[np.ndarray, "..."]) -> np.ndarray:
     """Which numbers are powers of two, or their negatives: products with them are exact."""
     power: np.ndarray = np.abs(np.frexp(numbers)[0]) == 0.5

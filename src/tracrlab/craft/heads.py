@@ -16,9 +16,11 @@ import numpy as np
 
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import distinct_rows
-from tracrlab.craft.precision import NotSeparable, unit_roundoff
+from tracrlab.craft.precision import NotSeparable, few_bits, unit_roundoff
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float
+
+DIVIDING = 3.0  # roundings of a score that is divided by a square root, or multiplied by its reciprocal
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +34,16 @@ class Predicate:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Query and key reads whose features' dot product is the score, how far it can be off, and how large it can be."""
+    """Query and key reads whose features' dot product is the score, how far it can be off, and how large it can be.
+
+    ``level`` bounds the scores of BOS and of what is selected, ``size`` the sum of the sizes of all terms of any score.
+    """
 
     queries: tuple[Read, ...]
     keys: tuple[Read, ...]
     error: float
     size: float = 0.0
+    level: float = 0.0
     predicates: tuple[Predicate, ...] = ()
 
 
@@ -79,7 +85,7 @@ def sharpness(n_positions: int, scores: Scores, dtype: NumberFormat, *, leak: fl
     """
     if not scores.error <= 1 / 4:
         raise NotSeparable("selected", "not selected")
-    needed = math.log(n_positions + 1) - math.log(leak or unnoticed(dtype))
+    needed = few_bits(math.log(n_positions + 1) - math.log(leak or unnoticed(dtype)))
     return needed / (1 - 2 * scores.error)
 
 

@@ -12,17 +12,15 @@ from itertools import islice
 
 import numpy as np
 
-from tracrlab.craft.formats import COARSEST, NumberFormat, grain, is_power_of_two
-from tracrlab.craft.precision import SAFETY, Noise, NotSeparable, roundings, unit_roundoff
-from tracrlab.craft.ramps import anchored_ramps, narrow_ramps, ramps, whole_ramps
+from tracrlab.craft.formats import COARSEST, NumberFormat, content_grain, grain, is_power_of_two
+from tracrlab.craft.precision import Noise, NotSeparable, bounded_product, noise_of, roundings, unit_roundoff
+from tracrlab.craft.ramps import Grid, anchored_ramps, narrow_ramps, ramps
 from tracrlab.craft.spaces import Read, Variable
 from tracrlab.shapes import Bool, Float, Int
 
-_UNITS = 4  # roundings that an error between the measured ones may bring
-_SMALL, _SEVERAL = 32.0, 8.0
-_HIDDEN_ENTRIES = 2**24  # of the hidden activations that are held at once
-_SUMS = 2**10  # sums whose rounding is measured
-_SAME = 1e-9  # numbers that differ by less than this share of their size are the same
+_HIDDEN_ENTRIES = 2**22  # of the hidden activations that are held at once
+_MOST_BOUNDS = 2**22  # entries of the bounds of a variable, beyond which one bound stands for all its values
+_STRAIGHT = 1e-9  # bends smaller than this share of the steepest slope are those of rounded quotients
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,15 +163,16 @@ def _lookup_noise(
     results: Float[np.ndarray, "result width"],
     dtype: NumberFormat,
 ) -> Noise:
-    """Exact for 0/1 results of exact inputs, and of single entries of one noisy input (see ``lookup_neurons``).
+    """Exact for results of exact inputs that the format holds, and for single entries of one noisy input.
 
     In the latter case ``2x``, ``2x - 1/2`` and ``2x - 3/2`` are all exact in floating point near ``x`` = 1.
     """
-    zero_one = bool(np.isin(results, (0, 1)).all())
-    single_entries = len(inputs) == 1 and all((mask != 0).sum(axis=0).max(initial=0) <= 1 for _, mask in masks)
-    if zero_one and (exact or single_entries):
+    if exact:
+        return Noise() if (dtype.rounded(results) == results).all() else Noise(relative=roundings(dtype, 2))
+    terms = sum(int((mask != 0).sum(axis=0).max(initial=0)) for _, mask in masks)
+    if bool(np.isin(results, (0, 1)).all()) and len(inputs) == 1 and terms <= 1:
         return Noise()
-    return Noise(relative=roundings(dtype, 2 if exact else 16))
+    return Noise(relative=roundings(dtype, 16 + 2 * terms))
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +198,8 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     ``z = L (t - x)``, the step is subtracted from a constant instead. In floating point a step errs with the size of
     ``z``, so each is turned towards the side on which the values are nearer.
 
-    The noise of the result is measured by running the neurons, in ``dtype``, on all values and on both ends of each
-    value's error. In a half format the ramps are those of :func:`narrow_ramps`, and the noise is bounded.
+    What rounds is bounded by :func:`rounding_errors`: nothing, where the number lies on a grid. In a half format the
+    ramps are those of :func:`narrow_ramps`.
 
     Raises:
         NotSeparable: a gap is too narrow for the error of the number or for the number format.
@@ -213,7 +212,7 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     steps = placed_steps(number, everything, changes, dtype)
     signs, slopes = steps.signs, steps.slopes
     differences = results[changes + 1] - results[changes]
-    base = results[0] + differences[signs < 0].sum(axis=0)
+    base = results[0] + ordered_sum(differences[signs < 0])
     offsets = -signs * slopes * steps.middles
     # the two neurons of a step stand side by side, so that sums in this order cancel at once and stay small
     slope_in = np.append(np.repeat(signs * slopes, 2), 0.0)
@@ -228,11 +227,17 @@ def step_neurons(number: Number, results: Float[np.ndarray, "value width"], dtyp
     if dtype.is_half and number.error.any():
         bound = step_rounding(number, everything, steps, differences, dtype)
         bound = bound + roundings(dtype, 4, half=1) * np.abs(results).max(axis=0)
-        return Neurons(tuple(reads), output, Noise(number.constant_error, np.diag(bound) / SAFETY))
-    if _nothing_rounds(number, slope_in, offset_in, output, dtype):
-        return Neurons(tuple(reads), output, Noise())
-    samples = _step_errors(number, slope_in, offset_in, output, results, dtype)
-    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+        return Neurons(tuple(reads), output, noise_of(bound[None, :], number.constant_error))
+    errors = rounding_errors(number, slope_in, offset_in, output, results, dtype)
+    return Neurons(tuple(reads), output, noise_of(errors, number.constant_error))
+
+
+def ordered_sum(rows: Float[np.ndarray, "row width"]) -> Float[np.ndarray, " width"]:
+    """The sum of rows, one after the other, which is the same on every machine."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total = total + row
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,15 +277,17 @@ def placed_steps(
             slopes, middles = (np.where(rounding, *pair) for pair in zip((slopes, middles), anchored, strict=True))
             signs = np.where(rounding, signs, np.where(middles < 0, -1.0, 1.0))
     else:
-        slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, dtype)
-        if (x == np.round(x)).all() and not number.constant_error:
-            whole = whole_ramps(low, high, np.maximum(*errors))
-            kept = np.isnan(slopes) | np.isnan(whole[0])
-            slopes, middles = (np.where(kept, *pair) for pair in zip((slopes, middles), whole, strict=True))
+        slopes, middles = ramps(low, high, np.maximum(*errors), number.constant_error, _grid(number, dtype), dtype)
     if np.isnan(slopes).any():
         place = changes[int(np.isnan(slopes).argmax())]
         raise NotSeparable(x[place], x[place + 1])
     return Steps(signs, slopes, middles, rounding)
+
+
+def _grid(number: Number, dtype: NumberFormat) -> Grid:
+    """The grid on which what is read lies, whatever its errors."""
+    reached = _reaching(number, np.ones(1), np.zeros(1), dtype)
+    return Grid(int(reached.grains[0]) if reached.known[0] else None, float(reached.reach[0]))
 
 
 def step_rounding(
@@ -301,124 +308,129 @@ def step_rounding(
     return bound
 
 
-def _nothing_rounds(
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What reaches neurons: for each the power of two of which it is a multiple, if any, and the rounding of the sum.
+
+    ``known`` says where there is such a power; the sum is exact where ``rounding``, a bound for each neuron, is 0.
+    ``reach`` bounds partial sums. ``pairs``: all are sums of two terms at most, whose rounding is a share of the sum.
+    """
+
+    grains: Int[np.ndarray, " neuron"]
+    known: Bool[np.ndarray, " neuron"]
+    rounding: Float[np.ndarray, " neuron"]
+    reach: Float[np.ndarray, " neuron"]
+    pairs: bool
+
+
+def rounding_errors(
     number: Number,
     slopes: Float[np.ndarray, " neuron"],
     offsets: Float[np.ndarray, " neuron"],
     output: Float[np.ndarray, "neuron width"],
+    results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
-) -> bool:
-    """Whether steps on a stored number far from 0, and exact whole ones, are exact in whatever order they are added up.
+) -> Float[np.ndarray, "row width"]:
+    """How far rounding puts neurons ``relu(slope x + offset)`` off for values of the number, in any order of sums.
 
-    The number is then a multiple of the spacing of the format at its least size, and the format holds all the sums.
+    A row for each value, or one for all where that would be too many.
     """
-    stored = [read for read in number.reads if not read.variable.noise.is_exact]
-    factors = np.concatenate([read.matrix[read.matrix != 0] for read in stored]) if stored else np.zeros(0)
-    added = [read.variable.table * read.matrix[:, 0] for read in number.reads if read.variable.noise.is_exact]
-    if any((each != np.round(each)).any() for each in added):
-        return False
-    beside = sum(float(np.abs(each).sum(axis=1).max(initial=0)) for each in added)
-    least, most = (np.abs(number.values) - number.error).min() - beside, (np.abs(number.values) + number.error).max()
-    if dtype.is_half or number.constant_error or len(factors) != 1 or not is_power_of_two(factors).all() or least <= 0:
-        return False
+    wide, u = dtype.wide, unit_roundoff(dtype.wide)
+    reached = _reaching(number, slopes, offsets, dtype)
+    sizes = np.abs(output)
+    grains = np.where((output != 0) & reached.known[:, None], reached.grains[:, None] + grain(output), COARSEST)
+    unheld = np.abs(dtype.rounded(output) - output)
+    rows = max(1, _HIDDEN_ENTRIES // max(1, sum(output.shape)))
+    found = []
+    for start in range(0, len(number.values), rows):
+        x, error = number.values[start : start + rows, None], number.error[start : start + rows, None]
+        before = slopes * x + offsets
+        spread = np.abs(slopes) * error
+        own = np.minimum(reached.rounding, u * (np.abs(before) + spread)) if reached.pairs else reached.rounding
+        hidden = np.maximum(before + spread + own, 0)
+        live = hidden > 0
+        fits = reached.known & (own == 0)
+        if dtype.is_half:  # what is stored is rounded once more, unless the format holds it
+            kept = fits & (hidden <= np.ldexp(1.0, np.minimum(reached.grains + dtype.precision, 1000)))
+            own = own + np.where(kept, 0.0, unit_roundoff(dtype) * hidden)
+            fits = fits & kept
+        total = bounded_product(hidden, sizes)
+        terms = live.astype(float) @ (output != 0)
+        unknown = (live & ~fits).astype(float) @ (output != 0)
+        finest = _finest(live, grains)
+        whole = np.ldexp(1.0, np.clip(finest + wide.precision, -1000, 1000))
+        exact = (unknown == 0) & (total <= whole)
+        rounding = np.where(exact, 0.0, (terms + 1) * u * total) + bounded_product(np.where(live, own, 0.0), sizes)
+        rounding += bounded_product(hidden, unheld)
+        if dtype.is_half:
+            ideal = np.abs(results[start : start + rows])
+            held = exact & (total <= np.ldexp(1.0, np.clip(finest + dtype.precision, -1000, 1000)))
+            rounding += np.where(held, 0.0, unit_roundoff(dtype) * (ideal + rounding))
+        found.append(rounding if len(number.values) * rounding.shape[1] <= _MOST_BOUNDS else rounding.max(axis=0)[None])
+    return np.concatenate(found)
+
+
+def _finest(
+    live: Bool[np.ndarray, "value neuron"], grains: Int[np.ndarray, "neuron width"]
+) -> Int[np.ndarray, "value width"]:
+    """The least grain of what live neurons add to each dimension; most neurons have one grain in all dimensions."""
+    finest = np.full((len(live), grains.shape[1]), COARSEST)
+    for each in np.unique(grains).tolist()[::-1]:
+        if each < COARSEST:
+            touched = live.astype(np.float32) @ (grains == each).astype(np.float32) > 0
+            finest = np.where(touched, each, finest)
+    return finest
+
+
+def _reaching(
+    number: Number, slopes: Float[np.ndarray, " neuron"], offsets: Float[np.ndarray, " neuron"], dtype: NumberFormat
+) -> _Read:
+    """What reading a number and a constant rounds, neuron by neuron."""
+    wide = dtype.wide
+    stored_offsets = dtype.rounded(offsets)
+    grains = np.where(stored_offsets != 0, grain(stored_offsets), COARSEST)
+    known, exact_products = np.ones(len(slopes), bool), np.ones(len(slopes), bool)
+    above, below, terms = np.maximum(stored_offsets, 0), np.maximum(-stored_offsets, 0), 1
+    unheld = np.abs(stored_offsets - offsets)
     used = slopes != 0
-    spacing = int(np.frexp(least)[1]) - dtype.precision
-    if not is_power_of_two(slopes[used]).all():
-        return False
-    fine = np.where(used, grain(slopes) + spacing, COARSEST)
-    fine = np.minimum(fine, grain(offsets))
-    size = np.maximum(np.abs(slopes) * (most + beside), np.abs(offsets))
-    active = np.maximum(np.maximum(slopes * number.values.min(), slopes * number.values.max()) + offsets, 0) + 1
-    total = (active @ np.abs(output)).max(initial=0.0)
-    finest = int((fine[:, None] + grain(output))[output != 0].min(initial=COARSEST))
-    fits = np.log2(size.max(initial=1.0)) <= fine.min(initial=COARSEST) + dtype.precision
-    return bool(fits and np.log2(max(total, 1.0)) <= finest + dtype.precision)
-
-
-def _step_errors(
-    number: Number,
-    slopes: Float[np.ndarray, " neuron"],
-    offsets: Float[np.ndarray, " neuron"],
-    output: Float[np.ndarray, "neuron width"],
-    results: Float[np.ndarray, "value width"],
-    dtype: NumberFormat,
-) -> Float[np.ndarray, "sample width"]:
-    """What the neurons give beyond the ideal results, at each value and some of its errors, where it is anything.
-
-    Steps are often exact there; at other errors they may round, so some units in the last place are added.
-    """
-    wide = dtype.wide.name
-    # the ends of an error may be round numbers, which hide what others round
-    errors = np.outer([0.0, -1.0, 1.0], number.error)
-    errors = np.concatenate([errors, np.random.default_rng(0).uniform(-1, 1, (2, len(number.error))) * number.error])
-    x = (number.values + errors).reshape(-1).astype(wide)
-    slopes, offsets, output = (
-        slopes.astype(wide),
-        dtype.rounded(offsets).astype(wide),
-        dtype.rounded(output).astype(wide),
-    )
-    written = np.empty((len(x), output.shape[1]))
-    rows = max(1, _HIDDEN_ENTRIES // max(1, len(slopes)))
-    for start in range(0, len(x), rows):
-        hidden = x[start : start + rows, None] * slopes
-        hidden += offsets
-        with np.errstate(over="ignore"):
-            product = dtype.stored(np.maximum(hidden, 0, out=hidden)) @ output
-        written[start : start + rows] = dtype.rounded(product)
-    off: np.ndarray = written - np.tile(results, (len(errors), 1))
-    in_sums = _errors_of_sums(number, slopes, offsets, output, results, dtype)
-    # sums in another order may leave a unit in the last place of the largest term, or several where there are many
-    active = np.maximum(np.maximum(slopes * x.min(), slopes * x.max()) + offsets, 0) * (slopes != 0)
-    largest = (active[:, None] * np.abs(output)).max(axis=0, initial=0.0)
-    largest *= np.clip(largest / _SMALL, 1.0, _SEVERAL) / SAFETY
-    units = np.diag(np.maximum(_UNITS * np.abs(results).max(axis=0, initial=0.0), largest) * unit_roundoff(dtype))
-    off = np.concatenate([off, in_sums])
-    return np.concatenate([off[off.any(axis=1)], units])
-
-
-def _errors_of_sums(
-    number: Number,
-    slopes: Float[np.ndarray, " neuron"],
-    offsets: Float[np.ndarray, " neuron"],
-    output: Float[np.ndarray, "neuron width"],
-    results: Float[np.ndarray, "value width"],
-    dtype: NumberFormat,
-) -> Float[np.ndarray, "sample width"]:
-    """The same for a number that is a sum of several dimensions, for contents of these drawn at random.
-
-    Adding up terms rounds differently in the two neurons of a step, wherever a power of two lies between their sums.
-    """
-    nothing = np.zeros((0, output.shape[1]))
-    if sum(int((read.matrix != 0).sum()) for read in number.reads) < 2 or dtype.is_half:
-        return nothing
-    wide, rng = dtype.wide.name, np.random.default_rng(0)
-    size = max(1, min(_SUMS, _HIDDEN_ENTRIES // max(1, len(slopes))))
-    present = {variable: column[0] > 0 for variable, column in number.constant}
-    factors, contents, errors = [], [], []
     for read in number.reads:
-        table = read.variable.table
-        rows = table[rng.integers(0, len(table), size)] if len(table) else np.zeros((size, read.variable.width))
-        if read.variable in present:
-            rows = np.full((size, 1), float(present[read.variable]))
-        for place in np.flatnonzero(read.matrix[:, 0]).tolist():
-            unit = np.zeros((read.variable.width, 1))
+        factors = read.matrix[:, 0]
+        table = np.concatenate([read.variable.table, read.variable.at_bos[None] * 0][: 1 + read.variable.nullable])
+        terms += _most_terms(read.variable, table, factors)
+        for place in np.flatnonzero(factors).tolist():
+            unit = np.zeros((len(factors), 1))
             unit[place] = 1
-            factors.append(read.matrix[place, 0])
-            contents.append(rows[:, place])
-            errors.append(rng.uniform(-1, 1, size) * read.variable.noise.of_read(unit))
-    total = np.array(factors) @ contents
-    # errors of the terms go together in no more than that of the number
-    strayed = np.abs(np.array(factors) @ errors)
-    share = np.minimum(1.0, number.error.max() / np.maximum(strayed, 1e-300))
-    hidden = np.tile(offsets, (size, 1))
-    for factor, content, error in zip(factors, contents, errors, strict=True):
-        hidden += (content + share * error).astype(wide)[:, None] * (factor * slopes).astype(wide)
-    above = np.searchsorted(number.values, total).clip(0, len(number.values) - 1)
-    below = np.maximum(above - 1, 0)
-    which = np.where(total - number.values[below] < number.values[above] - total, below, above)
-    real = np.abs(number.values[which] - total) <= _SAME * np.maximum(1.0, np.abs(total))
-    off: np.ndarray = np.maximum(hidden[real], 0) @ output - results[which[real]]
-    return off
+            error, column = read.variable.noise.of_read(unit), table[:, place]
+            content = content_grain(column, error, dtype)
+            weights = factors[place] * slopes
+            stored = dtype.rounded(weights)
+            unheld = unheld + np.abs(stored - weights) * (np.abs(column).max(initial=0.0) + error)
+            own = np.where(used, grain(stored) + (0 if content is None else content), COARSEST)
+            grains = np.minimum(grains, own)
+            known &= (content is not None) | ~used
+            exact_products &= is_power_of_two(stored) | ~used | (error == 0 and bool(_are_powers(column)))
+            ends = np.stack([stored * (column.min(initial=0.0) - error), stored * (column.max(initial=0.0) + error)])
+            if len(column) and column.min() > error:
+                ends = np.stack([stored * (column.min() - error), stored * (column.max() + error)])
+            above, below = above + np.maximum(ends, 0).max(axis=0), below + np.maximum(-ends, 0).max(axis=0)
+    fits = known & (np.maximum(above, below) <= np.ldexp(1.0, np.clip(grains + wide.precision, -1000, 1000)))
+    count = max(terms - 1, 0) + ~exact_products * (not dtype.is_half)
+    rounding = np.where(fits, 0.0, count * unit_roundoff(wide) * (above + below)) + unheld
+    reach = np.maximum(above, below)
+    return _Read(grains, known, rounding, reach, bool(terms <= 2 and exact_products.all() and not unheld.any()))
+
+
+def _most_terms(
+    variable: Variable, table: Float[np.ndarray, "value width"], factors: Float[np.ndarray, " width"]
+) -> int:
+    """How many terms that are not zero a read can have."""
+    if variable.noise.is_exact:
+        return int(((table != 0) & (factors != 0)).sum(axis=1).max(initial=0))
+    return int((factors != 0).sum())
+
+
+def _are_powers(numbers: Float[np.ndarray, " number"]) -> bool:
+    return bool((is_power_of_two(numbers) | (numbers == 0)).all())
 
 
 def linear_neurons(reads: Sequence[Read], *, noise: Noise) -> Neurons:
@@ -437,8 +449,8 @@ def side_by_side(parts: Sequence[Neurons]) -> Neurons:
             matrix[:, start : start + len(part.output)] = read.matrix
             reads.append(Read(read.variable, matrix))
         start += len(part.output)
-    samples = [len(parts) * part.noise.samples for part in parts if part.noise.samples is not None]
-    noise = Noise(sum(part.noise.relative for part in parts), np.concatenate(samples) if samples else None)
+    bounds = [part.noise.bounds.max(axis=0) for part in parts if part.noise.bounds is not None]
+    noise = Noise(sum(part.noise.relative for part in parts), np.sum(bounds, axis=0)[None, :] if bounds else None)
     return Neurons(tuple(reads), np.concatenate([part.output for part in parts]), noise)
 
 
@@ -461,7 +473,7 @@ def interpolation_neurons(number: Number, results: Float[np.ndarray, "value widt
         bends = np.diff(np.concatenate([np.zeros((1, slopes.shape[1])), slopes]), axis=0)
         knots, base, sign = x[:-1], results[0], 1.0
     size = np.abs(slopes).max(axis=0, initial=1e-300)
-    bends = np.where(np.abs(bends) > 1e-9 * size, bends, 0.0)
+    bends = np.where(np.abs(bends) > _STRAIGHT * size, bends, 0.0)
     slope_in = np.append(np.full(len(knots), sign), 0.0)
     offset_in = np.append(-sign * knots, 1.0)
     output = np.concatenate([bends, base[None, :]])
@@ -484,7 +496,7 @@ def outward_neurons(number: Number, results: Float[np.ndarray, "value width"], d
     knots = np.concatenate([x[middle:-1], x[1 : middle + 1][::-1]])
     signs = np.repeat([1.0, -1.0], [len(rising), len(falling)])
     bends = np.concatenate([rising, falling])
-    bends = np.where(np.abs(bends) > 1e-9 * np.abs(slopes).max(initial=1e-300), bends, 0.0)
+    bends = np.where(np.abs(bends) > _STRAIGHT * np.abs(slopes).max(initial=1e-300), bends, 0.0)
     slope_in, offset_in = np.append(signs, 0.0), np.append(-signs * knots, 1.0)
     output = np.concatenate([bends, results[[middle]]])
     return _polygon(number, slope_in, offset_in, output, results, dtype)
@@ -498,10 +510,24 @@ def _polygon(
     results: Float[np.ndarray, "value width"],
     dtype: NumberFormat,
 ) -> Neurons:
-    """The neurons that write anything, with what they give beyond the results as noise."""
+    """The neurons that write anything, with what rounds as noise, and what the number's errors make of the slopes."""
     used = output.any(axis=1)
     slopes, offsets, output = slopes[used], offsets[used], output[used]
     reads = [Read(read.variable, read.matrix * slopes) for read in number.reads]
     reads += [Read(variable, column[:, None] * offsets) for variable, column in number.constant]
-    samples = _step_errors(number, slopes, offsets, output, results, dtype)
-    return Neurons(tuple(reads), output, Noise(number.constant_error, samples))
+    errors = rounding_errors(number, slopes, offsets, output, results, dtype)
+    steep = np.abs(np.diff(results, axis=0)) / np.diff(number.values)[:, None]
+    if (number.error >= np.diff(number.values).min()).any():
+        steep = np.broadcast_to(steep.max(axis=0), steep.shape)
+    beside = np.maximum(np.concatenate([steep, steep[-1:]]), np.concatenate([steep[:1], steep]))
+    passed = beside * number.error[:, None]
+    errors = errors + (passed if len(errors) == len(passed) else passed.max(axis=0))
+    # bends so small that they were left out, and what they add up to
+    errors = (
+        errors
+        + _STRAIGHT
+        * np.abs(steep).max(axis=0)
+        * np.ptp(number.values)
+        * (number.values != np.round(number.values)).any()
+    )
+    return Neurons(tuple(reads), output, noise_of(errors, number.constant_error))

@@ -5,18 +5,29 @@ A step is ``relu(z + 1/2) - relu(z - 1/2)`` of ``z = L (x - t)``: it rises while
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import unit_roundoff
-from tracrlab.shapes import Float
+from tracrlab.shapes import Float, Int
 
-_NOISY = 1 / 20  # of a gap
-_WHOLE = 3 / 16
-_LARGEST_WHOLE = 2.0**16
+_NARROWER = (2.0, 4.0, 8.0, 16.0)  # than a gap: how many times a ramp is, the first that leaves enough room beside it
+_ROOM = 9 / 8  # times the error of a value is left beside ramps, for those who bound it a little less sharply
+_FAR = 200  # beyond it, powers of two are those of what is 0, or could overflow
 _STEEPER = (1.0, 1.25, 1.5, 2.0, 4.0)  # than the widest ramp that fits, until rounded thresholds fit as well
 
 Ramps = tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a number is the sum of: multiples of 2 to the ``exponent``, if that is known; ``reach`` bounds partial sums."""
+
+    exponent: int | None
+    reach: float
 
 
 def ramps(
@@ -24,38 +35,53 @@ def ramps(
     high: Float[np.ndarray, " step"],
     error: Float[np.ndarray, " step"],
     constant_error: float,
+    grid: Grid,
     dtype: NumberFormat,
 ) -> Ramps:
-    """Slopes and middles of ramps in the middle of the gaps between ``low`` and ``high``, a quarter to a half as wide.
+    """Slopes and middles of ramps in the middle of the gaps between ``low`` and ``high``.
 
-    Slopes are powers of two, or not a number where a gap is too narrow: for values that are off by ``error``, for the
-    constant that carries the threshold, off by ``constant_error``, or for the rounding of what cancels in ``z``. Where
-    errors are large, ramps are half as wide, so that there is room for coarser bounds on them, and errors twice as
-    large as beside wide ramps are harmless.
+    Slopes L are powers of two, thresholds ``L t`` such that the format holds ``L t + 1/2`` and ``L t - 1/2``, so that
+    on a grid no neuron rounds. A ramp is a quarter to a half as wide as the gap, or less where that is too wide: for
+    values that are off by ``error``, for the constant that carries the threshold, off by ``constant_error``, or for
+    what rounds in ``z``. Not a number where no ramp fits.
     """
-    gaps, middles = high - low, (low + high) / 2
-    slopes = 2.0 ** np.ceil(np.log2(2 / gaps)) if len(gaps) else gaps
-    offsets = slopes * np.abs(middles)
-    noisy = error > _NOISY * gaps
-    moved = slopes * error + offsets * constant_error
-    clear = (moved <= np.where(noisy, 1 / 2, 1 / 4)) & ((offsets + 2) * unit_roundoff(dtype) * 8 <= 1 / 8)
-    slopes = np.where(noisy, 2 * slopes, slopes)
-    return np.where(clear, slopes, np.nan), middles
+    slopes, middles = np.full(len(low), np.nan), (low + high) / 2
+    least = 0.0
+    if grid.exponent is not None and len(low):
+        # what neurons write adds up exactly where their slopes are alike, or no finer than the halves beside them
+        steepest = np.ldexp(1.0, ceil_log2(_NARROWER[0] / (high - low))).max()
+        least = min(math.ldexp(1.0, min(-1 - grid.exponent, _FAR)), float(steepest))
+    for factor in _NARROWER:
+        steep = np.maximum(np.ldexp(1.0, ceil_log2(factor / (high - low))), least)
+        spacing = np.ldexp(1.0, ceil_log2(steep * np.abs(low + high) / 2 + 1) - dtype.precision)
+        offsets = np.round(steep * (low + high) / 2 / spacing) * spacing
+        rounding = 8 * unit_roundoff(dtype) * (np.abs(offsets) + 1)
+        if grid.exponent is not None:
+            finest = np.minimum(np.ldexp(steep, min(grid.exponent, _FAR)), spacing)
+            exact = np.maximum(steep * grid.reach, np.abs(offsets) + 1 / 2) <= np.ldexp(finest, dtype.precision)
+            rounding = np.where(exact, 0.0, rounding)
+        needed = 1 / 2 + _ROOM * steep * error + np.abs(offsets) * constant_error + rounding
+        fits = (offsets - steep * low >= needed) & (steep * high - offsets >= needed) & (spacing <= 1 / 2)
+        placed = fits & np.isnan(slopes)
+        slopes, middles = np.where(placed, steep, slopes), np.where(placed, offsets / steep, middles)
+    return slopes, middles
 
 
-def whole_ramps(
-    low: Float[np.ndarray, " step"], high: Float[np.ndarray, " step"], error: Float[np.ndarray, " step"]
-) -> Ramps:
-    """Ramps between whole numbers whose two neurons round alike, so that a step is 1 without any error.
+def ceil_log2(numbers: Float[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
+    """The least e for which ``2**e`` is at least each number; exact, unlike a logarithm, which may be off."""
+    mantissas, exponents = np.frexp(numbers)
+    return np.asarray(exponents.astype(np.int64) - (mantissas == 0.5))
 
-    With a slope of 2 and a half as the middle, whatever sum of terms near whole numbers stands in one neuron is near an
-    odd number plus 1/2, and in the other 1 less: no power of two but 1 lies between, both are rounded to multiples of
-    the same unit, of which 1 is a multiple, and so they stay 1 apart, in whatever order the terms are added up. Around
-    1 nothing rounds, unless some term is near 0 but not 0, and so finer than what it is added to: then they may be a
-    unit in the last place off, as in other steps. Not a number where an error is too large for so wide a ramp.
-    """
-    fits = (error <= _WHOLE) & (np.maximum(np.abs(low), np.abs(high)) < _LARGEST_WHOLE)
-    return np.where(fits, 2.0, np.nan), np.floor((low + high) / 2) + 1 / 2
+
+def exponent_above(number: float) -> int:
+    """The least e for which ``2**e`` is at least a number."""
+    mantissa, exponent = math.frexp(number)
+    return exponent - (mantissa == 0.5)
+
+
+def power_above(number: float) -> float:
+    """The least power of two that is at least a number."""
+    return math.ldexp(1.0, exponent_above(number))
 
 
 def anchored_ramps(
@@ -69,10 +95,10 @@ def anchored_ramps(
     ``x``, and no larger than ``L x``: it has no more bits than ``x``. Not a number where no such ramp fits.
     """
     slopes, middles = np.full(len(low), np.nan), (low + high) / 2
-    spacing = 2.0 ** (np.floor(np.log2(largest or 1.0)) + 1 - dtype.precision)
+    spacing = math.ldexp(1.0, math.frexp(largest or 1.0)[1] - dtype.precision)
     for factor in (1.0, 2.0, 4.0):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            steep = 2.0 ** np.ceil(np.log2(np.where(high > low, factor / (high - low), np.nan)))
+        room = np.where(high > low, high - low, np.nan)
+        steep = np.where(high > low, np.ldexp(1.0, ceil_log2(factor / room)), np.nan)
         grid = steep * spacing
         offsets = np.round(steep * (low + high) / 2 / grid) * grid
         fits = (offsets - steep * low >= 1 / 2) & (steep * high - offsets >= 1 / 2)
@@ -100,12 +126,11 @@ def narrow_ramps(
     free = high - low
     slopes, middles = np.full(len(low), np.nan), (low + high) / 2
     for factor in _STEEPER:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            least = np.where(free > 0, factor / free, np.nan)
-            unit = 2.0 ** (np.ceil(np.log2(least)) - bits + 1)
+        least = factor / np.where(free > 0, free, np.nan)
+        unit = np.ldexp(1.0, ceil_log2(least) - bits + 1)
         steeper = np.ceil(least / unit) * unit
         size = steeper * np.abs(low + high) / 2 + 1
-        spacing = 2.0 ** (np.ceil(np.log2(size)) - dtype.precision)
+        spacing = np.ldexp(1.0, ceil_log2(size) - dtype.precision)
         offsets = np.round(steeper * (low + high) / 2 / spacing) * spacing
         needed = 1 / 2 + np.abs(offsets) * constant_error
         needed = needed + 8 * unit_roundoff(dtype.wide) * (size + steeper * largest)

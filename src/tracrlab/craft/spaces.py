@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,7 +77,8 @@ class Variable:
     Attributes: ``values`` the values it can take, in dimension order (one-hot) or ascending with equal numbers merged
     (scalar); ``nullable`` whether it can be ``None``; ``dimensions`` one label a dimension; ``at_bos`` the vector that
     stands in its dimensions at the BOS position; ``noise`` a bound on how far the stored vector is from the ideal one;
-    ``codes``, for a code, the ideal vector of each value.
+    ``codes``, for a code, the ideal vector of each value; ``ground``, where there is one, what its dimensions hold
+    before it is written, as part of all vectors (see :mod:`tracrlab.craft.grounds`).
     """
 
     name: str
@@ -88,6 +89,7 @@ class Variable:
     at_bos: Float[np.ndarray, " width"]
     noise: Noise = field(default_factory=Noise)
     codes: Float[np.ndarray, "values width"] | None = None
+    ground: Float[np.ndarray, " width"] | None = None
 
     @property
     def width(self) -> int:
@@ -111,13 +113,13 @@ class Variable:
             return code
         vector = np.zeros(self.width)
         if value is None:
-            return vector
+            return vector if self.ground is None else vector + self.ground
         if self.layout is Layout.ONE_HOT:
             vector[self.places[value_key(value)]] = 1
         elif is_finite_number(value):
             vector[0] = value
             vector[1:] = 1
-        return vector
+        return vector if self.ground is None else vector + self.ground
 
     @property
     def table(self) -> Float[np.ndarray, "values width"]:
@@ -128,7 +130,7 @@ class Variable:
             return np.eye(self.width)
         table = np.ones((len(self.values), self.width))
         table[:, 0] = self.numbers
-        return table
+        return table if self.ground is None else table + self.ground
 
     def decode(self, vectors: Float[np.ndarray, "position width"]) -> list[Value]:
         """The value nearest to each stored vector."""
@@ -140,6 +142,7 @@ class Variable:
         if self.layout is Layout.ONE_HOT:
             places, present = vectors.argmax(axis=1), vectors.max(axis=1) > 0.5
         else:
+            vectors = vectors if self.ground is None else vectors - self.ground
             places = nearest(self.numbers, vectors[:, 0])
             present = vectors[:, 1] > 0.5 if self.nullable else np.ones(len(vectors), bool)
         return [
@@ -203,6 +206,12 @@ def code_variable(
     merged = tuple(each[0] if len(each) == 1 else OneOf(tuple(each)) for each in members)
     dimensions = tuple(Dimension(name, label) for label in labels)
     return Variable(name, Layout.CODE, merged, False, dimensions, at_bos, noise or Noise(), codes[first])
+
+
+def grounded(variable: Variable, ground: Float[np.ndarray, " width"], noise: Noise) -> Variable:
+    """The variable with something in its dimensions to which it is added, and the noise that it then has."""
+    codes = None if variable.codes is None else variable.codes + ground
+    return replace(variable, codes=codes, ground=ground, at_bos=variable.at_bos + ground, noise=noise)
 
 
 def _finished(variable: Variable, at_bos: Value, noise: Noise | None) -> Variable:

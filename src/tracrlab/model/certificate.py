@@ -19,7 +19,6 @@ FORMAT = 2
 
 Kind = Literal["embedding", "norm", "head", "mlp", "clearing", "readout", "unused", "architecture", "scope"]
 Status = Literal["proven", "failed", "not proven"]
-Rounding = Literal["bounded", "measured"]
 How = Literal["shown", "tried", "failed"]
 Source = Literal["compiled", "compiled again", "other bytes", "unknown"]
 
@@ -30,9 +29,10 @@ ANALYSIS_ASSUMPTION = (
 )
 ASSUMPTIONS = (
     ANALYSIS_ASSUMPTION,
-    "Exponentials and divisions are accurate to a few roundings; sums may be computed in any order.",
-    "Where bounds on rounding are too coarse, rounding is measured on all cases and multiplied by 4; there, the two "
-    "neurons of a step are added one after the other, as they are stored.",
+    "Products and sums are rounded to nearest, each on its own or in a fused multiply-add, and sums are computed in "
+    "any order; exponentials and divisions are accurate to a few roundings, and the exponential of 0 is 1.",
+    "What a sublayer writes is added up before it is added to the residual stream, and so are attention scores before "
+    "they are scaled.",
 )
 SCOPE_ASSUMPTION = (
     "The claims were made for this vocabulary, attention, special tokens, length and number format; like those of "
@@ -53,7 +53,7 @@ class ComponentProof:
     Attributes: ``kind``; ``layer`` from 1, if it is in one; ``place`` which head or neurons it is; ``writes`` the
     variable; ``n_combinations`` of values that were checked; ``error`` how far what it writes can be off, in any
     dimension; ``tolerance`` the error at which values would be confused; ``status``, and the ``reason`` if it is not
-    proven, or is so in spite of its error; ``rounding`` whether rounding errors were bounded or measured.
+    proven, or is so in spite of its error.
     """
 
     kind: Kind
@@ -65,7 +65,6 @@ class ComponentProof:
     tolerance: float
     status: Status
     reason: str = ""
-    rounding: Rounding = "bounded"
 
     @property
     def title(self) -> str:
@@ -294,7 +293,7 @@ def _table(components: Sequence[ComponentProof]) -> list[str]:
         (
             component.title,
             f"{component.n_combinations:,}",
-            _scientific(component.error) + ("*" if component.rounding == "measured" else ""),
+            _scientific(component.error),
             _scientific(component.tolerance),
             component.status + (f": {component.reason}" if component.reason else ""),
         )
@@ -307,8 +306,7 @@ def _table(components: Sequence[ComponentProof]) -> list[str]:
         )
         for first, *row, last in rows
     ]
-    measured = any(component.rounding == "measured" for component in components)
-    return [f"  {line}" for line in lines] + (["  * rounding measured, times 4"] if measured else [])
+    return [f"  {line}" for line in lines]
 
 
 def _scientific(number: float) -> str:

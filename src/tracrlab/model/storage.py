@@ -272,11 +272,11 @@ def _variable_to_json(variable: Variable) -> dict[str, Any]:
         "dimensions": [[dimension.variable, value_to_json(dimension.value)] for dimension in variable.dimensions],
         "at_bos": variable.at_bos.tolist(),
         "codes": None if variable.codes is None else variable.codes.tolist(),
-    }
+    } | ({} if variable.ground is None else {"ground": variable.ground.tolist()})
 
 
 def _variable_from_json(data: dict[str, Any]) -> Variable:
-    codes = data["codes"]
+    codes, ground = data["codes"], data.get("ground")
     variable = Variable(
         typed(data["name"], str),
         Layout(data["layout"]),
@@ -285,6 +285,7 @@ def _variable_from_json(data: dict[str, Any]) -> Variable:
         tuple(Dimension(typed(name, str), value_from_json(value)) for name, value in data["dimensions"]),
         np.array(data["at_bos"], float),
         codes=None if codes is None else np.array(codes, float),
+        ground=None if ground is None else np.array(ground, float),
     )
     if variable.layout is Layout.SCALAR and not all(map(is_finite_number, variable.values)):
         raise ValueError(f"{variable.name} is a scalar whose values are no numbers")
@@ -295,6 +296,8 @@ def _variable_from_json(data: dict[str, Any]) -> Variable:
         width = len(variable.values) if variable.layout is Layout.ONE_HOT else 1 + variable.nullable
     elif variable.codes.shape != (len(variable.values), width):
         raise ValueError(f"the codes of {variable.name} do not fit its values")
+    if variable.ground is not None and variable.ground.shape != (width,):
+        raise ValueError(f"the ground of {variable.name} does not fit its dimensions")
     if variable.width != width or variable.at_bos.shape != (width,):
         raise ValueError(f"the dimensions of {variable.name} do not fit its values")
     return variable

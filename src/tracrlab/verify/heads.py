@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
 from tracrlab.craft.claims import HeadClaim
 from tracrlab.craft.formats import NumberFormat, is_power_of_two
-from tracrlab.craft.precision import SAFETY
+from tracrlab.craft.precision import summing_alike
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.combinations import combinations, possible, seen
 from tracrlab.verify.reads import linear_parts
@@ -32,7 +31,6 @@ from tracrlab.verify.scores import LogitBounds, ScoreWeights, logit_bounds
 from tracrlab.verify.written import WrittenVariable
 
 _EXPONENTIAL = 8  # roundings of an exponential, of the maximum taken off before, and of a quotient
-_COUNTS = 16  # numbers of positions for which rounding is measured
 _DOUBLE = 2.0**-51  # ideal contents are rounded to float64
 
 
@@ -71,13 +69,15 @@ class _Values:
 class _Sums:
     """Sums over positions: how many there are at most, and what adding them up rounds, as a share of their size.
 
+    ``alike`` is that share for terms none of which is larger than a power of two, times their number. What is added for
+    positions that are not selected rounds no more than by its own size.
     ``weights`` is what rounding makes of the attention weights themselves, ``exponent`` what that of a logit makes of
     them, as a share of it, and ``storing`` of a sum that is stored in a half format.
     """
 
     longest: int
     rounding: float
-    measured: bool
+    alike: float
     weights: float
     storing: float
     number_format: NumberFormat
@@ -136,16 +136,14 @@ def head_attention(
     return Attention(claim, values, logits, min(claim.longest, n_positions), alone, present, absent)
 
 
-def prove_head(attention: Attention, number_format: NumberFormat, *, measure: bool) -> WrittenVariable:
+def prove_head(attention: Attention, number_format: NumberFormat) -> WrittenVariable:
     """Show that a head that attends like this writes what is claimed.
-
-    ``measure``: whether the rounding of sums over positions may be measured instead of bounded.
 
     Raises:
         Unproven: it does not attend as claimed.
     """
     claim, values, logits = attention.claim, attention.values, attention.logits
-    sums = _sums(attention.longest, number_format, measure)
+    sums = _sums(attention.longest, number_format)
     strayed = sums.strayed(attention.alone) * values.largest
     bos_error = np.abs(values.at_bos - claim.default) + values.bos_error + strayed
     if claim.kind == "total":
@@ -154,16 +152,14 @@ def prove_head(attention: Attention, number_format: NumberFormat, *, measure: bo
         deviation = _of_share(attention, sums)
     else:
         deviation = _of_selected(attention, sums, bos_error)
-    rounded = sums.longest > 1
-    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1, sums.measured, rounded)
+    return WrittenVariable(deviation, bos_error, logits.n_pairs + len(values.read) + 1)
 
 
-def _sums(longest: int, fmt: NumberFormat, measure: bool) -> _Sums:
+def _sums(longest: int, fmt: NumberFormat) -> _Sums:
     wide, storing = fmt.wide, fmt.roundoff if fmt.is_half else 0.0
-    bounded = (longest - 1) * wide.roundoff
-    measured = _measured_summing(longest, wide) if measure else np.inf
+    rounding, alike = (longest - 1) * wide.roundoff, summing_alike(longest, wide) / max(longest, 1)
     weights = _EXPONENTIAL * wide.roundoff + storing
-    return _Sums(longest, min(bounded, measured), measured < bounded, weights, storing, fmt)
+    return _Sums(longest, rounding, alike, weights, storing, fmt)
 
 
 def _of_selected(attention: Attention, sums: _Sums, bos_error: Float[np.ndarray, " width"]) -> Deviation:
@@ -205,14 +201,22 @@ def _of_total(attention: Attention, sums: _Sums, bos_error: Float[np.ndarray, " 
     size = np.abs(values.wanted).max(axis=0, initial=0)
     shares = sums.longest * max(weights, default=0.0) + attention.absent
     # the sum of all weights is 1 and little more, so that it loses no more than that
-    rounding = sums.rounding + sums.storing + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
-    per_position = each + (shares + rounding) * (size + each)
+    other = sums.storing + sums.weights + max(map(abs, levels), default=0.0) * sums.exponent
+    # terms of about one size are off by little more than those of the size that they should have
+    adding = np.minimum(sums.rounding * size, sums.alike * _power_above(size)) * (1 + 2.0**-10)
+    per_position = each + adding + (2 * shares + other + sums.exponent) * (size + each)
     bos_size = np.abs(claim.default) + values.bos_error
-    base = bos_error + attention.absent * values.largest + (shares + rounding) * bos_size
+    base = bos_error + 2 * attention.absent * values.largest + (2 * shares + other + sums.rounding) * bos_size
     # a sum of equal rows tells how many there are, and with that how large the error can be
     if len(np.unique(values.wanted, axis=0)) == 1 and (size > 0).all():
         return Deviation(base, per_position / size)
     return Deviation(base + sums.longest * per_position, np.zeros_like(base))
+
+
+def _power_above(sizes: Float[np.ndarray, " width"]) -> Float[np.ndarray, " width"]:
+    """The least powers of two that are at least these sizes; 0 for 0."""
+    mantissas, exponents = np.frexp(sizes)
+    return np.where(sizes > 0, np.ldexp(1.0, exponents - (mantissas == 0.5)), 0.0)
 
 
 def _of_share(attention: Attention, sums: _Sums) -> Deviation:
@@ -227,7 +231,7 @@ def _of_share(attention: Attention, sums: _Sums) -> Deviation:
     elsewhere = (np.abs(values.read) + values.error).max(axis=0, initial=0)
     size = np.abs(claim.default)
     at_bos = (np.abs(values.at_bos - claim.default) + values.bos_error) / np.where(size > 0, size, 1.0)
-    relative = uneven + attention.absent + adding + sums.weights + at_bos
+    relative = uneven + 2 * attention.absent + adding + sums.weights + at_bos
     return Deviation(elsewhere + attention.absent * values.largest, relative)
 
 
@@ -239,19 +243,6 @@ def _require(condition: bool, otherwise: str) -> None:
 def _leak(n_positions: int, over: float) -> float:
     """The most attention that positions, each ahead of something by ``over`` at most, get in proportion to it."""
     return n_positions * math.exp(min(over, 700.0)) if over > -math.inf else 0.0
-
-
-@cache
-def _measured_summing(longest: int, fmt: NumberFormat) -> float:
-    """The rounding of sums over up to ``longest`` positions as a share of their terms' size, measured, times 4."""
-    rng, worst = np.random.default_rng(0), 0.0
-    for count in np.unique(np.linspace(1, longest, _COUNTS).astype(int)).tolist():
-        weights = fmt.rounded(np.full((4, longest), rng.uniform(0.5, 1, (4, 1))) * (np.arange(longest) < count))
-        ones, others = np.ones((longest, 1)), rng.uniform(-1, 1, (longest, 1))
-        values = fmt.rounded(np.concatenate([ones, others, ones / 3], axis=1))
-        error = np.abs(fmt.product(weights, values) - weights @ values)
-        worst = max(worst, float((error / (weights @ np.abs(values))).max()))
-    return SAFETY * worst
 
 
 def _values(claim: HeadClaim, stream: Stream, weights: HeadWeights) -> _Values:

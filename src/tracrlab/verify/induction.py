@@ -9,7 +9,7 @@ must come out of the unembedding whatever the errors are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,6 @@ from tracrlab.model.certificate import (
     Certificate,
     ComponentProof,
     Kind,
-    Rounding,
     Status,
 )
 from tracrlab.model.labels import ModelVariable, NeuronLabel
@@ -102,18 +101,10 @@ def _out_of_scope(model: Artefact, claims: Claims) -> Iterator[ComponentProof]:
 
 
 def _proofs(model: Artefact, claims: Claims, network: Network) -> list[ComponentProof]:
-    """The proofs of all parts, with rounding measured where bounds on it are too coarse."""
+    """The proofs of all parts."""
     if not all(np.isfinite(array).all() for array in network.weights.values()):
         return [_unproven("unused", None, "weights", "", f"some are not finite in {network.number_format.name}")]
-    induction = _Induction(model, claims, network, _embedded(model, claims, network))
-    proofs = list(induction.proofs())
-    # what reads something unproven says what is worth measuring only when that is proven
-    while not (measured := induction.worth_measuring()) <= induction.measured:
-        both = measured | induction.measured
-        anew = measured - induction.measured
-        induction = replace(induction, measured=both, anew=anew, earlier=induction.known, known={})
-        proofs = list(induction.proofs())
-    return proofs
+    return list(_Induction(model, claims, network, _embedded(model, claims, network)).proofs())
 
 
 def _check_labels(model: Artefact) -> None:
@@ -147,57 +138,28 @@ def _blamed(proofs: list[ComponentProof]) -> Iterator[ComponentProof]:
 
 @dataclass(frozen=True, eq=False)
 class _Embedded:
-    """The stream after the embedding, the proofs of that, and the dimensions of variables that nothing else writes."""
+    """The stream after the embedding, the proofs of that, and the dimensions of variables that nothing else writes.
+
+    ``left`` is what stands in the other dimensions.
+    """
 
     stream: Stream
     proofs: tuple[ComponentProof, ...]
     dimensions: Bool[np.ndarray, " d_model"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """What was found about a head, MLP or the unembedding: the proof, what it wrote, and the variables that it reads.
-
-    ``rounded``: its rounding was bounded, and measuring could show it to be less. ``attention``, of a head: what it
-    attends to and reads there, however its sums round.
-    """
-
-    proof: ComponentProof
-    held: Held | None
-    reads: frozenset[str]
-    rounded: bool
-    attention: Attention | None = None
+    left: Float[np.ndarray, " d_model"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Induction:
     """A model, its claims and what it computes with, and the proofs of its parts in the order in which they are run.
 
-    It starts with what is ``embedded``. Rounding is bounded, but for variables that are ``measured``. What was found
-    ``earlier`` is taken over wherever nothing it rests on is measured. ``known`` is filled in by the way, the
-    unembedding under the name ``""``.
+    It starts with what is ``embedded``.
     """
 
     model: Artefact
     claims: Claims
     network: Network
     embedded: _Embedded
-    measured: frozenset[str] = frozenset()
-    anew: frozenset[str] = frozenset()
-    earlier: Mapping[str, _Known] = field(default_factory=dict)
-    known: dict[str, _Known] = field(default_factory=dict)
-
-    def worth_measuring(self) -> frozenset[str]:
-        """The variables on which something rests that is not proven, and whose rounding may be less than its bound."""
-        found: set[str] = set()
-        waiting = [name for name, each in self.known.items() if each.proof.status != "proven"]
-        seen = set(waiting)
-        while waiting:
-            each = self.known[waiting.pop()]
-            waiting += (news := [name for name in each.reads if name in self.known and name not in seen])
-            seen.update(news)
-        found.update(name for name in seen if self.known[name].rounded)
-        return frozenset(found)
 
     @property
     def weights(self) -> Mapping[str, Float[np.ndarray, "..."]]:
@@ -215,12 +177,12 @@ class _Induction:
         claims = {claim.writes: claim for claim in self.claims.components}
         yield from (_unproven("architecture", None, "architecture", "", fault) for fault in self.network.faults)
         yield from self.embedded.proofs
-        zero = ~self.embedded.dimensions
+        free, left = ~self.embedded.dimensions, self.embedded.left.copy()
         for layer in range(self.model.config.n_layers):
             for write, groups in ((self._head, labels.heads[layer]), (self._mlp, labels.neurons[layer])):
                 norm, stream, before, drift = self._normed(layer, stream, drift)
                 yield from norm
-                start, cleared = 0, np.zeros_like(zero)
+                start, cleared = 0, np.zeros_like(free)
                 for label in groups:
                     count = label.count if isinstance(label, NeuronLabel) else 1
                     own, entry = slice(start, start + count), labels.variable(label.writes)
@@ -231,40 +193,19 @@ class _Induction:
                         stream.pop(entry.name, None)
                         yield proof
                         continue
-                    known = self._earlier(entry.name) or write(layer, own, entry, claims.get(entry.name), before)
-                    if not zero[entry.dimensions].all():
-                        known = replace(known, proof=_replacing(known.proof), held=_unknown(entry))
-                    self.known[entry.name] = known
-                    yield known.proof
-                    if known.held is not None:
-                        stream[entry.name] = known.held
-                    zero[entry.dimensions] = False
-                zero |= cleared
+                    proof, held = write(layer, own, entry, claims.get(entry.name), before)
+                    ground = _ground(entry)
+                    if not (free[entry.dimensions].all() and np.array_equal(left[entry.dimensions], ground)):
+                        proof, held = _replacing(proof), _unknown(entry)
+                    yield proof
+                    stream[entry.name] = held
+                    free[entry.dimensions] = False
+                free |= cleared
+                left[cleared] = 0.0
                 yield from self._unused(layer, start, neurons=write == self._mlp)
         norm, _, before, _ = self._normed(None, stream, drift)
         yield from norm
-        readout = self._earlier("") or self._readout(before)
-        self.known[""] = readout
-        yield readout.proof
-
-    def _earlier(self, name: str) -> _Known | None:
-        """What was found earlier, if it still holds: it is not measured for the first time, and reads the same."""
-        return None if name in self.anew else self._same_reads(name)
-
-    def _same_reads(self, name: str) -> _Known | None:
-        """What was found earlier, if nothing that it reads was found anew."""
-        known = self.earlier.get(name)
-        if known is None:
-            return None
-        fresh = any(read in self.known and self.known[read] is not self.earlier.get(read) for read in known.reads)
-        return None if fresh else known
-
-    def _reads(self, stream: Stream, *matrices: Float[np.ndarray, "d_model feature"]) -> frozenset[str]:
-        """The variables of the stream that matrices read. Through a norm everything has a part in what is read."""
-        if self.network.norm is not None:
-            return frozenset(stream)
-        rows = np.concatenate(matrices, axis=1)
-        return frozenset(name for name, held in stream.items() if rows[held.entry.dimensions].any())
+        yield self._readout(before)
 
     def _normed(
         self, layer: int | None, stream: dict[str, Held], drift: float
@@ -290,18 +231,15 @@ class _Induction:
         proof = ComponentProof("norm", number, "norm", "", 0, blur.largest(stream), np.inf, "proven")
         return [proof], stream, blur.of(stream), drift
 
-    def _head(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
+    def _head(
+        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
+    ) -> tuple[ComponentProof, Held]:
         place, number = f"head {own.start + 1}", own.start
-        reads = self._reads(stream, *(self.weights[name][layer, number] for name in ("W_Q", "W_K", "W_V")))
-        same = self._same_reads(entry.name)
         try:
-            attention = None if same is None else same.attention
-            attention = attention or self._attention(layer, number, entry, claim, stream)
-            written = prove_head(attention, self.number_format, measure=entry.name in self.measured)
+            written = prove_head(self._attention(layer, number, entry, claim, stream), self.number_format)
         except Unproven as error:
-            return _Known(_unproven("head", layer, place, entry.name, error), _unknown(entry), reads, False)
-        proof, held = self._proven("head", layer, place, entry, written)
-        return _Known(proof, held, reads, written.rounded, attention)
+            return _unproven("head", layer, place, entry.name, error), _unknown(entry)
+        return self._proven("head", layer, place, entry, written)
 
     def _attention(self, layer: int, number: int, entry: ModelVariable, claim: object, stream: Stream) -> Attention:
         """What a head attends to and reads there; it must write to its own variable only."""
@@ -312,6 +250,7 @@ class _Induction:
             raise Unproven(_UNCLAIMED)
         if not np.array_equal(entry.variable.at_bos, claim.default):
             raise Unproven("what its variable holds at BOS is not what its claim says")
+        claim = replace(claim, results=claim.results - _ground(entry), default=claim.default - _ground(entry))
         outputs, silent = W_O[:, entry.dimensions], np.zeros(W_V.shape[1], bool)
         if isinstance(norm := self.network.norm, LayerNorm):
             outputs = np.column_stack([outputs, norm.balance["W_O"][layer, number]])
@@ -320,38 +259,40 @@ class _Induction:
         weights = HeadWeights(W_Q, W_K, W_V, outputs, self.number_format, silent)
         return head_attention(claim, stream, weights, config.max_seq_len, causal=config.causal)
 
-    def _mlp(self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream) -> _Known:
+    def _mlp(
+        self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
+    ) -> tuple[ComponentProof, Held]:
         place = _neurons(own)
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
-        reads, measure = self._reads(stream, inputs), entry.name in self.measured
         try:
             _require_own(inputs.any(axis=0), outputs, entry)
             if not isinstance(claim, MLPClaim | NumberClaim):
                 raise Unproven(_UNCLAIMED)
             used = inputs.any(axis=0) & outputs.any(axis=1)
-            written_to, at_bos = outputs[used][:, entry.dimensions], entry.variable.at_bos
+            written_to, at_bos = outputs[used][:, entry.dimensions], entry.variable.at_bos - _ground(entry)
+            claim = replace(claim, results=claim.results - _ground(entry))
             if isinstance(norm := self.network.norm, LayerNorm):
                 written_to = np.column_stack([written_to, norm.balance["W_out"][layer, own][used]])
                 claim, at_bos = replace(claim, results=balanced(claim.results)), balanced(at_bos)
             weights = NeuronWeights(inputs[:, used], written_to, self.number_format)
-            written = prove_mlp(claim, stream, weights, at_bos, measure=measure)
+            written = prove_mlp(claim, stream, weights, at_bos)
         except Unproven as error:
-            return _Known(_unproven("mlp", layer, place, entry.name, error), _unknown(entry), reads, False)
-        return _Known(*self._proven("mlp", layer, place, entry, written), reads, written.rounded)
+            return _unproven("mlp", layer, place, entry.name, error), _unknown(entry)
+        return self._proven("mlp", layer, place, entry, written)
 
     def _proven(
         self, kind: Kind, layer: int, place: str, entry: ModelVariable, written: WrittenVariable
     ) -> tuple[ComponentProof, Held]:
         if not written.is_bounded:
             return _unproven(kind, layer, place, entry.name, "what it writes can be anything"), _unknown(entry)
+        ground = _ground(entry)
         rows, imbalance = _rows(entry), 0.0
         if isinstance(self.network.norm, LayerNorm):
-            imbalance, written = written.imbalance(balanced(rows)), written.without_balance
+            imbalance, written = written.imbalance(balanced(rows - ground)), written.without_balance
+        if ground.any():
+            written = written.beside(ground, rows - ground, entry.variable.at_bos - ground, self.number_format)
         error, tolerance = tightest(written.deviation, rows)
-        rounding: Rounding = "measured" if written.measured else "bounded"
-        proof = ComponentProof(
-            kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven", rounding=rounding
-        )
+        proof = ComponentProof(kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven")
         held = Held(
             entry,
             written.deviation,
@@ -389,8 +330,8 @@ class _Induction:
             place = f"{'neuron' if neurons else 'head'} {start + number + 1}"
             yield _unproven("unused", layer, place, "", "it should write nothing")
 
-    def _readout(self, stream: Stream) -> _Known:
-        model, claim, reads = self.model, self.claims.readout, self._reads(stream, self.weights["W_U"])
+    def _readout(self, stream: Stream) -> ComponentProof:
+        model, claim = self.model, self.claims.readout
         place, name = "unembedding", model.output_name
         try:
             if claim is None:
@@ -399,9 +340,8 @@ class _Induction:
                 claim, stream, self.weights["W_U"], model.output, self.number_format, self.network.bias
             )
         except Unproven as unproven:
-            return _Known(_unproven("readout", None, place, name, unproven), None, reads, False)
-        proof = ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
-        return _Known(proof, None, reads, False)
+            return _unproven("readout", None, place, name, unproven)
+        return ComponentProof("readout", None, place, name, count, error, tolerance, "proven")
 
 
 def _embedded(model: Artefact, claims: Claims, network: Network) -> _Embedded:
@@ -410,13 +350,18 @@ def _embedded(model: Artefact, claims: Claims, network: Network) -> _Embedded:
     embedded = np.zeros(model.config.d_model, bool)
     for entry in model.labels.variables:
         embedded[entry.dimensions] |= entry.sublayer < 0
+    left = np.zeros(model.config.d_model)
+    for entry in model.labels.variables:
+        if entry.sublayer >= 0:
+            left[entry.dimensions] += _ground(entry)  # of what shares dimensions, one at most
     for entry in model.labels.variables:
         by_token, by_position = (network.weights[name][:, entry.dimensions] for name in ("W_E", "W_pos"))
         claim = next((each for each in claims.embeddings if each.writes == entry.name), None)
         if entry.sublayer >= 0 and claim is None:
             alone = ~embedded[entry.dimensions]
-            if by_token[:, alone].any() or by_position[:, alone].any():
-                why = "it writes to what a later sublayer writes"
+            beside = left[entry.dimensions][alone]
+            if (by_token[:, alone] != beside).any() or by_position[:, alone].any():
+                why = "it writes to what a later sublayer writes, and not what is claimed to stand there"
                 proofs.append(_unproven("embedding", None, "embedding", entry.name, why))
             continue
         weights = EmbeddingWeights(by_token, by_position, network.number_format)
@@ -430,7 +375,7 @@ def _embedded(model: Artefact, claims: Claims, network: Network) -> _Embedded:
         count = len(by_token) + len(by_position)
         error, tolerance = tightest(held.deviation, _rows(entry))
         proofs.append(ComponentProof("embedding", None, "embedding", entry.name, count, error, tolerance, "proven"))
-    return _Embedded(stream, tuple(proofs), embedded)
+    return _Embedded(stream, tuple(proofs), embedded, np.where(embedded, 0.0, left))
 
 
 def _require_own(
@@ -450,6 +395,12 @@ def _rows(entry: ModelVariable) -> Float[np.ndarray, "row width"]:
     """Everything that a variable should ever hold; ``None`` is all zero."""
     variable = entry.variable
     return np.concatenate([variable.table, np.zeros((int(variable.nullable), variable.width))])
+
+
+def _ground(entry: ModelVariable) -> Float[np.ndarray, " width"]:
+    """What stands in a variable's dimensions before it is written."""
+    ground = entry.variable.ground
+    return np.zeros(entry.variable.width) if ground is None else ground
 
 
 def _unknown(entry: ModelVariable) -> Held:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from tracrlab.craft.claims import MLPClaim, NumberClaim
-from tracrlab.craft.formats import COARSEST, NumberFormat
+from tracrlab.craft.formats import COARSEST, NumberFormat, content_grain, grain, is_power_of_two
 from tracrlab.shapes import Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
-from tracrlab.verify.neurons import Hidden, Written, hidden_of, written_errors
-from tracrlab.verify.reads import Part
+from tracrlab.verify.neurons import Hidden, hidden_of, written_errors
+from tracrlab.verify.reads import UNKNOWN, Part
 from tracrlab.verify.residual import (
+    AddedUp,
     Contents,
     Stream,
     Unproven,
@@ -23,7 +24,6 @@ from tracrlab.verify.residual import (
     table_deviation,
     without_repeats,
 )
-from tracrlab.verify.terms import Term, example_terms
 from tracrlab.verify.written import WrittenVariable
 
 MAX_WORK = 2**34  # combinations times neurons
@@ -44,20 +44,16 @@ def prove_mlp(
     stream: Stream,
     weights: NeuronWeights,
     at_bos: Float[np.ndarray, " width"],
-    *,
-    measure: bool,
 ) -> WrittenVariable:
     """Show that neurons write what is claimed for all values of its quantities, and ``at_bos`` at BOS.
-
-    ``measure``: whether rounding may be measured instead of bounded.
 
     Raises:
         Unproven: they read something that the claim does not speak of, or there is too much to check.
     """
     if isinstance(claim, MLPClaim):
-        results, written = _of_quantities(claim, stream, weights, measure)
+        results, written = _of_quantities(claim, stream, weights)
     else:
-        results, written = _of_number(claim, stream, weights, measure)
+        results, written = _of_number(claim, stream, weights)
     here = contents_at_bos(stream, weights.W_in)
     bos = written_errors(
         hidden_of([here], weights.W_in, weights.number_format),
@@ -65,16 +61,13 @@ def prove_mlp(
         at_bos[None, :],
         weights.W_out,
         weights.number_format,
-        measure=measure,
     )
-    deviation = table_deviation(results, written.errors)
-    measured, rounded = written.measured or bos.measured, written.rounded or bos.rounded
-    return WrittenVariable(deviation, bos.errors[0], len(results) + 1, measured, rounded)
+    return WrittenVariable(table_deviation(results, written), bos[0], len(results) + 1)
 
 
 def _of_quantities(
-    claim: MLPClaim, stream: Stream, weights: NeuronWeights, measure: bool
-) -> tuple[Float[np.ndarray, "result width"], Written]:
+    claim: MLPClaim, stream: Stream, weights: NeuronWeights
+) -> tuple[Float[np.ndarray, "result width"], Float[np.ndarray, "result width"]]:
     quantities, places = without_repeats(claim.quantities)
     combined = combinations([quantity.size for quantity in quantities])
     results = seen(claim.view, places, combined)
@@ -82,6 +75,8 @@ def _of_quantities(
     combined, results = combined[can_be], results[can_be]
     contents = contents_read(stream, quantities, weights.W_in)
     index = np.concatenate([combined, np.zeros((len(combined), 1), int)], axis=1)
+    if weights.number_format.is_half:
+        contents, index, results = _split_at_powers(contents, index, results)
     hidden = hidden_of(contents, weights.W_in, weights.number_format)
     number = _as_number(contents, weights, hidden, index, results)
     if number is not None:
@@ -89,7 +84,39 @@ def _of_quantities(
     if len(index) * len(weights.W_out) > MAX_WORK:
         raise Unproven(f"{len(index):,} combinations of values are too many for {len(weights.W_out):,} neurons")
     rows = claim.results[results]
-    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
+    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format)
+
+
+def _split_at_powers(
+    contents: Sequence[Contents], index: Int[np.ndarray, "combination part"], results: Int[np.ndarray, " combination"]
+) -> tuple[tuple[Contents, ...], Int[np.ndarray, "case part"], Int[np.ndarray, " case"]]:
+    """The same with two cases for each number that is stored beside a power of two: below it, and from it on.
+
+    In each of them numbers of the format are as far apart as they are in one binade.
+    """
+    split = []
+    for place, each in enumerate(contents):
+        low, high = np.abs(each.ideal) - each.error, np.abs(each.ideal) + each.error
+        powers = np.ldexp(0.5, np.frexp(high)[1])
+        rows = np.flatnonzero(((low > 0) & (low < powers) & (powers < high)).all(axis=1))
+        if each.ideal.shape[1] != 1 or not len(rows):
+            split.append(each)
+            continue
+        ideal, error = (np.concatenate([part, part[rows]]) for part in (each.ideal, each.error))
+        for kept, ends in (
+            (rows, (low[rows], powers[rows])),
+            (slice(len(each.ideal), None), (powers[rows], high[rows])),
+        ):
+            ideal[kept] = np.sign(each.ideal[rows]) * (ends[0] + ends[1]) / 2
+            error[kept] = (ends[1] - ends[0]) / 2
+        split.append(Contents(each.dimensions, ideal, error, each.added_up))
+        upper = np.full(len(each.ideal), -1)
+        upper[rows] = len(each.ideal) + np.arange(len(rows))
+        twice = np.flatnonzero(upper[index[:, place]] >= 0)
+        more = index[twice].copy()
+        more[:, place] = upper[more[:, place]]
+        index, results = np.concatenate([index, more]), np.concatenate([results, results[twice]])
+    return tuple(split), index, results
 
 
 def _as_number(
@@ -109,7 +136,8 @@ def _as_number(
     if not len(active):
         return None
     scales = np.zeros(rows.shape[1])
-    pivot = int((rows[:, active[0]] != 0).argmax())
+    column = np.abs(rows[:, active[0]])
+    pivot = int(np.where(column > 0, column, np.inf).argmin())  # the others are often multiples of the least
     direction = rows[:, active[0]] / rows[pivot, active[0]]
     scales[active] = rows[pivot, active]
     if not np.array_equal(direction[:, None] * scales, rows):
@@ -142,12 +170,7 @@ def _as_number(
     storing = np.broadcast_to(np.inf if weights.number_format.is_half else 0.0, reach.shape)
     part = Part(number * scales, error * absolute, reach, reach * factors, storing, grains[None, :])
     places = np.stack([np.arange(len(largest)), np.zeros(len(largest), int)], axis=1)
-    examples = [
-        np.concatenate([table[index[first, place]] for place, table in enumerate(tables)], axis=1)
-        for tables in ([each.ideal for each in contents[:-1]], [each.error for each in contents[:-1]])
-    ]
-    examples[1][:, pivot] += error[:, 0] - errors[first]  # an example's error may be less than that of others like it
-    sources = ((examples[0], examples[1], rows), hidden.sources[-1])
+    sources = ((number, error, scales[None, :]), hidden.sources[-1])
     return Hidden((part, hidden.parts[-1]), sources), places, results[first]
 
 
@@ -166,8 +189,8 @@ def _rounding_of(hidden: Hidden) -> tuple[Float[np.ndarray, " neuron"], Int[np.n
 
 
 def _of_number(
-    claim: NumberClaim, stream: Stream, weights: NeuronWeights, measure: bool
-) -> tuple[Float[np.ndarray, "result width"], Written]:
+    claim: NumberClaim, stream: Stream, weights: NeuronWeights
+) -> tuple[Float[np.ndarray, "result width"], Float[np.ndarray, "result width"]]:
     """As for quantities, with the number in their place; the neurons must not see its terms in any other ratio."""
     names = {name for name, _ in claim.reads}
     if len(names) < len(claim.reads) or not names <= stream.keys() or not all(any(each) for _, each in claim.reads):
@@ -197,7 +220,7 @@ def _of_number(
     (constant,) = contents_read(stream, (), rest)
     # virtual dimensions: the number, whether it is present, and what never changes
     virtual = [
-        Contents(np.array([0]), number, error, summing=_sum_rounding(claim, size, weights.number_format)),
+        Contents(np.array([0]), number, error, _added_up(claim, stream, size, weights.number_format)),
         Contents(np.arange(1, 1 + marks.shape[1]), marks, np.full(marks.shape, mark_error)),
         Contents(np.arange(2, 2 + len(constant.dimensions)), constant.ideal, constant.error),
     ]
@@ -205,43 +228,12 @@ def _of_number(
         [scales[None, :], inputs[[dimension or 0]] * (dimension is not None), inputs[constant.dimensions]]
     )
     hidden = hidden_of(virtual, matrix, weights.number_format)
-    if len(leads) > 1:
-        examples = _term_examples(claim, stream, number[:, 0], error[:, 0], factors)
-        measure = measure and examples is not None
-        if examples is not None:
-            hidden = replace(hidden, sources=((*examples, weights.W_in[leads]), *hidden.sources[1:]))
     count = len(claim.numbers)
     index = np.zeros((len(number), 3), int)
     index[:, 0] = np.arange(len(number))
     index[count:, 1] = 1
     rows = np.concatenate([claim.results, np.zeros((len(number) - count, claim.results.shape[1]))])
-    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format, measure=measure)
-
-
-def _term_examples(
-    claim: NumberClaim,
-    stream: Stream,
-    numbers: Float[np.ndarray, " number"],
-    errors: Float[np.ndarray, " number"],
-    factors: Float[np.ndarray, " lead"],
-) -> tuple[Float[np.ndarray, "number lead"], Float[np.ndarray, "number lead"]] | None:
-    """Dimensions that add up to each number, with errors that add up to its own, if such are found."""
-    held = [stream[name] for name, _ in claim.reads]
-    terms = [Term(each.entry.variable.table, own) for each, (_, own) in zip(held, claim.reads, strict=True)]
-    places = example_terms(terms, numbers)
-    if places is None:
-        return None
-    ideal, error = [], []
-    for own, term, place in zip(held, terms, places, strict=True):
-        rows, used = term.table[place], term.factors != 0
-        bounds = (
-            own.deviation.at(rows) if own.deviation.rows is None else np.broadcast_to(own.deviation.base, rows.shape)
-        )
-        ideal.append(rows[:, used])
-        error.append(bounds[:, used])
-    spread = np.concatenate(error, axis=1)
-    spread[:, 0] += np.maximum(errors - spread @ np.abs(factors), 0) / abs(factors[0])
-    return np.concatenate(ideal, axis=1), spread
+    return rows, written_errors(hidden, index, rows, weights.W_out, weights.number_format)
 
 
 def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -267,11 +259,23 @@ def _number_table(claim: NumberClaim, stream: Stream) -> tuple[np.ndarray, np.nd
     return numbers[:, None], errors[:, None], sizes
 
 
-def _sum_rounding(
-    claim: NumberClaim, size: Float[np.ndarray, " number"], number_format: NumberFormat
-) -> Float[np.ndarray, "number 1"]:
-    """What adding up the number's terms can round, where there are several."""
-    count = sum(int((factors != 0).sum()) for _, factors in claim.reads)
-    factor = (count + 1) * number_format.wide.roundoff if count > 1 else 0.0
-    rounding: np.ndarray = factor * size[:, None]
-    return rounding
+def _added_up(
+    claim: NumberClaim, stream: Stream, size: Float[np.ndarray, " number"], number_format: NumberFormat
+) -> AddedUp | None:
+    """How the number comes about, where it is the sum of several dimensions."""
+    count, grains, powers = 0, [], True
+    for name, factors in claim.reads:
+        held = stream[name]
+        table = held.entry.variable.table
+        errors = held.deviation.at(table) if held.deviation.rows is None else held.deviation.errors
+        rows = table if held.deviation.rows is None else held.deviation.rows
+        for place in np.flatnonzero(factors).tolist():
+            count += 1
+            powers &= bool(is_power_of_two(factors[place : place + 1]).all())
+            error = 0.0 if errors is None else float(errors[:, place].max(initial=0.0))
+            content = content_grain(rows[:, place] if rows is not None else table[:, place], error, number_format)
+            grains.append(UNKNOWN if content is None else content + int(grain(factors[place : place + 1])[0]))
+    if count < 2:
+        return None
+    finest = UNKNOWN if UNKNOWN in grains else min(grains)
+    return AddedUp(size[:, None], count, finest, powers)

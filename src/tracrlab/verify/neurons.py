@@ -14,7 +14,6 @@ from functools import reduce
 import numpy as np
 
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
-from tracrlab.craft.precision import SAFETY
 from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.reads import UNKNOWN, Part, Read, linear_reads
 from tracrlab.verify.residual import Contents, Violated
@@ -22,8 +21,6 @@ from tracrlab.verify.residual import Contents, Violated
 SATURATED = 1000.0  # inputs beyond this an activation takes for infinite, in any format
 _CHUNK = 2**18  # entries of an intermediate array: few enough to stay in a cache
 _MOST_TURNS = 2**21  # entries of that of all turning points
-_SAMPLES, _LEAST = 2**10, 2**4  # errors drawn at random, in all and for each combination, at least
-_MUCH, _FEWEST = 2**30, 2**2  # products of the output weights with which a few random errors must do
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +32,6 @@ class Hidden:
 
     parts: tuple[Part | Read, ...]
     sources: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Written:
-    """A bound on the error of what is written, for each combination, whether there was rounding, and was measured."""
-
-    errors: Float[np.ndarray, "combination width"]
-    measured: bool
-    rounded: bool
 
 
 def hidden_of(contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model neuron"], fmt: NumberFormat) -> Hidden:
@@ -58,10 +46,8 @@ def written_errors(
     ideal: Float[np.ndarray, "combination width"],
     outputs: Float[np.ndarray, "neuron width"],
     number_format: NumberFormat,
-    *,
-    measure: bool,
-) -> Written:
-    """How far what the neurons write can be from ``ideal``.
+) -> Float[np.ndarray, "combination width"]:
+    """A bound on how far what the neurons write can be from ``ideal``, for each combination.
 
     Arguments:
         hidden: what reaches the neurons.
@@ -69,30 +55,16 @@ def written_errors(
         ideal: what they should write.
         outputs: the neurons' output weights.
         number_format: the format they compute in.
-        measure: whether to measure rounding where that gives less than the bound.
     """
     classes, parts = _error_classes(hidden), _ready(hidden, index)
     rows = max(1, _CHUNK // max(1, sum(outputs.shape)))
-    errors, roundings = [], []
+    errors = np.zeros_like(ideal)
     for start in range(0, len(index), rows):
         own, goal = index[start : start + rows], ideal[start : start + rows]
         reached = _reached(parts, own, number_format)
         error, rounding = _chunk_errors(reached, own, goal, outputs, classes, number_format)
-        errors.append(error)
-        roundings.append(rounding)
-    error = np.concatenate(errors) if errors else np.zeros_like(ideal)
-    rounding = np.concatenate(roundings) if roundings else np.zeros_like(ideal)
-    if not (measure and rounding.any()):
-        return Written(error + rounding, False, bool(rounding.any()))
-    least = _FEWEST if len(index) * outputs.size > _MUCH else _LEAST
-    n_random = max(least, _SAMPLES // len(index)) if any(each.any() for _, each, _ in hidden.sources) else 0
-    measured = SAFETY * np.concatenate(
-        [
-            _measured_rounding(hidden, index[start : start + rows], outputs, number_format, n_random)
-            for start in range(0, len(index), rows)
-        ]
-    )
-    return Written(error + np.minimum(rounding, measured), bool((measured < rounding).any()), True)
+        errors[start : start + rows] = error + rounding
+    return errors
 
 
 def _ready(hidden: Hidden, index: Int[np.ndarray, "combination part"]) -> tuple[Part | Read, ...]:
@@ -298,7 +270,9 @@ def _reached(
     grains = reduce(np.minimum, [each.grain for each in own])
     known = grains > UNKNOWN
     if known.any():
-        known = known & _fits(sum((each.size for each in own), np.zeros(1)), grains, number_format.wide)
+        # partial sums lie between the sum of the negative terms and that of the positive ones
+        size = sum((each.size for each in own), np.zeros(1))
+        known = known & _fits((size + np.abs(before) + noise) / 2, grains, number_format.wide)
         rounding = np.where(known, 0.0, rounding)
         grains = np.where(known, grains, UNKNOWN)
     if number_format.is_half:
@@ -358,37 +332,3 @@ def _exact_outputs(
     finest = grains.min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
     finest = finest.min(axis=0, initial=2 * COARSEST)
     return known & _fits(largest, finest, number_format), finest
-
-
-def _measured_rounding(
-    hidden: Hidden,
-    index: Int[np.ndarray, "combination part"],
-    outputs: Float[np.ndarray, "neuron width"],
-    number_format: NumberFormat,
-    n_random: int,
-) -> Float[np.ndarray, "combination width"]:
-    """The largest difference that computing in the format makes, at the ideal contents and within their errors.
-
-    Beside none and the largest, ``n_random`` errors are drawn at random. Every other time terms are added up from the
-    last one on, since what the sums round depends on their order.
-    """
-    rng = np.random.default_rng(0)
-    weights = np.concatenate([each for _, _, each in hidden.sources])
-    ideal, error = (
-        np.concatenate([source[kind][index[:, place]] for place, source in enumerate(hidden.sources)], axis=1)
-        for kind in (0, 1)
-    )
-    worst = np.zeros((len(index), outputs.shape[1]))
-    accumulator = number_format.accumulator
-    native_weights = [np.ascontiguousarray(each, accumulator) for each in (weights, weights[::-1])]
-    native_outputs = outputs.astype(accumulator)
-    native, exact = (np.empty((len(index), len(outputs)), dtype) for dtype in (accumulator, float))
-    for number, part in enumerate((0.0, 1.0, -1.0, *(rng.uniform(-1, 1, error.shape) for _ in range(n_random)))):
-        inputs = number_format.rounded(ideal + part * error)
-        with np.errstate(over="ignore"):
-            stored = inputs.astype(accumulator)[:, :: -1 if number % 2 else 1]
-            after = number_format.stored(np.matmul(stored, native_weights[number % 2], out=native))
-            computed = number_format.stored(np.maximum(after, 0, out=after) @ native_outputs)
-        precise = np.maximum(np.matmul(inputs, weights, out=exact), 0, out=exact) @ outputs
-        worst = np.maximum(worst, np.abs(computed - precise))
-    return worst

@@ -7,7 +7,7 @@ sums can be, whatever the values; that is found once for all of them, and parts 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -111,12 +111,9 @@ class Read:
             storing += np.where(kept | (terms == 0), 0.0, fmt.smallest)
         grains = _grains(stored, self.weights) if self.finest is None else self.finest
         grains = np.where(unknown, UNKNOWN, grains)
-        if own.summing is None:
-            return Part(ideal, error, sizes, rounding, storing, grains)
-        if self.contents.summing is not None and self.contents.summing.any():
-            rounding, grains = rounding + own.summing @ np.abs(self.weights), np.full_like(grains, UNKNOWN)
-        # what rounding such a sum to a half format does is found when all is added up
-        storing = np.broadcast_to(np.inf, ideal.shape) if fmt.is_half else storing
+        if own.added_up is not None and fmt.is_half:
+            # what rounding such a sum to a half format does is found when all is added up
+            storing = np.broadcast_to(np.inf, ideal.shape)
         return Part(ideal, error, sizes, rounding, storing, grains)
 
 
@@ -155,6 +152,9 @@ def linear_reads(
         uncertain = np.any(~known, axis=0, keepdims=True)
         unknown.append(_meets(uncertain, own)[0])
         powers = ((is_power_of_two(each.ideal) | (each.ideal == 0)) & (each.error == 0)).all(axis=0)
+        if each.added_up is not None:
+            powers = powers & False
+            single &= each.added_up.powers | (own == 0).all(axis=0)
         single &= (is_power_of_two(own) | (own == 0) | powers[:, None]).all(axis=0)
     least = np.min(finest, axis=0, initial=2 * COARSEST)
     wide, alone = number_format.wide, single & (count <= 1)
@@ -178,15 +178,15 @@ def linear_reads(
 
 
 def _some(contents: Contents, values: slice | Int[np.ndarray, " row"]) -> Contents:
-    summing = None if contents.summing is None else contents.summing[values]
-    return Contents(contents.dimensions, contents.ideal[values], contents.error[values], summing)
+    sums = None if contents.added_up is None else replace(contents.added_up, sizes=contents.added_up.sizes[values])
+    return Contents(contents.dimensions, contents.ideal[values], contents.error[values], sums)
 
 
 def _sums(contents: Contents, weights: Float[np.ndarray, "dimension feature"]) -> tuple[np.ndarray, ...]:
     """Values, errors, sizes of the terms and how many there are."""
-    absolute = np.abs(weights)
-    reach = np.abs(contents.ideal) + contents.error
-    terms = (reach > 0).astype(float) @ (weights != 0).astype(float)
+    absolute, sums = np.abs(weights), contents.added_up
+    reach = np.abs(contents.ideal) + contents.error if sums is None else sums.sizes
+    terms = (reach > 0).astype(float) @ (weights != 0).astype(float) * (1 if sums is None else sums.count)
     return contents.ideal @ weights, contents.error @ absolute, reach @ absolute, terms
 
 
@@ -225,8 +225,11 @@ def _stored_grains(
     contents: Contents, number_format: NumberFormat
 ) -> tuple[Int[np.ndarray, "value dimension"], Bool[np.ndarray, "value dimension"]]:
     """The grain of what can be stored in each dimension for each value, and where it is known at all."""
+    if contents.added_up is not None:
+        grains = np.full(contents.ideal.shape, contents.added_up.grain)
+        return grains, grains > UNKNOWN
     least = np.abs(contents.ideal) - contents.error
-    exact, apart = contents.error == 0, (least > 0) & (contents.summing is None)
+    exact, apart = contents.error == 0, least > 0
     spacing = np.frexp(np.where(apart, least, 1.0))[1].astype(np.int64) - number_format.precision
     grains = np.where(exact, grain(contents.ideal), np.where(apart, spacing, COARSEST))
     return grains, exact | apart

@@ -124,17 +124,30 @@ Stream = Mapping[str, Held]
 
 
 @dataclass(frozen=True, eq=False)
+class AddedUp:
+    """Sums of several dimensions: the total ``sizes`` of their terms, and how many there are at most.
+
+    All terms are multiples of 2 to the ``grain``, which may be unknown; ``powers``: the weights on them are powers of
+    two, so that products do not round.
+    """
+
+    sizes: Float[np.ndarray, "value dimension"]
+    count: int
+    grain: int
+    powers: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Contents:
     """Some dimensions of the stream, their ideal contents for each value of a quantity, and bounds on the errors.
 
-    They are numbers of the format but where they stand for sums that are only formed as they are read; ``summing``
-    then bounds what forming them rounds.
+    They are numbers of the format but where they stand for sums that are only formed as they are read: ``added_up``.
     """
 
     dimensions: Int[np.ndarray, " dimension"]
     ideal: Float[np.ndarray, "value dimension"]
     error: Float[np.ndarray, "value dimension"]
-    summing: Float[np.ndarray, "value dimension"] | None = None
+    added_up: AddedUp | None = None
 
 
 def contents_read(

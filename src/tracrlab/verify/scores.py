@@ -19,6 +19,7 @@ import numpy as np
 
 from tracrlab.craft.claims import HeadClaim, PredicateClaim
 from tracrlab.craft.formats import COARSEST, NumberFormat, grain
+from tracrlab.craft.heads import DIVIDING
 from tracrlab.shapes import Bool, Float, Int
 from tracrlab.verify.combinations import combinations, possible, seen
 from tracrlab.verify.reads import Part, linear_parts
@@ -82,14 +83,16 @@ def logit_bounds(claim: HeadClaim, stream: Stream, weights: ScoreWeights, *, cau
     query_parts, key_parts = (tuple(part.of(used) for part in side) for side in (query_parts, key_parts))
     query_at_bos, key_at_bos = query_at_bos.of(used), key_at_bos.of(used)
     rounding, whole = _dot_rounding([*query_parts, query_at_bos], [*key_parts, key_at_bos], fmt)
-    constants = _Constants(query_parts[-1], key_parts[-1], key_at_bos, rounding)
+    divisor, stored = math.sqrt(weights.W_Q.shape[1]), 4 * fmt.roundoff if fmt.is_half and not whole else 0.0
+    # dividing by the square root of d_head rounds, unless that is a power of two; equal scores stay equal
+    dividing = (0.0 if np.frexp(divisor)[0] == 0.5 else DIVIDING * fmt.roundoff) + stored
+    constants = _Constants(query_parts[-1], key_parts[-1], key_at_bos, rounding, dividing)
     sides = _Sides(claim, query_parts, key_parts, query_places, key_places)
     groups = [_group_bounds(sides, each, constants) for each in _groups(sides)]
     if claim.latest:
         groups = [_latest_bounds(sides, groups, constants)]
     at_bos = -np.inf if causal else _at_bos_query(query_at_bos, key_parts, constants)
-    stored = 4 * fmt.roundoff if fmt.is_half and not whole else 0.0
-    return _combined(groups, constants, at_bos, math.sqrt(weights.W_Q.shape[1]), fmt, stored)
+    return _combined(groups, constants, at_bos, divisor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +108,16 @@ class _Sides:
 
 @dataclass(frozen=True, eq=False)
 class _Constants:
-    """What queries and keys have in common everywhere, the key of BOS, and the rounding of dot products."""
+    """What queries and keys have in common everywhere, the key of BOS, and the rounding of dot products.
+
+    ``rounding`` is that as a share of the size of all terms, ``dividing`` what rounds afterwards, as one of the score.
+    """
 
     query: Part
     key: Part
     bos: Part
     rounding: float
+    dividing: float
 
     @property
     def beyond_bos(self) -> Float[np.ndarray, " feature"]:
@@ -130,7 +137,11 @@ class _Group:
 
 @dataclass(frozen=True)
 class _GroupBounds:
-    """Bounds on a group's part of scores (see :class:`LogitBounds`), and whether it has predicates."""
+    """Bounds on a group's part of scores (see :class:`LogitBounds`), and whether it has predicates.
+
+    ``size`` is that of all terms together, ``levels`` are the least and the largest score of a selected position, and
+    those of BOS.
+    """
 
     lead: float
     behind: float
@@ -140,6 +151,7 @@ class _GroupBounds:
     failing_over_bos: float
     any_over_bos: float
     size: float
+    levels: tuple[float, float, float, float]
     has_predicates: bool
     n_pairs: int
 
@@ -256,7 +268,9 @@ def _group_bounds(sides: _Sides, group: _Group, constants: _Constants) -> _Group
     if n_pairs > MAX_PAIRS:
         raise Unproven(f"its queries and keys have {n_pairs:,} combinations, more than {MAX_PAIRS:,}")
     if not n_pairs:  # no query, or no key, can occur
-        return _GroupBounds(np.inf, 0.0, 0.0, np.inf, -np.inf, -np.inf, -np.inf, 0.0, bool(group.predicates), 0)
+        return _GroupBounds(
+            np.inf, 0.0, 0.0, np.inf, -np.inf, -np.inf, -np.inf, 0.0, (0.0,) * 4, bool(group.predicates), 0
+        )
     step = max(1, _CHUNK // len(keys.values))
     chunks = [
         _chunk_bounds(
@@ -276,6 +290,7 @@ def _group_bounds(sides: _Sides, group: _Group, constants: _Constants) -> _Group
         max(each.failing_over_bos for each in chunks),
         max(each.any_over_bos for each in chunks),
         max(each.size for each in chunks),
+        tuple(choose(each.levels[place] for each in chunks) for place, choose in enumerate((min, max, min, max))),  # type: ignore[arg-type]
         bool(group.predicates),
         n_pairs,
     )
@@ -311,30 +326,41 @@ def _chunk_bounds(
     from_queries = queries.slack @ np.abs(keys.values + beyond).T + constants.query.slack[0] @ np.abs(keys.values).T
     others = _fixed_slack(queries, constants)
     most_over = scores + own + from_queries + others
+    at_bos = (queries.values @ constants.bos.values[0])[:, None]
+    divided = constants.dividing * np.abs(scores + at_bos)
     over = float(np.where(selected, most_over, -np.inf).max())
-    failing = float(np.where(selected, -np.inf, most_over).max())
+    failing = float(np.where(selected, -np.inf, most_over + divided).max())
+    anywhere = float((most_over + divided).max())
     under = float(np.where(selected, scores - own - from_queries - others, np.inf).min())
     sizes = (np.abs(queries.values) + queries.slack + np.abs(common)) @ (np.abs(keys.values) + keys.slack).T
     sizes += (
         (np.abs(queries.values) + queries.slack) @ (np.abs(constants.key.values[0]) + np.abs(constants.bos.values[0]))
     )[:, None]
+    off = own + from_queries + others
+    levels = (
+        float(np.where(selected, scores + at_bos - off, np.inf).min()),
+        float(np.where(selected, scores + at_bos + off, -np.inf).max()),
+        float((at_bos - others).min()),
+        float((at_bos + others).max()),
+    )
     some = selected.any(axis=1)
     lead = behind = np.inf
     spread = 0.0
     if some.any():
         if not some.all():
             queries = _Rows(queries.values[some], queries.slack[some], queries.seen[some])
-            scores, own, selected = scores[some], own[some], selected[some]
+            scores, own, selected, divided = scores[some], own[some], selected[some], divided[some]
         relative, slack = _relative(queries, keys, constants, scores, own, selected.argmax(axis=1))
         least = np.where(selected, relative - slack, np.inf).min(axis=1)
-        highest = relative + slack
-        most = np.where(selected, highest, -np.inf).max(axis=1)
+        highest = relative + slack + divided
+        most = np.where(selected, relative + slack, -np.inf).max(axis=1)
         failed = np.where(selected, -np.inf, highest).max(axis=1)
         lead = float((least - failed).min())
         behind = float((least - np.maximum(most, failed)).min())
         spread = float((most - least).max())
-    most_size = float(sizes.max())
-    return _GroupBounds(lead, behind, spread, under, over, failing, max(over, failing), most_size, bool(predicates), 0)
+    return _GroupBounds(
+        lead, behind, spread, under, over, failing, anywhere, float(sizes.max()), levels, bool(predicates), 0
+    )
 
 
 def _own_slack(queries: _Rows, keys: _Rows, constants: _Constants) -> Float[np.ndarray, "query key"]:
@@ -403,10 +429,8 @@ def _combined(
     constants: _Constants,
     at_bos: float,
     divisor: float,
-    fmt: NumberFormat,
-    stored: float,
 ) -> LogitBounds:
-    """The bounds of all groups together, as logits. ``stored`` is what storing scores rounds, as a share of their size.
+    """The bounds of all groups together, as logits, which are scores divided by ``divisor``.
 
     A position that is not selected fails some group's predicates; in the other groups it can do as it likes.
     """
@@ -419,10 +443,15 @@ def _combined(
     loose = float(slack @ beyond + reach @ (fixed + constants.rounding * sizes))
     shared = 2 * constants.rounding * float(reach @ sizes) + 2 * float(reach @ constants.key.slack[0])
     size = sum(each.size for each in groups) + float(reach @ sizes)
-    # dividing by the square root of d_head rounds, unless that is a power of two; equal scores stay equal
-    division = ((0.0 if np.frexp(divisor)[0] == 0.5 else 4 * fmt.roundoff) + stored) * size
+    of_constants = [
+        float(query @ each.values[0]) for each in (constants.key, constants.key, constants.bos, constants.bos)
+    ]
+    ends = [sum(each.levels[place] for each in groups) + own for place, own in enumerate(of_constants)]
+    level = max((abs(end) for end in ends if math.isfinite(end)), default=0.0) + loose
+    leveled = 2 * constants.dividing * level
+    beside = leveled + constants.dividing * max(map(abs, of_constants))
     spread = sum(each.spread for each in groups) + shared
-    spread += division if spread else 0.0
+    spread += leveled if spread else 0.0
     lead = others = np.inf
     others = -np.inf
     for number, own in enumerate(groups):
@@ -432,14 +461,14 @@ def _combined(
             others = max(others, own.failing_over_bos + sum(each.any_over_bos for each in rest))
     least = sum(each.least_over_bos for each in groups) + offset - loose
     most = sum(each.most_over_bos for each in groups) + offset + loose
-    level = least == most == 0  # so are the logits
+    equal = least == most == 0  # so are the logits
     return LogitBounds(
-        (lead - shared - division) / divisor,
+        (lead - shared - beside) / divisor,
         spread / divisor,
-        (least - (0.0 if level else division)) / divisor,
-        (most + (0.0 if level else division)) / divisor,
-        (others + offset + loose + division) / divisor,
-        (at_bos + division) / divisor,
+        (least - (0.0 if equal else leveled)) / divisor,
+        (most + (0.0 if equal else leveled)) / divisor,
+        (others + offset + loose + beside) / divisor,
+        (at_bos + 2 * constants.dividing * size) / divisor,
         size / divisor,
         sum(each.n_pairs for each in groups),
     )

@@ -6,24 +6,36 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tracrlab.craft.formats import NumberFormat
+from tracrlab.craft.grounds import errors_beside
 from tracrlab.shapes import Float
-from tracrlab.verify.residual import Deviation
+from tracrlab.verify.residual import Deviation, table_deviation
 
 _LARGEST = 1e100  # an error beyond it says nothing, and could overflow what is computed with it
 
 
 @dataclass(frozen=True, eq=False)
 class WrittenVariable:
-    """How far a variable's contents can be off, at BOS too; in how many cases; whether rounding was measured.
-
-    ``rounded``: whether there is rounding that might be measured.
-    """
+    """How far a variable's contents can be off, at BOS too, and in how many cases that was found."""
 
     deviation: Deviation
     bos_error: Float[np.ndarray, " width"]
     n_combinations: int
-    measured: bool = False
-    rounded: bool = False
+
+    def beside(
+        self,
+        ground: Float[np.ndarray, " width"],
+        rows: Float[np.ndarray, "row width"],
+        at_bos: Float[np.ndarray, " width"],
+        number_format: NumberFormat,
+    ) -> WrittenVariable:
+        """The same of what is stored, where it is added to a ground.
+
+        ``rows`` are all that should be written, ``at_bos`` what should be at BOS.
+        """
+        errors = errors_beside(rows, self.deviation.at(rows), ground, number_format)
+        bos_error = errors_beside(at_bos[None], self.bos_error[None], ground, number_format)[0]
+        return replace(self, deviation=table_deviation(rows + ground, errors), bos_error=bos_error)
 
     @property
     def without_balance(self) -> WrittenVariable:

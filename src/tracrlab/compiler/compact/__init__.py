@@ -49,10 +49,12 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     """
     quieter = replace(passes, bends=False, bold=False)
     cautious = Attempt(quieter, _MARGIN)
-    attempts = [Attempt(passes), Attempt(replace(passes, bends=False)), Attempt(quieter), cautious]
+    grounded = [Attempt(passes, grounded=True), Attempt(passes, grounded=True, exact_logits=True)]
+    grounded = grounded if passes.grounds and not dtype.is_half else []
+    attempts = [Attempt(passes), *grounded, Attempt(replace(passes, bends=False)), Attempt(quieter), cautious]
     if analysis.max_length <= _FEW:
-        by_classes = [replace(each, count_by_classes=True) for each in attempts[2:]]
-        attempts = [*attempts[:3], by_classes[0], cautious, by_classes[1]]
+        by_classes = [replace(each, count_by_classes=True) for each in (Attempt(quieter), cautious)]
+        attempts = [*attempts[:-1], by_classes[0], cautious, by_classes[1]]
     later: list[tuple[IR, Attempt, frozenset[str]]] = []
     for ir, layers in representations(analysis, passes, dtype):
         for attempt in dict.fromkeys(attempts):

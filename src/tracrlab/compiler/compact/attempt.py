@@ -47,7 +47,7 @@ def lowered(analysis: Analysis, ir: IR, layers: Layers, attempt: Attempt, bos: s
     marks[size] = 1
     work.embeddings.append(Embedding(work.bos, by_token=marks))
     work.embeddings.append(Embedding(work.one, by_position=np.ones((analysis.max_length + 1, 1))))
-    builder = Builder(work, plans, attempt.passes, size)
+    builder = Builder(work, plans, attempt, size)
     for node in ir.nodes:
         for carrier in (Carrier(node, raw=True), Carrier(node)):
             if carrier in plans.carriers:

@@ -15,7 +15,7 @@ from tracrlab.compiler.compact.carriers import Carrier, Feature
 from tracrlab.compiler.compact.claiming import TooManyCombinations, Views, views_of
 from tracrlab.compiler.compact.forms import Form
 from tracrlab.compiler.compact.matching import MatchFeatures, PatternFeatures
-from tracrlab.compiler.compact.passes import Passes
+from tracrlab.compiler.compact.passes import Attempt
 from tracrlab.compiler.compact.planning import (
     Attended,
     Digitised,
@@ -30,27 +30,42 @@ from tracrlab.compiler.construction import Construction
 from tracrlab.compiler.ir.nodes import Cleaned, Copied, IRNode, Mean, Pattern, Rough, Source, Total
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
-from tracrlab.craft.heads import Scores
-from tracrlab.craft.neurons import Neurons, Number, cleaning, interpolation_neurons, outward_neurons, step_neurons
+from tracrlab.craft.grounds import grounds, noise_beside
+from tracrlab.craft.heads import DIVIDING, Scores
+from tracrlab.craft.neurons import (
+    Neurons,
+    Number,
+    cleaning,
+    interpolation_neurons,
+    ordered_sum,
+    outward_neurons,
+    step_neurons,
+)
 from tracrlab.craft.precision import (
-    SAFETY,
     Noise,
     NotSeparable,
     check_range,
+    few_bits,
+    noise_of,
     number_noise,
     roundings,
+    summing_alike,
     unit_roundoff,
-    weight_rounding,
 )
+from tracrlab.craft.ramps import power_above
 from tracrlab.craft.spaces import Feature as Label
-from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, scalar_variable
+from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, grounded, scalar_variable
 from tracrlab.rasp.values import Value, is_finite_number
 from tracrlab.shapes import Float
 
-_LEAK = 2.0**-10  # how much all that is not selected may add to a count
+_LEAK, _HALF_LEAK = 2.0**-14, 2.0**-10  # how much all that is not selected may add to a count
+_LEAKS = 8.0  # times that it may do so: at BOS, where nothing else is selected, and rounded as often
 _EXCESS = 24.0  # by how much the logit of BOS exceeds that of a selected position in a head that counts
+# how far off counts may be because logits round, beside grounds or not, before heads are made wider
+_GROUNDED, _PLAIN, _EXACT = 1 / 16, 1 / 64, 2.0**-12
 _NOTHING = View((), np.zeros((), int))
 _ROUGH = 11 / 64  # how far a rough number may be off
+_HIGHEST_GROUND = 2.0**20  # of which several, and quarters of whole numbers, add up without rounding
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
 
@@ -77,6 +92,10 @@ class Resolved:
     def is_exact(self) -> bool:
         """Whether whole numbers are read by quarters of whole numbers, and without any error."""
         quarters = all((4 * read.matrix == np.round(4 * read.matrix)).all() for read in self.reads)
+        grounds = [
+            read.variable.ground[:, None] * read.matrix for read in self.reads if read.variable.ground is not None
+        ]
+        quarters = quarters and all((np.abs(each) <= _HIGHEST_GROUND).all() for each in grounds)
         return quarters and all(read.variable.noise.is_exact for read in self.reads)
 
 
@@ -86,7 +105,7 @@ class Builder:
 
     work: Construction
     plans: Plans
-    passes: Passes
+    attempt: Attempt
     vocabulary_size: int
     stored: dict[Carrier, Stored] = field(default_factory=dict)
     _contents: dict[Carrier, tuple[str, Float[np.ndarray, "_ _"]]] = field(default_factory=dict)
@@ -120,6 +139,8 @@ class Builder:
             matrix, constant = solved
             reads.append(Read(stored.variable, matrix))
             offset = offset + constant
+            if stored.variable.ground is not None:
+                offset = offset - ordered_sum(stored.variable.ground[:, None] * matrix)
         return Resolved(reads, offset)
 
     def complete(self, resolved: Resolved) -> list[Read]:
@@ -169,11 +190,12 @@ class Builder:
         assert plan.value is not None
         default = table[node.default] if node.default is not None else np.zeros(table.shape[1])
         value, scores = self.resolve(plan.value), self._scores(plan.pattern)
-        averaging = roundings(self.work.dtype, 2 if node.pattern.longest <= 1 else self.work.max_length + 4)
-        errors = averaging * np.abs(table).max(axis=0) + [
-            value.error_of(column[:, None]) for column in np.eye(table.shape[1])
-        ]
-        variable = self._variable(node, table, default, Noise(0.0, np.diag(errors) / SAFETY))
+        longest = min(node.pattern.longest, self.work.max_length)
+        averaging = roundings(self.work.dtype, 2 if longest <= 1 else 2 * longest + 8)
+        errors = averaging * np.abs(table).max(axis=0, initial=0.0) + np.array(
+            [value.error_of(column[:, None]) for column in np.eye(table.shape[1])]
+        )
+        variable = self._grounded(self._variable(node, table, default, noise_of(errors[None, :])), table)
         self.work.add_head(node.place, variable, scores, self.complete(value), default)
         self._claim_head(variable, "copy", node.pattern, plan, table[node.slots], default)
         self._store(carrier, variable, table)
@@ -186,17 +208,22 @@ class Builder:
             table = table - table[-1]
         number = self.work.number(raw.variable)
         variable = self._finish_mlp(carrier, table, self._function(number, table[: len(number.values)]))
-        quantity = Quantity(len(table), {raw.variable.name: raw.table})
+        name, contents = self._contents[Carrier(node, raw=True)]
+        quantity = Quantity(len(table), {name: contents})
         self.work.claims.append(MLPClaim(variable.name, (quantity,), View((0,), np.arange(len(table))), table))
 
     def _number(self, form: Form) -> Number:
+        """The number that the features add up to, without their constants, which thresholds take in."""
         reads: list[Read] = []
-        error = 0.0
+        error = offset = 0.0
         for feature in form.features:
             resolved = self.resolve(feature)
-            reads += self.complete(resolved)
-            error += resolved.error_of(np.ones((1, 1))) + weight_rounding(feature.columns, self.work.dtype)
-        return Number(tuple(reads), self.work.constant_columns, form.numbers, np.full(len(form.numbers), error))
+            reads += resolved.reads
+            offset += float(resolved.offset[0])
+            error += resolved.error_of(np.ones((1, 1)))
+        return Number(
+            tuple(reads), self.work.constant_columns, form.numbers - offset, np.full(len(form.numbers), error)
+        )
 
     def _rough_function(self, number: Number, results: Float[np.ndarray, "value 1"]) -> Neurons:
         """A polygon or steps, whichever takes fewer neurons and leaves an error that steps can take away.
@@ -219,7 +246,7 @@ class Builder:
 
     def _function(self, number: Number, results: Float[np.ndarray, "value width"]) -> Neurons:
         """Steps, or a polygon where that takes fewer neurons and is quiet enough."""
-        polygon = interpolation_neurons(number, results, self.work.dtype) if self.passes.bends else None
+        polygon = interpolation_neurons(number, results, self.work.dtype) if self.attempt.passes.bends else None
         if polygon is not None and not _is_quiet(polygon, results):
             polygon = None
         try:
@@ -257,9 +284,17 @@ class Builder:
         self._store(carrier, variable, table)
         return variable
 
+    def _grounded(self, variable: Variable, table: Float[np.ndarray, "value width"]) -> Variable:
+        """What a head writes, beside a ground where that takes away errors."""
+        if not self.attempt.grounded:
+            return variable
+        ground = grounds(table, variable.noise, self.work.dtype)
+        return grounded(variable, ground, noise_beside(table, variable.noise, ground, self.work.dtype))
+
     def _store(self, carrier: Carrier, variable: Variable, table: Float[np.ndarray, "value width"]) -> None:
         self.stored[carrier] = Stored(variable, table)
-        self._contents[carrier] = (variable.name, table)
+        ground = 0.0 if variable.ground is None else variable.ground
+        self._contents[carrier] = (variable.name, table + ground)
 
     def _variable(
         self, node: IRNode, table: Float[np.ndarray, "value width"], at_bos: Float[np.ndarray, " width"], noise: Noise
@@ -342,6 +377,8 @@ class Builder:
         except TooManyCombinations:
             return
         matrices = [match.matrix for match in pattern.matches]
+        if variable.ground is not None:
+            results, default = results + variable.ground, default + variable.ground
         self.work.claims.append(
             HeadClaim(
                 variable.name,
@@ -382,26 +419,27 @@ class Builder:
             min(node.pattern.longest, self.work.max_length),
             1.0 if feature is None else float(np.abs(feature.columns).max(initial=0)),
         )
-        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=_LEAK / max(size, 1.0)) / 2))
         half = self.work.dtype.is_half
+        leak = _HALF_LEAK if half else _LEAK
+        sharpness = power_above(self.work.sharpness(scores, leak=leak / max(size, 1.0)) / 2)
         # the format holds the inverse of the share that a position gets, times numbers, and a half one the share, too
-        room = min(_EXCESS, 0.9 * math.log(self.work.dtype.largest / max(size, 1.0)))
+        room = min(_EXCESS, few_bits(0.9 * math.log(self.work.dtype.largest / max(size, 1.0))))
         excess = math.floor(room / sharpness) if half or room < _EXCESS else math.ceil(_EXCESS / sharpness)
         if excess < 1:
             raise NotSeparable(0, 1)
-        relative = math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness)
+        relative = few_bits(math.expm1(2 * sharpness * scores.error) + longest * math.exp(-excess * sharpness))
         roundoff = unit_roundoff(self.work.dtype)
-        # roundings of a sum go either way: they add up like their root (Higham and Mary 2019, theorem 2.4), four times
-        # which is exceeded by none that is measured
-        in_sum = min(longest, 4 * math.ceil(math.sqrt(longest))) if feature else 0
-        relative += roundings(self.work.dtype, in_sum + 16, half=3)
-        rounding = 2 * roundoff * sharpness * (scores.size + excess)  # of logits, where the division rounds
-        must_be_exact = half or longest * rounding > 1 / 64
+        relative += roundings(self.work.dtype, 16, half=3) + summing_alike(longest, self.work.dtype) / longest
+        # of the logits of BOS and of what is selected, where the division rounds
+        rounding = 2 * DIVIDING * roundoff * sharpness * (scores.level + excess)
+        borne = _EXACT if self.attempt.exact_logits else _GROUNDED if self.attempt.grounded else _PLAIN
+        must_be_exact = half or longest * rounding > borne
         relative += 0.0 if must_be_exact else rounding
-        error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + _LEAK
+        leaks = leak if half else _LEAKS * leak
+        error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + leaks
         noise = number_noise(error)
         if feature is None:
-            noise = replace(noise, at_numbers=relative * np.array(node.values, float) + _LEAK)
+            noise = replace(noise, at_numbers=relative * np.array(node.values, float) + leaks)
         total = scalar_variable(
             self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name),
             node.values,
@@ -409,6 +447,7 @@ class Builder:
             at_bos=0,
             noise=noise,
         )
+        total = self._grounded(total, total.table)
         ahead = Read(self.work.one, np.array([[float(excess)]]))
         raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
         self.work.add_head(
@@ -434,10 +473,11 @@ class Builder:
         leak = unit_roundoff(self.work.dtype) / 64
         if scores.error:  # the sharper the pattern, the more it makes of errors
             leak = max(float(np.diff(numbers).min(initial=1.0)) / (256 * size), leak)
-        sharpness = 2.0 ** math.ceil(math.log2(self.work.sharpness(scores, leak=leak)))
-        weights = math.expm1(2 * sharpness * scores.error)
+        sharpness = power_above(self.work.sharpness(scores, leak=leak))
+        weights = few_bits(math.expm1(2 * sharpness * scores.error))
         value = self.resolve(feature)
-        spread = roundings(self.work.dtype, self.work.max_length + 4) + 2 * weights + leak
+        longest = min(node.pattern.longest, self.work.max_length)
+        spread = roundings(self.work.dtype, 2 * longest + 8) + 2 * weights + leak
         error = value.error_of(np.ones((1, 1))) + spread * size
         number_default: Value = node.default if is_finite_number(node.default) else None
         mean = scalar_variable(
@@ -447,13 +487,14 @@ class Builder:
             at_bos=number_default,
             noise=number_noise(error, spread) if node.odd_default else number_noise(error),
         )
+        default, mean = mean.vector(number_default), self._grounded(mean, mean.table)
         reads = self.complete(value)
         if node.odd_default:
             reads = [Read(read.variable, np.pad(read.matrix, ((0, 0), (0, 1)))) for read in reads]
             reads += self.work.constant_reads(np.array([0.0, 1.0]))
-        self.work.add_head(node.place, mean, scores, reads, mean.vector(number_default), sharpness=sharpness)
+        self.work.add_head(node.place, mean, scores, reads, default, sharpness=sharpness)
         rows = np.concatenate([feature.columns, np.ones((len(feature.columns), int(node.odd_default)))], axis=1)
-        self._claim_head(mean, "mean", node.pattern, plan, rows, mean.vector(number_default))
+        self._claim_head(mean, "mean", node.pattern, plan, rows, default)
         self._store(carrier, mean, node.raw_table())
 
     # Scores -----------------------------------------------------------------------------------------------------------
@@ -467,7 +508,7 @@ class Builder:
         keys: list[Read] = []
         ends = np.cumsum([0, *(match.keys.columns.shape[1] for match in pattern.comparisons)])
         width = max(int(ends[-1]), 1)
-        error = largest = 0.0
+        error = largest = level = 0.0
         exact = True
         for match, start in zip(pattern.comparisons, ends.tolist(), strict=False):
             query, key = self.resolve(match.queries), self.resolve(match.keys)
@@ -479,7 +520,9 @@ class Builder:
                 error += bos.error_of(np.ones((1, 1)))
                 exact &= bos.is_exact
                 largest += float(np.abs(match.bos.columns).max())
+                level += float(np.abs(match.bos.columns).max())
             error += _score_error(match, query, key)
+            level += abs(match.score)
             exact &= query.is_exact and key.is_exact
             largest += float((np.abs(match.queries.columns).max(axis=0) * np.abs(match.keys.columns).max(axis=0)).sum())
         if not pattern.comparisons:  # everything is selected, with a score of 2
@@ -493,7 +536,7 @@ class Builder:
         whole = all((read.matrix == np.round(read.matrix)).all() for read in (*queries, *keys))
         if not exact or (largest if whole else 16 * largest) >= 1 / roundoff:
             error += 4 * roundoff * largest
-        return Scores(tuple(queries), tuple(keys), error, largest)
+        return Scores(tuple(queries), tuple(keys), error, largest, level + abs(pattern.bos) + 2)
 
 
 def _last(scores: Scores) -> int:

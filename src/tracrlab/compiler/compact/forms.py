@@ -16,6 +16,7 @@ import numpy as np
 from tracrlab.compiler.compact.carriers import Feature
 from tracrlab.compiler.ir.expand import MAX_EXPANDED, Expansion, filled
 from tracrlab.compiler.ir.nodes import IMPOSSIBLE, Affine, IRNode
+from tracrlab.craft.ramps import power_above
 from tracrlab.shapes import Float, Int
 
 _MAX_ATOMS = 4
@@ -165,7 +166,7 @@ def _lexicographic(codes: Sequence[Float[np.ndarray, " _"]], order: Sequence[int
     for number, axis in enumerate(order):
         distinct = np.unique(codes[axis])
         gap = float(np.diff(distinct).min(initial=1.0))
-        weight = 1.0 if not number else 2.0 ** np.ceil(np.log2((extent + smallest) / gap))
+        weight = 1.0 if not number else power_above((extent + smallest) / gap)
         smallest = gap if not number else smallest
         weighted[axis] = weight * codes[axis]
         extent += weight * float(distinct[-1] - distinct[0])

@@ -35,6 +35,9 @@ class Passes:
     carries: bool = _on("scalar codes", "positions named by a sum are found digit by digit, with a carry")
     codes: bool = _on("scalar codes", "equality is compared by integer codes, not by a feature for each class")
     bold: bool = _on("scalar codes", "codes with rounding errors are compared even where positions must weigh the same")
+    grounds: bool = _on(
+        "scalar codes", "what attention leaves is stored beside a constant so large that its errors are rounded away"
+    )
     clean: bool = _on("scalar codes", "codes too noisy for heads that count are made exact by one more MLP")
     schedule: bool = _on(
         "scheduling", "components run side by side in the fewest layers, and in those where the model is smallest"
@@ -79,12 +82,15 @@ class Attempt:
     """How to build a program.
 
     Attributes: ``passes`` that are on; ``margin`` of the usual precision that is asked of numbers;
-    ``count_by_classes``: heads that count compare no codes with rounding errors.
+    ``count_by_classes``: heads that count compare no codes with rounding errors; ``grounded``: what attention leaves is
+    stored beside a ground; ``exact_logits``: heads that count are as wide as it takes for logits not to round.
     """
 
     passes: Passes
     margin: float = 1.0
     count_by_classes: bool = False
+    grounded: bool = False
+    exact_logits: bool = False
 
     def precision(self, dtype: NumberFormat) -> float:
         """How many values a rounded quantity may tell apart."""

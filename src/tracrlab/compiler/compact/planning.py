@@ -30,6 +30,7 @@ from tracrlab.compiler.ir.nodes import (
 )
 from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.neurons import Box, box_cover
+from tracrlab.craft.ramps import power_above
 from tracrlab.shapes import Float
 
 MAX_NEURONS = 2**16
@@ -263,7 +264,7 @@ def _recoding(node: Cleaned, offset: float) -> Form:
     numbers = places + offset
     features = [Feature(node.rough, numbers[:, None])]
     if node.gate is not None:
-        beyond = 2.0 ** np.ceil(np.log2(len(places) + 1))
+        beyond = power_above(len(places) + 1)
         features.append(Feature(node.gate, beyond * node_numbers(node.gate)[:, None]))
         numbers = np.concatenate([numbers + beyond * number for number in range(len(node.instead) + 1)])
         places = np.concatenate([places, *(np.full(len(places), each) for each in node.instead)])

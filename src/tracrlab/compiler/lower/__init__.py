@@ -66,7 +66,16 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
     analysis.require_all_values()
-    work = Workspace(analysis, bos, pad, dtype)
+    grounded: frozenset[int] = frozenset()
+    while True:
+        work, lowered = _lowered(Workspace(analysis, bos, pad, dtype, grounded))
+        if work.loud <= grounded:
+            return lowered
+        grounded |= work.loud
+
+
+def _lowered(work: Workspace) -> tuple[Workspace, Lowered]:
+    analysis = work.analysis
     for node in analysis.graph.sops():
         try:
             _lower(work, node)
@@ -76,7 +85,8 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
     variables = {place: stored.variable for place, stored in work.stored.items()}
     claims = work.all_claims(_readout_claim(work, output))
     answer = replace(output, name=analysis.graph.output.name) if work.dtype.is_half else output  # it may be a copy
-    return Lowered(tuple(work.embeddings), tuple(work.components), variables, answer, _readout(work, output), claims)
+    readout = _readout(work, output)
+    return work, Lowered(tuple(work.embeddings), tuple(work.components), variables, answer, readout, claims)
 
 
 def _readout(work: Workspace, output: Variable) -> tuple[Read, ...]:

@@ -82,6 +82,8 @@ def _lower_copy(work: Workspace, node: Node, matches: Sequence[Match], default: 
     matrix = np.eye(variable.width, target.width)
     target = replace(target, noise=variable.noise.through(matrix, averaging))
     work.add_head(node.place, target, scores, [Read(variable, matrix)], target.vector(default))
+    if variable in work.widths:
+        work.widths[target] = work.widths[variable]
     rows = contents(variable) @ matrix
     work.claim(head_claim(target, "copy", scores, variable, rows, target.vector(default), widths))
     work.store(node, target, _copied_slots(work, node, stored, target))
@@ -119,7 +121,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
     """Average numbers; a default that is no number, or a one-hot result, takes an MLP more."""
     domain = work.analysis.domains[node.place]
     direct = domain.is_numeric and node.expression.encoding is not Encoding.CATEGORICAL
-    rounding = roundings(work.dtype, work.analysis.max_length + 4, half=2)
+    rounding = roundings(work.dtype, 2 * work.analysis.max_length + 8, half=2)
     variable = _averaged_variable(work, node, rounding)
     number = numeric_reads(variable)[0].matrix
     scores = head_scores(work, node, matches, attend_bos=False, tolerance=rounding)
@@ -147,7 +149,7 @@ def _lower_mean(work: Workspace, node: Node, matches: Sequence[Match], default: 
 
 def _rounding(work: Workspace) -> float:
     """A bound on the relative rounding error of an average over all positions."""
-    return roundings(work.dtype, work.analysis.max_length + 4)
+    return roundings(work.dtype, 2 * work.analysis.max_length + 8)
 
 
 def _averaged_variable(work: Workspace, node: Node, rounding: float) -> Variable:

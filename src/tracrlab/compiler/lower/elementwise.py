@@ -191,11 +191,14 @@ def _neurons(
         neurons = step_neurons(work.number(variables[0]), results[places], work.dtype)
         if _is_quiet(target, neurons, work.dtype):
             return neurons
+        work.notice(variables[0])
     elif form := _linear_form(work, places, variables):
         with suppress(NotSeparable):
             neurons = step_neurons(form.number, results[form.places], work.dtype)
             if form.n_steps <= 2 * sum(places.shape) and _is_quiet(target, neurons, work.dtype):
                 return neurons
+        for variable in variables:
+            work.notice(variable)
     sources = [work.one_hot(node, variable) for variable in variables]
     boxes = box_cover(places, MAX_NEURONS)
     if len(boxes) > MAX_NEURONS:

@@ -19,7 +19,8 @@ from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.value_sets import mean_domain
 from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
 from tracrlab.craft.neurons import Neurons, Number, placed_steps, step_rounding
-from tracrlab.craft.precision import SAFETY, Noise, roundings
+from tracrlab.craft.precision import noise_of, roundings
+from tracrlab.craft.ramps import ceil_log2
 from tracrlab.craft.spaces import Read, Variable, one_hot_variable
 from tracrlab.rasp.values import is_finite_number
 from tracrlab.shapes import Float, Int
@@ -43,7 +44,7 @@ def resolved_mean(work: Workspace, node: Node, variable: Variable) -> Variable |
         _steps_of_width(work, width, number, places[:, number], variable, results)
         for number in np.flatnonzero((places != IMPOSSIBLE).any(axis=0)).tolist()
     ]
-    noise = Noise(samples=np.diag(np.max([part.noise for part in parts], axis=0)) / SAFETY)
+    noise = noise_of(np.max([part.noise for part in parts], axis=0)[None, :])
     matrix = np.concatenate([part.of_number for part in parts])
     reads = [Read(read.variable, read.matrix * matrix) for read in work.number(variable).reads]
     reads.append(Read(width, np.concatenate([part.of_width for part in parts], axis=1)))
@@ -99,7 +100,7 @@ def _steps_of_width(
     output = np.concatenate([signed, -signed, base[None, :]])
     of_width = np.zeros((width.width, len(offset)))
     largest = np.abs(offset) + np.abs(of_number) * float((np.abs(known.values) + known.error).max())
-    of_width[:] = -(2.0 ** np.ceil(np.log2(largest + 1)))
+    of_width[:] = -np.ldexp(1.0, ceil_log2(largest + 1))
     of_width[number] = 0.0
     of_width[:, -1] = 0.0
     of_width[number, -1] = 1.0

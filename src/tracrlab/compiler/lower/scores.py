@@ -13,6 +13,7 @@ from tracrlab.compiler.lower.folding import fold_predicate
 from tracrlab.compiler.lower.workspace import Stored, Workspace
 from tracrlab.compiler.selections import Conjunction
 from tracrlab.craft.heads import Predicate, Scores, conjunction_scores
+from tracrlab.craft.precision import few_bits
 from tracrlab.shapes import Bool
 
 
@@ -57,7 +58,7 @@ def logit_error(work: Workspace, scores: Scores) -> float:
 
 def weight_error(work: Workspace, scores: Scores) -> float:
     """The relative error that noisy scores cause in attention weights."""
-    return math.expm1(logit_error(work, scores))
+    return few_bits(math.expm1(logit_error(work, scores)))
 
 
 def _scores(work: Workspace, node: Node, matches: Sequence[Match], *, attend_bos: bool, exact: bool) -> Scores:

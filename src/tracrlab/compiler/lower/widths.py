@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 
@@ -21,10 +22,13 @@ from tracrlab.compiler.lower.scores import conjunction_matches, head_scores, wei
 from tracrlab.compiler.lower.workspace import Workspace
 from tracrlab.compiler.selections import Conjunction, Selection
 from tracrlab.craft.claims import IMPOSSIBLE, MLPClaim, View
+from tracrlab.craft.grounds import errors_beside, grounds, noise_beside
 from tracrlab.craft.neurons import Number, linear_neurons, side_by_side, step_neurons
-from tracrlab.craft.precision import Noise, number_noise, roundings
-from tracrlab.craft.spaces import Layout, Read, Variable, one_hot_variable, scalar_variable
+from tracrlab.craft.precision import Noise, NotSeparable, number_noise, roundings
+from tracrlab.craft.spaces import Layout, Read, Variable, grounded, one_hot_variable, scalar_variable
 from tracrlab.shapes import Float, Int
+
+_BORNE = 2.0**-10  # how far a width may be off that is read from a one-hot variable
 
 
 def lower_width(work: Workspace, node: Node) -> None:
@@ -72,11 +76,46 @@ def attend_with_bos(work: Workspace, node: Node, conjunction: Conjunction, numbe
     name = f"{node.name}.attn" if number == 1 else f"{node.name}.attn{number}"
     shares = [1 / (1 + width) for width in widths.tolist()]
     share = scalar_variable(work.own_name(name), shares, nullable=False, at_bos=1, noise=number_noise(error))
+    share = _beside_ground(work, node, share, error)
     work.add_head(node.place, share, scores, [Read(work.bos, np.ones((1, 1)))], np.zeros(1))
-    rows, default = np.zeros((1, 1)), np.ones(1)
-    work.claim(head_claim(share, "share", scores, None, rows, default, range(longest + 1)))
-    reads = (Read(share, np.ones((1, 1))),)
-    return _Count(share, Number(reads, work.constant_columns, share.numbers, share.numbers * error), widths)
+    ground = np.zeros(1) if share.ground is None else share.ground
+    work.claim(head_claim(share, "share", scores, None, ground[None, :], ground + 1, range(longest + 1)))
+    return _Count(share, _share_number(work, share, error), widths)
+
+
+def _share_number(work: Workspace, share: Variable, error: float) -> Number:
+    """A share as a number; without a ground its error goes with its size."""
+    reads, off = (Read(share, np.ones((1, 1))),), share.numbers * error
+    if share.ground is None:
+        return Number(reads, work.constant_columns, share.numbers, off)
+    off = errors_beside(share.numbers[:, None], off[:, None], share.ground, work.dtype)[:, 0]
+    return Number(reads, work.constant_columns, share.numbers + share.ground, off)
+
+
+def _beside_ground(work: Workspace, node: Node, share: Variable, error: float) -> Variable:
+    """The share beside a ground, where steps on it would otherwise leave more than its readers bear.
+
+    At short lengths that is nothing worth a constant, unless some reader has asked for an exact copy.
+    """
+    if work.dtype.is_half:
+        return share
+    if node.place not in work.grounded and _is_quiet(work, share, error):
+        return share
+    ground = grounds(share.table, share.noise, work.dtype)
+    beside = grounded(share, ground, noise_beside(share.table, share.noise, ground, work.dtype))
+    with suppress(NotSeparable):
+        step_neurons(_share_number(work, beside, error), np.eye(len(share.values)), work.dtype)
+        return beside
+    return share
+
+
+def _is_quiet(work: Workspace, share: Variable, error: float) -> bool:
+    """Whether widths that steps on the share make can be read as numbers without much of an error."""
+    widths = np.arange(work.analysis.max_length, -1, -1.0)
+    with suppress(NotSeparable):
+        steps = step_neurons(_share_number(work, share, error), np.eye(len(widths)), work.dtype)
+        return steps.noise.of_read(widths[:, None]) <= _BORNE
+    return False
 
 
 def _summed(work: Workspace, node: Node, counts: list[tuple[int, _Count]]) -> _Count:
@@ -149,7 +188,9 @@ def _store_count(work: Workspace, node: Node, count: _Count) -> None:
         work.claim(same_value_claim(counted, target))
     else:
         work.claim(_width_claim(target, count, of_width))
-    work.store(node, work.add_mlp(node.place, target, neurons))
+    target = work.add_mlp(node.place, target, neurons)
+    work.widths[target] = node.place
+    work.store(node, target)
 
 
 def _width_claim(target: Variable, count: _Count, places: Int[np.ndarray, " width"]) -> MLPClaim:

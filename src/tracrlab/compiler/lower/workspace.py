@@ -43,10 +43,21 @@ class Stored:
 
 
 class Workspace(Construction):
-    """The state of lowering one graph: sources, what is stored where, and the components in order of creation."""
+    """The state of lowering one graph: sources, what is stored where, and the components in order of creation.
 
     def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> None:
         super().__init__(bos, analysis.max_length, dtype, names=[node.name for node in analysis.graph.sops()])
+    ``grounded`` are the places of nodes whose widths are counted beside grounds, ``loud`` those of others whose widths
+    were not exact enough for some reader; ``widths`` says which node's width a variable holds.
+    """
+
+    def __init__(
+        self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, grounded: frozenset[int] = frozenset()
+    ) -> None:
+        super().__init__(bos, analysis.max_length, dtype, names=[node.name for node in analysis.graph.sops()])
+        self.grounded = grounded
+        self.loud: set[int] = set()
+        self.widths: dict[Variable, int] = {}
         self.analysis = analysis
         self.stored: dict[int, Stored] = {}
         self._derived: dict[tuple[Variable, str], Variable] = {}
@@ -111,6 +122,7 @@ class Workspace(Construction):
         """A noiseless copy of a one-hot variable, made by an MLP, once; the variable itself if it is exact."""
         if variable.noise.is_exact:
             return variable
+        self.notice(variable)
         if (variable, "exact") not in self._derived:
             copy = one_hot_variable(
                 self.own_name(f"{variable.name}.exact"), variable.values, nullable=variable.nullable
@@ -120,6 +132,11 @@ class Workspace(Construction):
             self._derived[variable, "exact"] = self.add_mlp(node.place, copy, neurons)
             self.claims.append(same_value_claim(variable, copy))
         return self._derived[variable, "exact"]
+
+    def notice(self, variable: Variable) -> None:
+        """Note that a variable is not exact enough for a reader; if it holds a width, that can be helped."""
+        if variable in self.widths and not variable.noise.is_exact and not self.dtype.is_half:
+            self.loud.add(self.widths[variable])
 
     def quiet(self, node: Node, variable: Variable, limit: float | None = None) -> Variable:
         """A one-hot variable, or a noiseless copy where its entries are further off than ``limit``, 8 roundings."""
