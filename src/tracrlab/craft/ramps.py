@@ -24,7 +24,7 @@ Ramps = tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]
 
 @dataclass(frozen=True)
 class Grid:
-    """What a number is the sum of: multiples of 2 to the ``exponent``, if that is known; ``reach`` bounds partial sums."""
+    """A number is a sum of multiples of 2 to the ``exponent``, if that is known; ``reach`` bounds partial sums."""
 
     exponent: int | None
     reach: float

@@ -45,8 +45,6 @@ class Stored:
 class Workspace(Construction):
     """The state of lowering one graph: sources, what is stored where, and the components in order of creation.
 
-    def __init__(self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> None:
-        super().__init__(bos, analysis.max_length, dtype, names=[node.name for node in analysis.graph.sops()])
     ``grounded`` are the places of nodes whose widths are counted beside grounds, ``loud`` those of others whose widths
     were not exact enough for some reader; ``widths`` says which node's width a variable holds.
     """
