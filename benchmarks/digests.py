@@ -20,9 +20,9 @@ from pathlib import Path
 from rich.console import Console
 
 import tracrlab
-from tracrlab import CompiledModel
 from tracrlab.craft.formats import FORMATS
 from tracrlab.errors import TracrLabError
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.claims_json import claims_to_json
 from tracrlab.rasp.library import PROGRAMS
 
@@ -94,7 +94,7 @@ def kept_cases() -> list[Case]:
     return cases(PROGRAMS, LENGTHS) + cases(PROGRAMS, LONG, ("float32",), ("compact",))
 
 
-def model_digest(model: CompiledModel) -> str:
+def model_digest(model: Artefact) -> str:
     """A digest of weights, shape, labels and claims; not of the lines on which the program's expressions stand."""
     state = hashlib.sha256()
     for name, array in sorted(model.weights.as_dict().items()):

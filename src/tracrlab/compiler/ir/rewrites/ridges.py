@@ -18,6 +18,7 @@ from tracrlab.shapes import Float
 _SMALLEST = 256  # entries of a table for which it is worth it
 _LARGEST = 2**20
 _QUARTER = 4.0
+_STRIDE = 1_000_003  # a prime larger than rows are long: entries so far apart are scattered over a table
 
 
 def by_ridges(ir: IR) -> IR:
@@ -81,9 +82,9 @@ def ridges(x: Float[np.ndarray, " x"], y: Float[np.ndarray, " y"], table: Float[
     unknowns = len(sums) + len(differences)
     if unknowns > table.size // 8:
         return None
-    border = np.zeros(table.shape, bool)  # the border has every sum and difference, a random sample ties them together
+    border = np.zeros(table.shape, bool)  # it has every sum and difference, scattered entries tie them together
     border[[0, -1], :] = border[:, [0, -1]] = True
-    sample = np.random.default_rng(0).permutation(table.size)[: 4 * unknowns]
+    sample = np.arange(4 * unknowns) * _STRIDE % table.size
     chosen = np.union1d(np.flatnonzero(border), sample)
     system = np.zeros((len(chosen), unknowns))
     system[np.arange(len(chosen)), sum_of.reshape(-1)[chosen]] = 1
