@@ -21,9 +21,11 @@ MODELS = [
 
 
 @cache
-def library_model(name: str, mode: Literal["faithful", "compact"], causal: bool) -> CompiledModel:
+def library_model(name: str, mode: Literal["faithful", "compact"], causal: bool, grounds: bool = True) -> CompiledModel:
     """The model of a library program over a small vocabulary."""
-    return tracrlab.compile(PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal)
+    return tracrlab.compile(
+        PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal, grounds=grounds
+    )
 
 
 @cache

@@ -150,6 +150,7 @@ class CompileOptions(TypedDict, total=False):
     pad: str
     dtype: Dtype
     most_combinations: int
+    grounds: bool
     prove: bool
 
 
@@ -230,6 +231,8 @@ def compile(
             raise ValueError("there is an activation to choose for a target only")
         return CompiledModel.of(driver.compile_program(program, vocab, max_seq_len, **options))
     check_target(target, activation, causal=options.get("causal", False))
+    if target != "llama":  # layer norms
+        options = {**options, "grounds": False}
     model = CompiledModel.of(driver.compile_program(program, vocab, max_seq_len, **options))
     return certified_export(model, target, activation)
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.frameworks
 
 @pytest.mark.parametrize(("name", "mode", "causal"), MODELS)
 def test_library_models_answer_as_in_numpy(name: str, mode: Any, causal: bool) -> None:
-    model, inputs = library_model(name, mode, causal), library_inputs(name)
+    model, inputs = library_model(name, mode, causal, grounds=False), library_inputs(name)
     assert n_disagreements(model, model.readout(), model.to_bert().logits, inputs) == 0
     if causal:
         assert n_disagreements(model, model.readout(), model.to_gpt2().logits, inputs) == 0
@@ -59,6 +59,12 @@ def test_a_language_model_says_answers_and_never_tokens(name: str, margin: float
         assert (lead >= min(margin, 100)).all()
 
 
+def test_models_with_grounds_are_refused() -> None:
+    grounded = library_model("sort_freq", "compact", False)
+    with pytest.raises(PrecisionError, match=r"Compile with grounds=False, or use to_huggingface"):
+        grounded.to_bert()
+
+
 def test_an_unknown_head_is_refused() -> None:
     with pytest.raises(ValueError, match='head must be "labels" or "lm", not \'next\''):
         stock.to_gpt2(model_of(CAUSAL[0]), model_of(CAUSAL[0]).readout(), head="next")  # type: ignore[arg-type]
@@ -66,7 +72,7 @@ def test_an_unknown_head_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["reverse", "hist2", "sort"])
 def test_long_compact_models_answer_as_in_numpy(name: str) -> None:
-    model = tracrlab.compile(PROGRAMS[name].build(), PROGRAMS[name].vocabulary(10), 30, mode="compact")
+    model = tracrlab.compile(PROGRAMS[name].build(), PROGRAMS[name].vocabulary(10), 30, mode="compact", grounds=False)
     inputs = random_inputs(model, 50, seed=1)
     assert n_disagreements(model, model.readout(), model.to_bert().logits, inputs) == 0
 

@@ -43,6 +43,7 @@ def compile_program(
     pad: str = "pad",
     dtype: Dtype = "float32",
     most_combinations: int = MAX_TABLE_ENTRIES,
+    grounds: bool = True,
     prove: bool = False,
 ) -> Artefact:
     """Compile a RASP program into a transformer that computes the same on every input.
@@ -61,6 +62,8 @@ def compile_program(
         dtype: the number format that the model computes in; ``"float64"`` tells finer fractions apart, the weights for
             ``"bfloat16"`` and ``"float16"`` are numbers of that format, in arrays of ``float32``.
         most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
+        grounds: store counts and copies beside constants that round their errors away, where that is needed. An
+            architecture with layer norms cannot hold these.
         prove: prove that the weights do what is claimed of them, and try the model on a few inputs; without, the model
             carries no certificate, and says so.
 
@@ -85,6 +88,7 @@ def compile_program(
         raise TypeError(f"passes are a list of names, such as ['-codes'], not the text {passes!r}")
     passes = None if passes is None else tuple(passes)
     switched = Passes() if passes is None else Passes.named(passes)
+    switched = replace(switched, grounds=switched.grounds and grounds)
     if not isinstance(fit, Architecture | None):
         raise TypeError(f"fit is a tracrlab.Architecture, not {fit!r}")
     if dtype not in FORMATS:
@@ -101,7 +105,7 @@ def compile_program(
     )
     if mode == "faithful":
         analysis = analysed()
-        lowered = lower_graph(analysis, bos, pad, FORMATS[dtype])
+        lowered = lower_graph(analysis, bos, pad, FORMATS[dtype], grounds=grounds)
     else:
         analysis, lowered = _compactly(
             analysed, partial(lower_compact, bos=bos, pad=pad, dtype=FORMATS[dtype]), switched

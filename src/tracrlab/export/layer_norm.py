@@ -76,6 +76,13 @@ def normed_weights(model: Artefact, readout: ClassReadout, activation: Activatio
             in size for the activation.
     """
     for each in model.labels.variables:
+        if each.variable.ground is not None and each.variable.ground.any():
+            raise PrecisionError(
+                each.name,
+                None,
+                "it is stored beside a constant too large for a layer norm that does nothing",
+                "Compile with grounds=False, or use to_huggingface, which has no layer norm",
+            )
         if np.abs(each.variable.table).max(initial=0) > _LARGEST:
             raise PrecisionError(
                 each.name,

@@ -75,7 +75,7 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     for ir, attempt, noisy in later:
         with suppress(NotSeparable, DomainTooLargeError):
             return _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
-    return lower_graph(analysis, bos, pad, dtype)
+    return lower_graph(analysis, bos, pad, dtype, grounds=passes.grounds)
 
 
 def _lowered_cleanly(

@@ -57,8 +57,8 @@ class Lowered:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is beyond the range of floats is an error that nothing bears
-def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> Lowered:
-    """Lower every s-op of an analysed graph.
+def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, *, grounds: bool = True) -> Lowered:
+    """Lower every s-op of an analysed graph; ``grounds``: counts may be stored beside constants, where need be.
 
     Raises:
         EncodingError: a numerical encoding is asked for values that are not numbers.
@@ -66,10 +66,10 @@ def lower_graph(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat) -> 
         PrecisionError: the number format cannot tell values apart that the program must tell apart.
     """
     analysis.require_all_values()
-    grounded: frozenset[int] = frozenset()
+    grounded: frozenset[int] | None = frozenset() if grounds and not dtype.is_half else None
     while True:
         work, lowered = _lowered(Workspace(analysis, bos, pad, dtype, grounded))
-        if work.loud <= grounded:
+        if grounded is None or work.loud <= grounded:
             return lowered
         grounded |= work.loud
 

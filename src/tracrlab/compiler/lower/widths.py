@@ -97,7 +97,7 @@ def _beside_ground(work: Workspace, node: Node, share: Variable, error: float) -
 
     At short lengths that is nothing worth a constant, unless some reader has asked for an exact copy.
     """
-    if work.dtype.is_half:
+    if work.grounded is None:
         return share
     if node.place not in work.grounded and _is_quiet(work, share, error):
         return share

@@ -45,12 +45,12 @@ class Stored:
 class Workspace(Construction):
     """The state of lowering one graph: sources, what is stored where, and the components in order of creation.
 
-    ``grounded`` are the places of nodes whose widths are counted beside grounds, ``loud`` those of others whose widths
-    were not exact enough for some reader; ``widths`` says which node's width a variable holds.
+    ``grounded`` are the places of nodes whose widths must be counted beside grounds, if any may be, ``loud`` those of
+    others whose widths were not exact enough for some reader; ``widths`` says which node's width a variable holds.
     """
 
     def __init__(
-        self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, grounded: frozenset[int] = frozenset()
+        self, analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, grounded: frozenset[int] | None = None
     ) -> None:
         super().__init__(bos, analysis.max_length, dtype, names=[node.name for node in analysis.graph.sops()])
         self.grounded = grounded
@@ -133,7 +133,7 @@ class Workspace(Construction):
 
     def notice(self, variable: Variable) -> None:
         """Note that a variable is not exact enough for a reader; if it holds a width, that can be helped."""
-        if variable in self.widths and not variable.noise.is_exact and not self.dtype.is_half:
+        if variable in self.widths and not variable.noise.is_exact:
             self.loud.add(self.widths[variable])
 
     def quiet(self, node: Node, variable: Variable, limit: float | None = None) -> Variable:
