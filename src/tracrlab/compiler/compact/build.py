@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -110,6 +111,12 @@ class Builder:
     stored: dict[Carrier, Stored] = field(default_factory=dict)
     _contents: dict[Carrier, tuple[str, Float[np.ndarray, "_ _"]]] = field(default_factory=dict)
 
+    @cached_property
+    def _read(self) -> frozenset[Carrier]:
+        """The carriers that some component reads."""
+        asked = (feature for plan in self.plans.carriers.values() for feature in plan.features)
+        return frozenset(carrier for feature in asked for carrier, _ in self.plans.demands.parts(feature).terms)
+
     def build(self, carrier: Carrier) -> None:
         """Build what stores a carrier.
 
@@ -195,7 +202,7 @@ class Builder:
         errors = averaging * np.abs(table).max(axis=0, initial=0.0) + np.array(
             [value.error_of(column[:, None]) for column in np.eye(table.shape[1])]
         )
-        variable = self._grounded(self._variable(node, table, default, noise_of(errors[None, :])), table)
+        variable = self._grounded(carrier, self._variable(node, table, default, noise_of(errors[None, :])), table)
         self.work.add_head(node.place, variable, scores, self.complete(value), default)
         self._claim_head(variable, "copy", node.pattern, plan, table[node.slots], default)
         self._store(carrier, variable, table)
@@ -284,9 +291,9 @@ class Builder:
         self._store(carrier, variable, table)
         return variable
 
-    def _grounded(self, variable: Variable, table: Float[np.ndarray, "value width"]) -> Variable:
-        """What a head writes, beside a ground where that takes away errors."""
-        if not self.attempt.grounded:
+    def _grounded(self, carrier: Carrier, variable: Variable, table: Float[np.ndarray, "value width"]) -> Variable:
+        """What a head writes, beside a ground where that takes away errors; the answer alone needs none."""
+        if not self.attempt.grounded or carrier not in self._read:
             return variable
         ground = grounds(table, variable.noise, self.work.dtype)
         return grounded(variable, ground, noise_beside(table, variable.noise, ground, self.work.dtype))
@@ -447,7 +454,7 @@ class Builder:
             at_bos=0,
             noise=noise,
         )
-        total = self._grounded(total, total.table)
+        total = self._grounded(carrier, total, total.table)
         ahead = Read(self.work.one, np.array([[float(excess)]]))
         raised = (*scores.queries, _placed(ahead, _last(scores), _last(scores) + 1))
         self.work.add_head(
@@ -487,7 +494,7 @@ class Builder:
             at_bos=number_default,
             noise=number_noise(error, spread) if node.odd_default else number_noise(error),
         )
-        default, mean = mean.vector(number_default), self._grounded(mean, mean.table)
+        default, mean = mean.vector(number_default), self._grounded(carrier, mean, mean.table)
         reads = self.complete(value)
         if node.odd_default:
             reads = [Read(read.variable, np.pad(read.matrix, ((0, 0), (0, 1)))) for read in reads]
