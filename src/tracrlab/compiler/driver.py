@@ -126,7 +126,7 @@ def compile_program(
         allocation = fit_allocation(fitting, lowered, schedule, allocation)
     model = assemble_model(fitting, lowered, schedule, allocation, config)
     sizes_asked = None if fit is None else tuple((name, size) for name, size in vars(fit).items() if size is not None)
-    model = replace(model, recipe=Recipe(passes, sizes_asked, most_combinations))
+    model = replace(model, recipe=Recipe(passes, sizes_asked, most_combinations, grounds))
     return proven(model, program) if prove else model
 
 

@@ -53,6 +53,7 @@ def _compiled_again(model: Artefact, program: SOp) -> Artefact | None:
             pad=config.pad,
             dtype=cast("Dtype", config.dtype),
             most_combinations=recipe.most_combinations,
+            grounds=recipe.grounds,
             prove=False,
         )
     except CompileError:

@@ -151,7 +151,7 @@ def lifetimes(lowered: Lowered, schedule: Schedule, n_layers: int) -> list[Lifet
     last: dict[Variable, Sublayer] = {}
     for placed, sublayer in zip(lowered.components, schedule.sublayers, strict=True):
         ground = placed.component.writes.ground
-        born[placed.component.writes] = sublayer if ground is None or not ground.any() else -1
+        born[placed.component.writes] = sublayer if ground is None or not ground.any() else EMBEDDING
         for read in placed.component.reads:
             last[read.variable] = max(last.get(read.variable, EMBEDDING), sublayer)
     kept = {read.variable for read in lowered.readout}
