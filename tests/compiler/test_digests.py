@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.digests import KEPT, SETTINGS, cases, differences, digests, digests_under
 
-_TRICKY = ("hist2", "sort_freq", "dyck", "addition")  # counts by computed counts, and many terms
+_TRICKY = ("hist2", "sort_freq", "shuffle_dyck", "addition")  # counts by computed counts, and many terms
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
