@@ -102,12 +102,9 @@ def _require_fitting(weights: Weights, labels: Labels) -> None:
 
 def _cost(weights: Weights, labels: Labels, expression: str) -> ExpressionCost:
     own = [variable for variable in labels.variables if variable.expression == expression]
-    n_weights = sum(
-        int(np.count_nonzero(table[:, variable.dimensions]))
-        for table in (weights.W_E, weights.W_pos)
-        for variable in own
-        if variable.sublayer < 0
-    )
+    # what the embedding puts into a dimension belongs to the first variable that it holds
+    held = [number for number, holders in enumerate(labels.holders) if holders[0].expression == expression]
+    n_weights = sum(int(np.count_nonzero(table[:, held])) for table in (weights.W_E, weights.W_pos))
     n_heads = n_neurons = 0
     for layer, heads in enumerate(labels.heads):
         for number, head in enumerate(heads):

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.labels import Labels, ModelVariable
-from tracrlab.model.sublayers import EMBEDDING, Sublayer
+from tracrlab.model.sublayers import Sublayer
 from tracrlab.model.weights import Weights
 from tracrlab.shapes import Bool, Int
 
@@ -58,14 +58,18 @@ def _weights(model: Artefact, old: Int[np.ndarray, " d_model"], neurons: int) ->
     def held(sublayer: Sublayer) -> Bool[np.ndarray, " d_model"]:
         return _each(entries, [entry.stands_after(sublayer.before) for entry in entries])
 
-    layers = range(model.config.n_layers)
+    holders, layers = model.labels.holders, range(model.config.n_layers)
+    # what the embedding puts there belongs to what a dimension holds first, be it a constant beside which a head writes
+    first = np.concatenate(
+        [[holders[place][0] is entry for place in range(model.config.d_model)[entry.dimensions]] for entry in entries]
+    )
     reads = {
         name: np.stack([array[layer][:, old] * held(Sublayer.attention(layer))[:, None] for layer in layers])
         for name, array in (("W_Q", w.W_Q), ("W_K", w.W_K), ("W_V", w.W_V))
     }
     return Weights(
-        W_E=w.W_E[:, old] * written(EMBEDDING),
-        W_pos=w.W_pos[:, old] * written(EMBEDDING),
+        W_E=w.W_E[:, old] * first,
+        W_pos=w.W_pos[:, old] * first,
         **reads,
         W_O=np.stack([w.W_O[layer][..., old] * written(Sublayer.attention(layer)) for layer in layers]),
         W_in=np.stack([w.W_in[layer][old, :neurons] * held(Sublayer.mlp(layer))[:, None] for layer in layers]),

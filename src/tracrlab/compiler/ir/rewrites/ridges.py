@@ -6,6 +6,7 @@ of a table of n².
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,7 +19,6 @@ from tracrlab.shapes import Float
 _SMALLEST = 256  # entries of a table for which it is worth it
 _LARGEST = 2**20
 _QUARTER = 4.0
-_STRIDE = 1_000_003  # a prime larger than rows are long: entries so far apart are scattered over a table
 
 
 def by_ridges(ir: IR) -> IR:
@@ -84,7 +84,7 @@ def ridges(x: Float[np.ndarray, " x"], y: Float[np.ndarray, " y"], table: Float[
         return None
     border = np.zeros(table.shape, bool)  # it has every sum and difference, scattered entries tie them together
     border[[0, -1], :] = border[:, [0, -1]] = True
-    sample = np.arange(4 * unknowns) * _STRIDE % table.size
+    sample = np.array(random.Random(0).sample(range(table.size), min(4 * unknowns, table.size)))  # the same everywhere
     chosen = np.union1d(np.flatnonzero(border), sample)
     system = np.zeros((len(chosen), unknowns))
     system[np.arange(len(chosen)), sum_of.reshape(-1)[chosen]] = 1
