@@ -4,6 +4,7 @@ be written; and what is wrong with a path is one line."""
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -49,7 +50,10 @@ def test_a_dash_is_standard_output(writer: str, folder: Path) -> None:
     assert to_file.exit_code == to_output.exit_code == 0
     content = (folder / name).read_bytes()
     assert content.startswith(beginning)
-    assert to_output.stdout_bytes == content
+    if writer == "verify":  # which tries as many inputs, at random, as there is time for
+        assert re.sub(rb"\d+", b"0", to_output.stdout_bytes) == re.sub(rb"\d+", b"0", content)
+    else:
+        assert to_output.stdout_bytes == content
     assert [path.name for path in folder.iterdir()] == [name]
 
 

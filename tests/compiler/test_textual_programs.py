@@ -113,7 +113,7 @@ def test_a_program_that_converts_is_refused_where_a_token_makes_the_interpreter_
         kind = CONVERSIONS[error.expression]
         strange = [token for token in vocabulary if not converts(token, kind)]
         assert sorted(map(repr, error.tokens)) == sorted(map(repr, strange))
-        assert all(repr(token) in error.reason for token in error.tokens)
+        assert all(repr(token)[:40] in error.reason for token in error.tokens)  # long ones are abridged
     else:
         event("compiled")
         assert failing is None, failing

@@ -24,7 +24,7 @@ from tracrlab.rasp import (
     tokens,
 )
 from tracrlab.rasp.random_programs import random_program
-from tracrlab.rasp.values import Value
+from tracrlab.rasp.values import Value, value_key
 
 prevs = select(indices, indices, Comparison.LEQ)
 halves = elementwise_map(lambda i: i // 2, indices)
@@ -37,7 +37,7 @@ def analysis_of(program: SOp, vocabulary: Any = "abc", max_length: int = 4, *, c
 
 
 def told_apart(first: Value, second: Value) -> bool:
-    return type(first) is not type(second) or first != second
+    return value_key(first) != value_key(second)
 
 
 def contradiction(analysis: Analysis) -> str | None:

@@ -133,7 +133,7 @@ HOSTILE = {
     "a list without end": ("x = [0];\nfor i in range(100000000) { x = x + x; }", "longer than|more memory"),
     "a function that calls itself": ("def f(x) { return f(x + 1); }\ny = f(1);", "recursion|longer than|more memory"),
     "a power": ("x = 7 ^ (9 ^ 9 ^ 9);", "longer than|more memory|digits"),
-    "strings that double": ("x = tokens;\nfor i in range(40) { x = x + x; }", "longer than|more memory"),
+    "strings that double": ("x = tokens;\nfor i in range(40) { x = x + x; }", "longer than|more memory|MemoryError"),
 }
 
 
