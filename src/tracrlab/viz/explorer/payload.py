@@ -15,7 +15,7 @@ from tracrlab.model.artefact import Artefact
 from tracrlab.model.forward import forward_with_activations
 from tracrlab.model.labels import ModelVariable
 from tracrlab.model.parts import Part, head_parts, neuron_parts, unembedding_part
-from tracrlab.model.sublayers import Sublayer, sublayers
+from tracrlab.model.sublayers import sublayers
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.text import constant_text
 from tracrlab.rasp.textual.display import element_text
@@ -146,7 +146,7 @@ def _recording(model: Artefact, tokens: Sequence[Value]) -> Matrices:
 
 def _last_stream(model: Artefact, variable: ModelVariable) -> int:
     """The last residual stream that holds a variable: 0 after the embedding, and then one after each sublayer."""
-    return Sublayer.end(model.config.n_layers) if variable.cleared is None else variable.cleared
+    return 2 * model.config.n_layers if variable.cleared is None else int(variable.cleared)
 
 
 # Values --------------------------------------------------------------------------------------------------------------
