@@ -15,20 +15,24 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
     "shapes", "errors", "extras", "files", "rasp", "craft", "model", "verify", "compiler", "learn", "export", "viz",
-    "verbs", "compress", "facade", "tracrlab", "cli", "compat",
+    "verbs", "compress", "facade", "lab", "tracrlab", "cli", "compat",
 )  # fmt: skip
 TOP = "tracrlab"  # the package's own __init__: the public names
 CIRCLES = ("tracrlab.rasp.", "tracrlab.compat.")  # nodes with their operators, and Tracr's modules, need each other
 HEAVY = {
     "anywidget",
+    "captum",
     "click",
     "jax",
+    "joblib",
     "matplotlib",
     "onnx",
     "prompt_toolkit",
     "pyarrow",
+    "pyvene",
     "rich",
     "safetensors",
+    "sklearn",
     "torch",
     "transformers",
 }

@@ -127,6 +127,14 @@ class CompressionError(TracrLabError):
     """A compression cannot be trained, continued, read or written as asked for."""
 
 
+class LabError(TracrLabError):
+    """A case cannot be made, read or written, or a benchmark cannot be run, as asked for."""
+
+
+class MethodError(LabError):
+    """An interpretability method cannot be found, or gives no answer that can be scored."""
+
+
 class MissingDependencyError(TracrLabError):
     """A package is needed that an extra of Tracr Lab installs."""
 

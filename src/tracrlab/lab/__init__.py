@@ -1,0 +1,1 @@
+"""A laboratory for interpretability methods: models whose circuit is known, and how well methods find it."""
