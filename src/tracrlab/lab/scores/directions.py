@@ -75,8 +75,8 @@ def _constants(true: Float[np.ndarray, "feature d"], variables: Sequence[str]) -
 def _projection(away: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
     """The projection that takes these directions away."""
     basis: np.ndarray = np.linalg.pinv(away) @ away if len(away) else np.zeros((away.shape[1],) * 2)
-    identity: np.ndarray = np.eye(away.shape[1])
-    return identity - basis
+    rest: np.ndarray = np.eye(away.shape[1]) - basis
+    return rest
 
 
 def _without(rows: Float[np.ndarray, "n d"], off: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "n d"]:
