@@ -44,6 +44,9 @@ def test_heads_and_neurons_have_names() -> None:
         "info hist --mode compact",
         "trace sort_unique --vocab abc --input cab --all",
         "trace sort_unique --vocab abc --input cab --patterns",
+        "verify sort_unique --vocab abc --max-len 4",
+        "verify sort_unique --vocab abc --max-len 4 --mode compact",
+        "verify hist --vocab abc --max-len 4 -o -",
     ],
 )
 def test_commands_do_not_count_from_one(arguments: str) -> None:
@@ -51,3 +54,9 @@ def test_commands_do_not_count_from_one(arguments: str) -> None:
     assert result.exit_code == 0, result.output
     assert not OLD.search(result.output)
     assert re.search(r"\ba0\b|\bm0\b", result.output)
+
+
+def test_flows_begin_with_layer_0() -> None:
+    result = CliRunner().invoke(main, ["draw", "reverse", "--input", "hello", "-o", "-"])
+    assert result.exit_code == 0, result.output
+    assert re.findall(r">layer (\d+)<", result.output) == ["0", "1"]

@@ -19,6 +19,7 @@ from tracrlab.compiler.lower import claiming as faithful_claiming
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim
 from tracrlab.errors import CompileError, VerificationError
 from tracrlab.model.certificate import Certificate
+from tracrlab.model.sublayers import neurons_name
 from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.random_programs import random_program
 from tracrlab.rasp.values import value_key
@@ -219,7 +220,7 @@ def test_a_part_that_nobody_claims_must_write_nothing() -> None:
     assert reading.verify().holds
     failure = changed(reading, "W_out", (layer, 3, 0), 1.0).verify().failure
     assert failure is not None
-    assert (failure.kind, failure.layer, failure.place) == ("unused", layer + 1, "neuron 4")
+    assert (failure.kind, failure.layer, failure.place) == ("unused", layer, f"m{layer}.n3")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -358,4 +359,4 @@ def test_the_summary_names_every_part_and_the_verdict() -> None:
     assert all(any(entry.name in line for line in lines[3:]) for entry in model.labels.variables)
     few = small_model("frac_prevs", "faithful")
     count = few.labels.neurons[0][0].count
-    assert f"layer 1, neuron{'s 1–' * (count > 1) or ' '}{count} (is_x) " in few.verify().summary()
+    assert f"{neurons_name(0, range(count))} (is_x) " in few.verify().summary()

@@ -138,7 +138,7 @@ def test_keys_stand_above_and_queries_beside_what_is_selected() -> None:
 
 def test_layers_names_and_values_are_in_the_file(tmp_path: Path) -> None:
     said = texts(EXAMPLES["reverse"], "hello", tmp_path / "reverse.svg")
-    for text in ('reverse("hello")', "input", "layer 1", "layer 2", "length (width)", "opposite", "indices"):
+    for text in ('reverse("hello")', "input", "layer 0", "layer 1", "length (width)", "opposite", "indices"):
         assert text in said
     assert "".join(said[-5:]) == "olleh"
 
@@ -181,7 +181,7 @@ def test_signs_that_cannot_be_drawn_are_escaped(tmp_path: Path) -> None:
 
 def test_a_program_without_attention_has_one_layer(tmp_path: Path) -> None:
     said = texts((indices + 1).named("next"), "ab", tmp_path / "next.svg")
-    assert "layer 1" not in said and "next" in said
+    assert "layer 0" not in said and "next" in said
 
 
 # Files ---------------------------------------------------------------------------------------------------------------

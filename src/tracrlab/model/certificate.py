@@ -50,7 +50,7 @@ STOCK_ASSUMPTIONS = (
 class ComponentProof:
     """What was found about one component.
 
-    Attributes: ``kind``; ``layer`` from 1, if it is in one; ``place`` which head or neurons it is; ``writes`` the
+    Attributes: ``kind``; ``layer`` from 0, if it is in one; ``place`` its name, such as ``a0.h1``; ``writes`` the
     variable; ``n_combinations`` of values that were checked; ``error`` how far what it writes can be off, in any
     dimension; ``tolerance`` the error at which values would be confused; ``status``, and the ``reason`` if it is not
     proven, or is so in spite of its error.
@@ -69,8 +69,7 @@ class ComponentProof:
     @property
     def title(self) -> str:
         """What and where it is."""
-        where = f"layer {self.layer}, {self.place}" if self.layer else self.place
-        return f"{where} ({self.writes})" if self.writes and self.writes != where else where
+        return f"{self.place} ({self.writes})" if self.writes and self.writes != self.place else self.place
 
 
 @dataclass(frozen=True)

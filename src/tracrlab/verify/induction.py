@@ -27,7 +27,7 @@ from tracrlab.model.certificate import (
     Status,
 )
 from tracrlab.model.labels import ModelVariable, NeuronLabel
-from tracrlab.model.sublayers import Sublayer
+from tracrlab.model.sublayers import Sublayer, head_name, neurons_name
 from tracrlab.shapes import Bool, Float
 from tracrlab.verify.answers import prove_readout
 from tracrlab.verify.clearing import prove_clearing
@@ -180,7 +180,8 @@ class _Induction:
         free, left = ~self.embedded.dimensions, self.embedded.left.copy()
         for layer in range(self.model.config.n_layers):
             for write, groups in ((self._head, labels.heads[layer]), (self._mlp, labels.neurons[layer])):
-                norm, stream, before, drift = self._normed(layer, stream, drift)
+                sublayer = Sublayer.mlp(layer) if write == self._mlp else Sublayer.attention(layer)
+                norm, stream, before, drift = self._normed(sublayer, stream, drift)
                 yield from norm
                 start, cleared = 0, np.zeros_like(free)
                 for label in groups:
@@ -202,16 +203,20 @@ class _Induction:
                     free[entry.dimensions] = False
                 free |= cleared
                 left[cleared] = 0.0
-                yield from self._unused(layer, start, neurons=write == self._mlp)
+                yield from self._unused(sublayer, start)
         norm, _, before, _ = self._normed(None, stream, drift)
         yield from norm
         yield self._readout(before)
 
     def _normed(
-        self, layer: int | None, stream: dict[str, Held], drift: float
+        self, sublayer: Sublayer | None, stream: dict[str, Held], drift: float
     ) -> tuple[list[ComponentProof], dict[str, Held], dict[str, Held], float]:
-        """The proof of a norm, if there is one; the stream and what is read of it; the mean taken off it so far."""
+        """The proof of a norm, if there is one; the stream and what is read of it; the mean taken off it so far.
+
+        It stands before a sublayer, or at the end.
+        """
         norm, fmt = self.network.norm, self.number_format
+        layer, place = (None, "norm") if sublayer is None else (sublayer.layer, f"{sublayer}.norm")
         if norm is None:
             return [], stream, dict(stream), drift
         try:
@@ -226,17 +231,16 @@ class _Induction:
                 blur = read_blur(drift if norm.post else mean, self.model.config.d_model, fmt)
         except Unproven as error:
             unread = {name: _unknown(held.entry) for name, held in stream.items()}
-            return [_unproven("norm", layer, "norm", "", error)], stream, unread, drift
-        number = None if layer is None else layer + 1
-        proof = ComponentProof("norm", number, "norm", "", 0, blur.largest(stream), np.inf, "proven")
+            return [_unproven("norm", layer, place, "", error)], stream, unread, drift
+        proof = ComponentProof("norm", layer, place, "", 0, blur.largest(stream), np.inf, "proven")
         return [proof], stream, blur.of(stream), drift
 
     def _head(
         self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
     ) -> tuple[ComponentProof, Held]:
-        place, number = f"head {own.start + 1}", own.start
+        place = head_name(layer, own.start)
         try:
-            written = prove_head(self._attention(layer, number, entry, claim, stream), self.number_format)
+            written = prove_head(self._attention(layer, own.start, entry, claim, stream), self.number_format)
         except Unproven as error:
             return _unproven("head", layer, place, entry.name, error), _unknown(entry)
         return self._proven("head", layer, place, entry, written)
@@ -262,7 +266,7 @@ class _Induction:
     def _mlp(
         self, layer: int, own: slice, entry: ModelVariable, claim: object, stream: Stream
     ) -> tuple[ComponentProof, Held]:
-        place = _neurons(own)
+        place = _neurons(layer, own)
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         try:
             _require_own(inputs.any(axis=0), outputs, entry)
@@ -292,7 +296,7 @@ class _Induction:
         if ground.any():
             written = written.beside(ground, rows - ground, entry.variable.at_bos - ground, self.number_format)
         error, tolerance = tightest(written.deviation, rows)
-        proof = ComponentProof(kind, layer + 1, place, entry.name, written.n_combinations, error, tolerance, "proven")
+        proof = ComponentProof(kind, layer, place, entry.name, written.n_combinations, error, tolerance, "proven")
         held = Held(
             entry,
             written.deviation,
@@ -307,7 +311,7 @@ class _Induction:
         self, layer: int, own: slice, entry: ModelVariable, stream: Stream
     ) -> tuple[ComponentProof, Bool[np.ndarray, " width"]]:
         """Neurons that clear dimensions of a variable; which ones."""
-        place = f"{_neurons(own)}, clearing"
+        place = f"{_neurons(layer, own)}, clearing"
         inputs, outputs = self.weights["W_in"][layer][:, own], self.weights["W_out"][layer][own]
         try:
             if self.network.norm is not None:
@@ -317,17 +321,18 @@ class _Induction:
             cleared = prove_clearing(stream[entry.name], NeuronWeights(inputs, outputs, self.number_format))
         except Unproven as error:
             return _unproven("clearing", layer, place, entry.name, error), np.zeros(entry.variable.width, bool)
-        proof = ComponentProof("clearing", layer + 1, place, entry.name, int(cleared.sum()), 0.0, np.inf, "proven")
+        proof = ComponentProof("clearing", layer, place, entry.name, int(cleared.sum()), 0.0, np.inf, "proven")
         return proof, cleared
 
-    def _unused(self, layer: int, start: int, *, neurons: bool) -> Iterator[ComponentProof]:
+    def _unused(self, sublayer: Sublayer, start: int) -> Iterator[ComponentProof]:
         """Heads or neurons that have no label must write nothing."""
-        if neurons:
+        layer = sublayer.layer
+        if sublayer.is_mlp:
             used = self.weights["W_in"][layer].any(axis=0) & self.weights["W_out"][layer].any(axis=1)
         else:
             used = (self.weights["W_V"][layer].any(axis=1) & self.weights["W_O"][layer].any(axis=2)).any(axis=1)
-        for number in np.flatnonzero(used[start:]).tolist():
-            place = f"{'neuron' if neurons else 'head'} {start + number + 1}"
+        for number in (start + np.flatnonzero(used[start:])).tolist():
+            place = neurons_name(layer, range(number, number + 1)) if sublayer.is_mlp else head_name(layer, number)
             yield _unproven("unused", layer, place, "", "it should write nothing")
 
     def _readout(self, stream: Stream) -> ComponentProof:
@@ -409,9 +414,8 @@ def _unknown(entry: ModelVariable) -> Held:
 
 
 def _unproven(kind: Kind, layer: int | None, place: str, writes: str, why: Unproven | str) -> ComponentProof:
-    number = None if layer is None else layer + 1
     status: Status = "failed" if isinstance(why, str | Violated) else "not proven"
-    return ComponentProof(kind, number, place, writes, 0, np.inf, np.inf, status, str(why))
+    return ComponentProof(kind, layer, place, writes, 0, np.inf, np.inf, status, str(why))
 
 
 def _replacing(proof: ComponentProof) -> ComponentProof:
@@ -419,8 +423,7 @@ def _replacing(proof: ComponentProof) -> ComponentProof:
     return replace(proof, status="failed", reason="it writes to dimensions that are not zero before")
 
 
-def _neurons(own: slice) -> str:
-    """Which neurons of a layer these are, counted from 1."""
-    if own.stop - own.start < 2:
-        return f"neuron {own.stop}" if own.stop > own.start else "no neurons"
-    return f"neurons {own.start + 1}–{own.stop}"
+def _neurons(layer: int, own: slice) -> str:
+    """Which neurons of a layer these are; the layer alone where there are none."""
+    neurons = range(own.start, own.stop)
+    return neurons_name(layer, neurons) if neurons else str(Sublayer.mlp(layer))

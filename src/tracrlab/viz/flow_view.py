@@ -95,7 +95,7 @@ class _Viewer:
         first = LayerView("input", (), (tokens, *sources, *self._steps(before)))
         others = (
             LayerView(f"layer {number}", tuple(map(self._head, layer.heads)), self._steps(layer))
-            for number, layer in enumerate(layers, start=1)
+            for number, layer in enumerate(layers)
         )
         answer = self._row(program, program.name or "out") if isinstance(program, SOp) else None
         return FlowView(self._text(title, _LONGEST_TITLE), (first, *others), answer)
