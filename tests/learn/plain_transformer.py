@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,8 @@ from tracrlab.model.config import ModelConfig
 from tracrlab.model.readout import ClassReadout
 
 Array = np.ndarray
+Carried = Array | Callable[[Array], Array]
+"""What an edge carries instead: this, or what is made of what its source writes."""
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Plain:
     def run(
         self,
         ids: Sequence[int],
-        edges: Mapping[str, Array] | None = None,
+        edges: Mapping[str, Carried] | None = None,
         nodes: Mapping[str, Array] | None = None,
     ) -> tuple[Array, dict[str, Array]]:
         """Logits [p, class] and what each part writes [p, d], where parts and edges carry these instead."""
@@ -43,7 +45,7 @@ class Plain:
 class _Run:
     of: Plain
     ids: list[int]
-    edges: Mapping[str, Array]
+    edges: Mapping[str, Carried]
     nodes: Mapping[str, Array]
     written: dict[str, Array] = field(default_factory=dict)
     shared: list[Array] = field(default_factory=list)  # biases of attention, which no head writes
@@ -72,7 +74,8 @@ class _Run:
     def read(self, reader: str) -> Array:
         total = np.zeros((len(self.ids), self.of.config.d_model))
         for source, value in self.written.items():
-            total = total + self.edges.get(f"{source}->{reader}", value)
+            carried = self.edges.get(f"{source}->{reader}", value)
+            total = total + (carried(value) if callable(carried) else carried)
         return total + sum(self.shared, np.zeros(self.of.config.d_model))
 
     def head(self, layer: int, head: int) -> Array:

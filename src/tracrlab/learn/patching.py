@@ -61,7 +61,7 @@ def run(
         InterventionError: there is no such place, or what is to be put there does not fit.
     """
     with inserted(module, replace or {}, parameters=parameters):
-        return _called(module, ids, parameters)
+        return called(module, ids, parameters)
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def run_each(
         hooks = Hooks(module)
         try:
             edited(hooks, Writing(hooks), edits)
-            logits: Tensor = _called(module, ids.repeat(len(chunk), 1), parameters)
+            logits: Tensor = called(module, ids.repeat(len(chunk), 1), parameters)
         finally:
             hooks.remove()
         found.append(logits.reshape(len(chunk), n_rows, *logits.shape[1:]))
@@ -140,7 +140,7 @@ def activations(
         try:
             for key in keys:
                 _noted(hooks, writing, key, found)
-            _called(module, ids, parameters)
+            called(module, ids, parameters)
         finally:
             hooks.remove()
     return {key: found[key] if key in found else _of_embedding(writing, key) for key in keys}
@@ -228,7 +228,8 @@ def _pairs(replace: Replacements[At]) -> Sequence[tuple[At, Intervention]]:
     return tuple(replace.items()) if isinstance(replace, Mapping) else replace
 
 
-def _called(module: nn.Module, ids: Tensor, parameters: Mapping[str, Tensor] | None) -> Any:
+def called(module: nn.Module, ids: Tensor, parameters: Mapping[str, Tensor] | None) -> Any:
+    """What the module gives, by these parameters if there are any."""
     return module(ids) if parameters is None else functional_call(module, dict(parameters), (ids,))
 
 

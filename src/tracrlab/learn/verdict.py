@@ -25,6 +25,7 @@ from torch import Tensor
 from tracrlab.learn.checkpoints import Row
 from tracrlab.learn.interventions import Resample
 from tracrlab.learn.losses.interchange import Alignment
+from tracrlab.learn.mixing import run_each_exchanged, run_mixed, written
 from tracrlab.learn.patching import run, run_each
 from tracrlab.learn.places import Place
 from tracrlab.learn.transformer import Transformer
@@ -246,17 +247,19 @@ class Strictness:
 
 def strictness(module: Transformer, alignment: Alignment, ids: Tensor, sources: Tensor) -> Strictness:
     """The strictness of a module on inputs and sources [b, p]."""
-    answered, other = _answered(module, ids), Resample(sources)
-    outside: list[Place] = [*alignment.outside, *alignment.outside_edges]
+    answered, outside = _answered(module, ids), alignment.outside_edges
     with torch.no_grad():
         own, right = _classes(module(ids))[answered], _classes(alignment.reference(ids))[answered]
-        alone = [_classes(each)[answered] for each in run_each(module, ids, [{place: other} for place in outside])]
-        together = _classes(run(module, ids, dict.fromkeys(alignment.outside_edges, other)))[answered]
+        other = written(module, sources, outside)
+        places = run_each(module, ids, [{place: Resample(sources)} for place in alignment.outside])
+        edges = run_each_exchanged(module, ids, other, outside)
+        together = _classes(run_mixed(module, ids, other, outside, torch.ones(len(outside), device=ids.device)))
+    alone = [_classes(each)[answered] for each in [*places, *edges]]
     changed = [float((each != own).float().mean()) for each in alone]
-    n_places, joint = len(alignment.outside), float((together == right).float().mean())
+    n_places, joint = len(alignment.outside), float((together[answered] == right).float().mean())
     return Strictness(
         dict(zip(alignment.outside, changed[:n_places], strict=True)),
-        dict(zip(alignment.outside_edges, changed[n_places:], strict=True)),
+        dict(zip(outside, changed[n_places:], strict=True)),
         joint,
     )
 

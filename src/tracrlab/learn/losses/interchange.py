@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tracrlab.learn.interventions import Resample
+from tracrlab.learn.interventions import Resample, Value
 from tracrlab.learn.losses.cross_entropy import cross_entropy
-from tracrlab.learn.patching import run, run_each
+from tracrlab.learn.mixing import run_mixed
+from tracrlab.learn.patching import activations, run, run_each
 from tracrlab.learn.places import Place
 from tracrlab.learn.transformer import Transformer
 from tracrlab.model.circuit import Circuit, Edge, possible_edges
@@ -143,8 +144,12 @@ def interchange_loss(
     ``parameters``, by their names, may take the place of the module's own.
     """
     weights, ids = weights or InterchangeWeights(), batch.ids
-    answers, places, edges = run_each(
-        module, ids, [{}, _of_places(alignment, batch), _of_edges(alignment, batch)], parameters=parameters
+    sources = dict.fromkeys(edge.source for edge in alignment.outside_edges)
+    other = activations(module, batch.sources, [*dict.fromkeys([*alignment.places, *sources])], parameters=parameters)
+    answers, places = run_each(module, ids, [{}, _of_places(alignment, batch, other)], parameters=parameters)
+    elsewhere = {source: other[source] for source in sources}
+    edges = run_mixed(
+        module, ids, elsewhere, alignment.outside_edges, batch.edges.to(answers.dtype), parameters=parameters
     )
     return (
         weights.answers * cross_entropy(answers, batch.answers, batch.answered)
@@ -165,18 +170,8 @@ def same_length_sources(lengths: Tensor, generator: torch.Generator) -> Tensor:
     return sources
 
 
-def _of_places(alignment: Alignment, batch: Exchanges) -> dict[Place, Resample]:
-    return {
-        at: Resample(batch.sources, _rows(batch.place == number, batch.ids))
-        for number, at in enumerate(alignment.places)
-    }
-
-
-def _of_edges(alignment: Alignment, batch: Exchanges) -> dict[Place, Resample]:
-    edges = alignment.outside_edges
-    return {
-        edge: Resample(batch.sources, _rows(own, batch.ids)) for edge, own in zip(edges, batch.edges.T, strict=True)
-    }
+def _of_places(alignment: Alignment, batch: Exchanges, other: Mapping[Place, Tensor]) -> dict[Place, Value]:
+    return {at: Value(other[at], _rows(batch.place == number, batch.ids)) for number, at in enumerate(alignment.places)}
 
 
 def _rows(chosen: Tensor, ids: Tensor) -> Tensor:
