@@ -123,6 +123,10 @@ class TrainingError(TracrLabError):
     """A training cannot begin, be continued, or be written as asked for."""
 
 
+class InjectionError(TracrLabError):
+    """A program cannot be put into a language model as asked for."""
+
+
 class CompressionError(TracrLabError):
     """A compression cannot be trained, continued, read or written as asked for."""
 
