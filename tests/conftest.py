@@ -13,6 +13,7 @@ from tests.viz.explorer.browser import HAS_CHROMIUM
 NEEDS = {  # what the tests of a folder import, beyond what the extra "test" installs
     "compress": {"matplotlib", "pyarrow", "scipy", "torch"},
     "export": {"jax", "onnx", "onnxruntime", "tokenizers", "torch", "transformers"},
+    "lab": {"scipy", "torch"},
     "learn": {"torch"},
     "viz/test_figures.py": {"matplotlib"},
     "viz/test_flow.py": {"matplotlib"},

@@ -410,3 +410,16 @@ def test_an_input_that_is_given_by_name_is_no_place() -> None:
 
     with pytest.raises(InterventionError, match="the inputs of inner are given by name"):
         run(Named(), torch.zeros(1, 2), {Site("inner", side="input"): Zero()})
+
+
+@settings(max_examples=20)
+@given(form=FORMS, seed=seeds, name=st.sampled_from([*NODES, *EDGES]))
+def test_what_is_there_at_other_positions_of_other_inputs(form: Form, seed: int, name: str) -> None:
+    module, plain = plain_pair(form, seed=seed)
+    ids, other = some_ids(module.config), some_ids(module.config).flip(0)
+    taken = torch.as_tensor(np.random.default_rng(seed).integers(0, ids.shape[1], ids.shape))
+    source = name.partition("->")[0]
+    carried = [plain.run(row)[1][source][at] for row, at in zip(other.tolist(), taken.numpy(), strict=True)]
+    parts = [({name: each}, {}) if "->" in name else ({}, {name: each}) for each in carried]
+    wanted = [plain.run(row, *part)[0] for row, part in zip(ids.tolist(), parts, strict=True)]
+    assert_same(module, ids, run(module, ids, {name: Resample(other, taken=taken)}), wanted)

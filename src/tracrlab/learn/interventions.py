@@ -66,10 +66,14 @@ class Towards:
 
 @dataclass(frozen=True, eq=False)
 class Resample:
-    """What is there on other inputs, ``ids`` [b, p], each row taking from the row of its number."""
+    """What is there on other inputs, ``ids`` [b, p], each row taking from the row of its number.
+
+    ``taken`` [b, p] says from which position each takes; by default from its own.
+    """
 
     ids: Tensor
     positions: Positions = None
+    taken: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,3 +115,10 @@ def mean_activation(activation: Tensor, present: Tensor | None, *, pooled: bool)
             0
         ]
     return mean
+
+
+def moved(activation: Tensor, taken: Tensor | None) -> Tensor:
+    """An activation [b, p, …] with at each position what was at the one that is ``taken`` [b, p]."""
+    if taken is None:
+        return activation
+    return activation[torch.arange(len(activation), device=activation.device)[:, None], taken.to(activation.device)]

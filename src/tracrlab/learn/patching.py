@@ -31,7 +31,7 @@ from torch.func import functional_call
 
 from tracrlab.errors import InterventionError
 from tracrlab.learn.edits import Edit, Hooks, Writing, edited, is_embedding, reader_site, site_of
-from tracrlab.learn.interventions import Intervention, Mean, Resample, Settled, Value, mean_activation
+from tracrlab.learn.interventions import Intervention, Mean, Resample, Settled, Value, mean_activation, moved
 from tracrlab.learn.places import Place, Site, Subspace, place
 from tracrlab.model.circuit import Edge, Node, Reader
 
@@ -219,6 +219,8 @@ def settled(
         value = values[id(each.ids)][_writer(at)]
         if isinstance(each, Mean):
             value = mean_activation(value, _present(module, each.ids), pooled=each.pooled)
+        else:
+            value = moved(value, each.taken)
         return Value(value, each.positions)
 
     return [(at, settle(at, each)) for at, each in asked]

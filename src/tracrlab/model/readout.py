@@ -8,7 +8,7 @@ chosen margin on every input, and all are finite, so probabilities, cross-entrop
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class ClassReadout:
         """The class of the largest logit at each token of a batch, BOS and padding left out."""
         rows = _answered(logits, ids, self.pad_id)
         return [[self.classes[place] for place in row.argmax(axis=1).tolist()] for row in rows]
+
+    def scaled(self, factor: float) -> ClassReadout:
+        """The readout whose logits are these, times a positive number; margins are, too."""
+        return replace(self, W_U=self.W_U * factor, b_U=self.b_U * factor)
 
 
 Readout = RawReadout | ClassReadout
