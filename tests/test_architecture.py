@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "tracrlab"
 LAYERS = (  # each may import those before it
     "shapes", "errors", "extras", "files", "rasp", "craft", "model", "verify", "compiler", "learn", "export", "viz",
-    "verbs", "compress", "facade", "lab", "inject", "tracrlab", "cli", "compat",
+    "verbs", "compress", "facade", "decompile", "lab", "inject", "tracrlab", "cli", "compat",
 )  # fmt: skip
 TOP = "tracrlab"  # the package's own __init__: the public names
 CIRCLES = ("tracrlab.rasp.", "tracrlab.compat.")  # nodes with their operators, and Tracr's modules, need each other

@@ -131,6 +131,10 @@ class CompressionError(TracrLabError):
     """A compression cannot be trained, continued, read or written as asked for."""
 
 
+class DecompileError(TracrLabError):
+    """A model cannot be decompiled: it is no transformer of a known kind, or too large for the inputs asked for."""
+
+
 class LabError(TracrLabError):
     """A case cannot be made, read or written, or a benchmark cannot be run, as asked for."""
 

@@ -7,6 +7,7 @@ import click
 from tracrlab import __version__
 from tracrlab.cli.compiling import compile_, info, print_, programs
 from tracrlab.cli.compressing import compress_
+from tracrlab.cli.decompiling import decompile_
 from tracrlab.cli.one_line_errors import OneLineErrors
 from tracrlab.cli.options import TOKENS_HELP
 from tracrlab.cli.picturing import draw, explore, playground, plot
@@ -42,5 +43,6 @@ for command in (
     explore,
     playground,
     compress_,
+    decompile_,
 ):
     main.add_command(command)
