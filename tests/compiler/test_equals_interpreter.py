@@ -17,7 +17,7 @@ from tracrlab.errors import CausalError, MixedAggregateError, PrecisionError
 from tracrlab.rasp import Comparison, SOp, categorical, indices, numerical, tokens
 from tracrlab.rasp.library import PROGRAMS
 
-FUZZ_SEEDS = range(1000)
+FUZZ_SEEDS = range(600)
 MODES: tuple[Mode, ...] = ("faithful", "compact")
 
 

@@ -52,7 +52,7 @@ def assert_equal_or_refused(program: SOp, vocabulary: list[Value], mode: Mode, l
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @given(vocabulary=st.lists(NUMBERS, min_size=1, max_size=4, unique_by=value_key), program=st.sampled_from(PROGRAMS))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_numbers_of_any_size_are_right_or_refused(mode: Mode, vocabulary: list[Value], program: SOp) -> None:
     assert_equal_or_refused(program, vocabulary, mode)
 

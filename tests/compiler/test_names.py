@@ -28,7 +28,7 @@ def program(flag: str, count: str) -> SOp:
 @pytest.mark.parametrize("mode", ["faithful", "compact"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @given(flag=NAMES, count=NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_names_that_the_compiler_uses_itself(mode: Mode, dtype: str, flag: str, count: str) -> None:
     own = program(flag, count)
     model = tracrlab.compile(own, "ab", 3, mode=mode, dtype=dtype)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def assert_equal_to_the_interpreter(program: SOp, vocabulary: list[Value], mode:
 
 @pytest.mark.parametrize("mode", MODES)
 @given(vocabulary=VOCABULARIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_tokens_of_every_kind_are_copied_as_they_are(mode: Mode, vocabulary: list[Value]) -> None:
     assert_equal_to_the_interpreter(tokens, vocabulary, mode)
     assert_equal_to_the_interpreter(aggregate(PREVIOUS, tokens, "none"), vocabulary, mode)
@@ -63,7 +63,7 @@ def test_tokens_of_every_kind_are_copied_as_they_are(mode: Mode, vocabulary: lis
 
 @pytest.mark.parametrize("mode", MODES)
 @given(vocabulary=VOCABULARIES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_functions_see_which_token_it_is(mode: Mode, vocabulary: list[Value]) -> None:
     assert_equal_to_the_interpreter(rasp.Map(repr, tokens), vocabulary, mode)
     assert_equal_to_the_interpreter(
@@ -73,7 +73,7 @@ def test_functions_see_which_token_it_is(mode: Mode, vocabulary: list[Value]) ->
 
 @pytest.mark.parametrize("mode", MODES)
 @given(vocabulary=st.lists(NUMBERS, min_size=1, max_size=4, unique_by=value_key))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_arithmetic_on_numbers_that_are_nearly_or_quite_the_same(mode: Mode, vocabulary: list[Value]) -> None:
     third = where(tokens == vocabulary[0], 1 / 3, rasp.aggregate(select(indices, 0, Comparison.GEQ), indices == 1))
     for program in (1 - third, (1 - third) == 2 / 3, tokens == 1, tokens * 1 == 1.0, where(indices == 0, 0, tokens)):
