@@ -20,7 +20,7 @@ from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateErr
 from tracrlab.facade import CompiledModel
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
-from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function
+from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function, is_one_of
 from tracrlab.rasp.traversal import children_first
 
 _FEW_COMBINATIONS = 2**18  # of values of the inputs of a function; beyond, means are given up before all are tried
@@ -189,7 +189,7 @@ def _without_arithmetic_errors(function: Callable[..., Any]) -> Callable[..., An
     """The function, but ``None`` where it divides by zero or overflows; most operators never do."""
     if affine_function(function) is not None:
         return function
-    if function == DIVIDE:
+    if is_one_of(function, DIVIDE):
         return replace(DIVIDE, function=ignoring_arithmetic_errors(DIVIDE.function))
     if isinstance(function, PartialOperation):
         guarded = _without_arithmetic_errors(function.operation)

@@ -47,7 +47,7 @@ from tracrlab.rasp.expressions import (
     SequenceMap,
     Tokens,
 )
-from tracrlab.rasp.operations import COMPARISONS, CONVERSIONS, PartialOperation
+from tracrlab.rasp.operations import COMPARISONS, CONVERSIONS, PartialOperation, is_one_of
 from tracrlab.rasp.operations import Affine as AffineFunction
 from tracrlab.rasp.semantics import CONVERSION_REMEDY, FunctionFailure, apply_function
 from tracrlab.rasp.values import Ratio, Value, exact_number, is_finite_number, is_number
@@ -168,7 +168,7 @@ def infer_domains(
 def _undefined_value(analysis: Analysis, node: Node, failure: FunctionFailure) -> UndefinedValueError:
     """The error for a function of this node that has no value for something it may meet."""
     expression = node.expression
-    if isinstance(expression, Map) and expression.f in CONVERSIONS and isinstance(expression.inner, Tokens):
+    if isinstance(expression, Map) and is_one_of(expression.f, *CONVERSIONS) and isinstance(expression.inner, Tokens):
         return _token_conversion(analysis, node, expression)
     remedy = "Guard it, or leave the tokens out that lead there"
     return UndefinedValueError(node.title, expression.location, str(failure), remedy)

@@ -102,7 +102,7 @@ def predicate_matrix(predicate: Callable[[Any, Any], Any], keys: Domain, queries
             return np.asarray(_COMPARISONS[predicate](numbers[0][None, :], numbers[1][:, None]), bool)
     if shape[0] * shape[1] > 8 * MAX_TABLE_ENTRIES:
         raise TooManyValues(f"its keys and queries have {shape[1]} x {shape[0]} pairs of values")
-    if predicate in (Comparison.TRUE, Comparison.FALSE):
+    if isinstance(predicate, Comparison) and predicate in (Comparison.TRUE, Comparison.FALSE):
         return np.full(shape, predicate is Comparison.TRUE)
     if isinstance(predicate, Comparison) and _comparable(predicate, keys, queries):
         compare = _COMPARISONS[predicate]

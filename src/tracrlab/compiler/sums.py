@@ -18,7 +18,7 @@ import numpy as np
 from tracrlab.compiler.graph import Node
 from tracrlab.compiler.value_sets import Domain, domain_of
 from tracrlab.rasp.expressions import LinearSequenceMap, Map, SequenceMap
-from tracrlab.rasp.operations import COMPARISONS, Affine, affine_function
+from tracrlab.rasp.operations import COMPARISONS, Affine, affine_function, is_one_of
 from tracrlab.rasp.semantics import apply_function
 from tracrlab.rasp.values import Value, exact_number
 from tracrlab.shapes import Int
@@ -74,7 +74,7 @@ def whole_sum(node: Node, domains: Mapping[int, Domain]) -> WholeSum | None:
     if len(set(node.inputs)) < 2 or not all(map(_is_whole, operands)):
         return None
     affine, comparison = node_affine_function(node), None
-    if isinstance(expression, SequenceMap) and expression.f in COMPARISONS and prod(map(len, operands)) > _FEW:
+    if isinstance(expression, SequenceMap) and is_one_of(expression.f, *COMPARISONS) and prod(map(len, operands)) > _FEW:
         affine, comparison = Affine((Fraction(1), Fraction(-1))), expression.f
     if affine is None or any(each.denominator > 1 for each in (*affine.coefficients, affine.offset)):
         return None

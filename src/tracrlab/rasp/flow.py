@@ -28,7 +28,7 @@ from tracrlab.rasp.expressions import (
     Tokens,
 )
 from tracrlab.rasp.identity import structure
-from tracrlab.rasp.operations import CONVERSIONS
+from tracrlab.rasp.operations import CONVERSIONS, is_one_of
 from tracrlab.rasp.traversal import children_first
 
 Kind = TypeVar("Kind", bound=Expression)
@@ -182,7 +182,7 @@ def _first_layers(expressions: Iterable[Expression], merged: Mapping[int, Expres
 
 
 def _is_source(sop: SOp) -> bool:
-    converts = isinstance(sop, Map) and sop.f in CONVERSIONS and isinstance(sop.inner, Tokens)
+    converts = isinstance(sop, Map) and is_one_of(sop.f, *CONVERSIONS) and isinstance(sop.inner, Tokens)
     return converts or isinstance(sop, Tokens | Indices)
 
 

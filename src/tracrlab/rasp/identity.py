@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from types import BuiltinFunctionType, FunctionType, MethodType, MethodWrapperType
 
-from tracrlab.rasp.expressions import Expression, Selector
+from tracrlab.rasp.expressions import Comparison, Expression, Selector
 from tracrlab.rasp.functions import indices as rasp_indices
 from tracrlab.rasp.functions import tokens as rasp_tokens
+from tracrlab.rasp.operations import Formula, IsIn, Lookup, Operation, PartialOperation
 from tracrlab.rasp.traversal import children_first
 
 
@@ -15,7 +17,7 @@ def structure(expression: Expression, inputs: tuple[int, ...]) -> Hashable:
 
     ``inputs`` stand for its children: equal numbers for children that are themselves the same.
     """
-    return type(expression), tuple(map(_hashable, expression.parameters)), inputs
+    return type(expression), tuple(map(parameter_key, expression.parameters)), inputs
 
 
 def distinct_expressions(program: Expression) -> list[tuple[Expression, tuple[int, ...]]]:
@@ -47,7 +49,14 @@ def merged_expressions(program: Expression) -> tuple[list[tuple[Expression, tupl
     return nodes, place_of
 
 
-def _hashable(parameter: object) -> Hashable:
+_OF_THE_LANGUAGE = (Comparison, Operation, PartialOperation, Lookup, IsIn, Formula)
+_OF_PYTHON = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType, type)
+
+
+def parameter_key(parameter: object) -> Hashable:
+    """A key of a parameter: equal for equal ones; a function's own idea of equality is its own, and is not asked."""
+    if callable(parameter) and not isinstance(parameter, (*_OF_THE_LANGUAGE, *_OF_PYTHON)):
+        return id(parameter)
     try:
         hash(parameter)
     except TypeError:

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tracrlab.rasp.expressions import Comparison, Expression, Full, Map, Select, SequenceMap
-from tracrlab.rasp.identity import merged_expressions
+from tracrlab.rasp.identity import merged_expressions, parameter_key
 from tracrlab.rasp.operations import Operation, PartialOperation
 
 _READ_OTHERWISE = frozenset({"tokens", "indices", "length", "True", "False", "None", "inf", "nan", "in"})
@@ -114,10 +114,7 @@ def _function_names(expressions: Iterable[Expression]) -> dict[int, str]:
                 continue
         if isinstance(function, Operation | PartialOperation | Comparison):
             continue
-        try:
-            key: Hashable = hash(function), function
-        except TypeError:
-            key = id(function)
+        key = parameter_key(function)
         if key not in by_function:
             stem = function_name(function)
             number = 0

@@ -132,16 +132,21 @@ CONVERSIONS = (AS_STRING, AS_INTEGER, AS_FLOAT, AS_BOOL)
 """How the original language reads tokens; where a vocabulary has the type already they change nothing."""
 
 
+def is_one_of(function: Callable[..., Any], *operations: Operation) -> bool:
+    """Whether a function of a program is one of these operations; what equality it may have of its own is not asked."""
+    return type(function) is Operation and function in operations
+
+
 def affine_function(function: Callable[..., Any]) -> Affine | None:
     """The affine function of numbers that an operation is, or ``None``.
 
     A partial operation is affine when fixing its constants leaves one, as ``3 * x`` or ``x / 2`` do.
     """
-    if function == ADD:
+    if is_one_of(function, ADD):
         return Affine((Fraction(1), Fraction(1)))
-    if function == SUBTRACT:
+    if is_one_of(function, SUBTRACT):
         return Affine((Fraction(1), Fraction(-1)))
-    if function == NEGATE:
+    if is_one_of(function, NEGATE):
         return Affine((Fraction(-1),))
     if isinstance(function, PartialOperation) and len(function.fixed) == 1:
         ((place, value),) = function.fixed

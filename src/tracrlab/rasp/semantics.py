@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tracrlab.rasp.abridged import abridged
-from tracrlab.rasp.operations import CONVERSIONS
+from tracrlab.rasp.operations import CONVERSIONS, is_one_of
 from tracrlab.rasp.values import Value, plain_value
 
 _REMEDY = "Guard the function against this value"
@@ -36,8 +36,8 @@ def apply_function(function: Callable[..., Any], operands: Sequence[Value]) -> V
     try:
         value = plain_value(function(*operands))
         hash(value)
-    except Exception as error:
-        remedy = CONVERSION_REMEDY if function in CONVERSIONS else _REMEDY
+    except (Exception, SystemExit) as error:  # sys.exit() of a function must not end what evaluates it
+        remedy = CONVERSION_REMEDY if is_one_of(function, *CONVERSIONS) else _REMEDY
         raise FunctionFailure(_failure(operands, error), remedy) from error
     return value
 
@@ -50,15 +50,15 @@ def apply_predicate(predicate: Callable[[Any, Any], Any], key: Value, query: Val
     """
     try:
         return bool(predicate(key, query))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise FunctionFailure(
             f"it fails on key {abridged(key)} and query {abridged(query)} ({_summary(error)})"
         ) from error
 
 
-def _failure(operands: Sequence[Value], error: Exception) -> str:
+def _failure(operands: Sequence[Value], error: BaseException) -> str:
     return f"it fails on {', '.join(map(abridged, operands))} ({_summary(error)})"
 
 
-def _summary(error: Exception) -> str:
+def _summary(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

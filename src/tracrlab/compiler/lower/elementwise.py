@@ -34,7 +34,7 @@ from tracrlab.craft.spaces import (
 from tracrlab.errors import DomainTooLargeError, EncodingError
 from tracrlab.rasp.abridged import abridged
 from tracrlab.rasp.expressions import Encoding, Map
-from tracrlab.rasp.operations import CONVERSIONS, Affine
+from tracrlab.rasp.operations import CONVERSIONS, Affine, is_one_of
 from tracrlab.rasp.values import value_key
 from tracrlab.shapes import Float, Int
 
@@ -60,7 +60,7 @@ def lower_elementwise(work: Workspace, node: Node) -> None:
 
 def _changes_nothing(work: Workspace, node: Node) -> bool:
     expression = node.expression
-    if not isinstance(expression, Map) or expression.f not in CONVERSIONS or expression.encoding is not None:
+    if not isinstance(expression, Map) or not is_one_of(expression.f, *CONVERSIONS) or expression.encoding is not None:
         return False
     table = work.analysis.table(node)
     same = table.domain.places.keys() == work.analysis.domains[node.inputs[0]].places.keys()
