@@ -181,7 +181,7 @@ def test_input_encoder_numbers_the_sorted_tokens() -> None:
 def test_none_is_a_value_of_the_answer() -> None:
     encoder = compiled(lib.shift_by(1, rasp.tokens)).output_encoder
     assert isinstance(encoder, CategoricalEncoder)
-    assert list(encoder.encoding_map) == [None, "a", "b", "c"]
+    assert list(encoder.encoding_map) == ["a", "b", "c", None]
 
 
 def test_numerical_answers_decode_to_the_numbers_that_can_occur() -> None:

@@ -1,4 +1,4 @@
-"""Functions of programs are called, and nothing else is asked of them: not their equality, and not to end the caller."""
+"""Functions of programs are called, and nothing else is asked of them: no equality, and not to end the caller."""
 
 from __future__ import annotations
 

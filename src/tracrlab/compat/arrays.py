@@ -17,6 +17,11 @@ def array_namespace(*arrays: Any) -> Any:
     return np
 
 
+def rows_of(matrix: Any, ids: Any) -> Any:
+    """``matrix[ids]``; ids that JAX traces have no values yet, with which NumPy could look up rows."""
+    return array_namespace(matrix, ids).asarray(matrix)[ids]
+
+
 def linear(vectors: Any, params: Mapping[str, Any]) -> Any:
     """``vectors @ w + b``."""
     return vectors @ params["w"] + params["b"]

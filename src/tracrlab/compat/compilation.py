@@ -7,6 +7,7 @@ import functools
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from tracrlab.compat.single_valued import common_value_aggregate, single_valued_aggregate
@@ -14,10 +15,12 @@ from tracrlab.compat.tracr.rasp import rasp
 from tracrlab.compat.translation import translated, translated_node
 from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.driver import compile_program
+from tracrlab.compiler.fit import Architecture
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES, Domain
 from tracrlab.errors import CompileError, DomainTooLargeError, MixedAggregateError, PrecisionError
 from tracrlab.facade import CompiledModel
+from tracrlab.model.artefact import Artefact
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
 from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function, is_one_of
@@ -63,7 +66,8 @@ def compile_tracr_program(
         try:
             expression = translated(program, request.node)
             assert isinstance(expression, native.SOp)
-            model = compile_program(
+            made = partial(
+                compile_program,
                 expression,
                 request.vocabulary,
                 max_seq_len,
@@ -72,6 +76,9 @@ def compile_tracr_program(
                 pad=pad,
                 most_combinations=most_combinations,
             )
+            model = made()
+            if _uses_last_dimension_of_heads(model):  # it is to hide padding
+                model = made(fit=Architecture(d_head=model.config.d_head + 1))
         except MixedAggregateError as error:
             refusal = refusal or error
             if not request.replace_aggregate(error):
@@ -85,6 +92,10 @@ def compile_tracr_program(
         else:
             request.warn()
             return CompiledModel.of(model)
+
+
+def _uses_last_dimension_of_heads(model: Artefact) -> bool:
+    return bool(model.weights.W_Q[..., -1].any() or model.weights.W_K[..., -1].any())
 
 
 def _check_special_tokens(vocab: Collection[Any], bos: str, pad: str) -> None:

@@ -11,10 +11,14 @@ from functools import cached_property
 
 import numpy as np
 
-from tracrlab.compat.tracr.craft.bases import BasisDirection, VectorSpaceWithBasis, sorted_places
+from tracrlab.compat.tracr.craft.bases import BasisDirection, NoneDirection, VectorSpaceWithBasis, sorted_places
 from tracrlab.compat.translation import plain_number
+from tracrlab.craft.ramps import power_above
 from tracrlab.craft.spaces import Dimension, Layout, Mark
 from tracrlab.facade import CompiledModel
+from tracrlab.shapes import Float
+
+_NO_WEIGHT = 256.0  # a logit lower by 104 has the weight 0 in float32; the rest is for the rounding of large logits
 
 Params = dict[str, dict[str, np.ndarray]]
 
@@ -33,7 +37,7 @@ class TracrLayout:
     def directions(self) -> tuple[BasisDirection, ...]:
         """A direction for each dimension of the model, in the model's order, then that of ``None``, if there is one."""
         own = tuple(direction_of(dimension) for dimension in self.model.labels.dimensions)
-        return (*own, BasisDirection(self.model.output_name)) if self.has_none_direction else own
+        return (*own, NoneDirection(self.model.output_name)) if self.has_none_direction else own
 
     @property
     def is_categorical(self) -> bool:
@@ -60,7 +64,7 @@ class TracrLayout:
         """The directions that the answer is read off: one for each value, or one that holds the number."""
         width = len(self.model.output.values) if self.is_categorical else 1
         own = [direction_of(dimension) for dimension in self.model.output.dimensions[:width]]
-        return VectorSpaceWithBasis(own + ([BasisDirection(self.model.output_name)] if self.has_none_direction else []))
+        return VectorSpaceWithBasis(own + ([NoneDirection(self.model.output_name)] if self.has_none_direction else []))
 
     @cached_property
     def presence(self) -> int | None:
@@ -82,7 +86,11 @@ class TracrLayout:
 
     @cached_property
     def params(self) -> Params:
-        """The weights, called and shaped as in Tracr; biases are zero."""
+        """The weights, called and shaped as in Tracr; biases are zero.
+
+        No head attends PAD: in its last dimension, which the model leaves free, every query holds 1 and the key of PAD
+        a score so low that its weight is zero, so that padding is hidden from whatever runs on these parameters.
+        """
         weights, config = self.model.weights, self.model.config
         ids = sorted_places([BasisDirection("tokens", token) for token in self._tokens])
         by_token = self._written(weights.W_E)
@@ -93,14 +101,44 @@ class TracrLayout:
         }
         for layer in range(config.n_layers):
             name = f"transformer/layer_{layer}"
-            for kind, matrices in (("query", weights.W_Q), ("key", weights.W_K), ("value", weights.W_V)):
-                joint = np.concatenate(matrices[layer], axis=1)
+            queries, keys = weights.W_Q[layer].copy(), weights.W_K[layer].copy()
+            queries[:, self._token_dimensions, -1] = 1
+            keys[:, self._token_dimensions[config.pad_id], -1] = self._scores_of_padding(layer)
+            for kind, matrices in (("query", queries), ("key", keys), ("value", weights.W_V[layer])):
+                joint = np.concatenate(matrices, axis=1)
                 params[f"{name}/attn/{kind}"] = linear_params(self._read(joint))
             joint = np.concatenate(weights.W_O[layer], axis=0)
             params[f"{name}/attn/linear"] = linear_params(self._written(joint)[:, self.order])
             params[f"{name}/mlp/linear_1"] = linear_params(self._read(weights.W_in[layer]))
             params[f"{name}/mlp/linear_2"] = linear_params(self._written(weights.W_out[layer])[:, self.order])
         return params
+
+    @property
+    def _token_dimensions(self) -> np.ndarray:
+        """The dimension of each token, BOS and PAD, by id: exactly one of them is 1 at every position."""
+        labels = self.model.labels.dimensions
+        return np.array([place for place, dimension in enumerate(labels) if dimension.variable == "tokens"])
+
+    def _scores_of_padding(self, layer: int) -> Float[np.ndarray, " head"]:
+        """A score for each head of a layer that is lower than any other of its keys, by more than a weight can show.
+
+        It is no lower than needed, as the parameters may be trained. No score is beyond the bound, what a key of PAD
+        would have without this is at most twice that.
+        """
+        weights, d_head = self.model.weights, self.model.config.d_head
+        bounds = self._read_bounds(weights.W_Q[layer]) * self._read_bounds(weights.W_K[layer])
+        scores = 4 * bounds.sum(axis=1) + _NO_WEIGHT * np.sqrt(d_head)
+        return -np.array([power_above(score) for score in scores.tolist()])
+
+    def _read_bounds(self, matrices: Float[np.ndarray, "head d_model d_head"]) -> Float[np.ndarray, "head d_head"]:
+        """How large what is read can be, whichever values the variables hold together."""
+        bounds = np.zeros(matrices.shape[::2])
+        for held in self.model.labels.variables:
+            variable = held.variable
+            empty = np.zeros(variable.width) if variable.ground is None else variable.ground
+            contents = np.concatenate([variable.table, variable.at_bos[None], empty[None]])
+            bounds += np.abs(contents @ matrices[:, held.dimensions]).max(axis=1)
+        return bounds
 
     def _written(self, matrix: np.ndarray) -> np.ndarray:
         """A matrix that writes the residual stream, with a column of zeros for each added direction."""

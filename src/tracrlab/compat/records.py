@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 
 @dataclasses.dataclass(eq=False)
 class Record(Mapping[str, Any]):
-    """Base of dataclasses whose fields can be read as attributes and as items."""
+    """Base of dataclasses whose fields can be read as attributes and as items.
+
+    To JAX they are trees of arrays, so that functions that return them can be compiled, mapped and differentiated.
+    """
+
+    _known_to_jax: ClassVar[set[type]] = set()
+
+    def __post_init__(self) -> None:
+        """Tell JAX, if it is used, what the leaves of such records are."""
+        jax, kind = sys.modules.get("jax"), type(self)
+        if jax is not None and kind not in Record._known_to_jax:
+            Record._known_to_jax.add(kind)
+            jax.tree_util.register_dataclass(kind, data_fields=list(kind._names()), meta_fields=[])
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._names():

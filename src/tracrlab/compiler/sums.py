@@ -74,7 +74,11 @@ def whole_sum(node: Node, domains: Mapping[int, Domain]) -> WholeSum | None:
     if len(set(node.inputs)) < 2 or not all(map(_is_whole, operands)):
         return None
     affine, comparison = node_affine_function(node), None
-    if isinstance(expression, SequenceMap) and is_one_of(expression.f, *COMPARISONS) and prod(map(len, operands)) > _FEW:
+    if (
+        isinstance(expression, SequenceMap)
+        and is_one_of(expression.f, *COMPARISONS)
+        and prod(map(len, operands)) > _FEW
+    ):
         affine, comparison = Affine((Fraction(1), Fraction(-1))), expression.f
     if affine is None or any(each.denominator > 1 for each in (*affine.coefficients, affine.offset)):
         return None

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tracrlab.compat.arrays import array_namespace, relu
+from tracrlab.compat.arrays import array_namespace, relu, rows_of
 from tracrlab.compat.handmade import handmade_params
 from tracrlab.compat.layout import TracrLayout
 from tracrlab.compat.records import Record
@@ -100,7 +100,6 @@ class _Architecture:
     output_space: bases.VectorSpaceWithBasis
     categorical: bool
     presence: int | None = None
-    pad_id: int | None = None
 
     def with_params(self, params: Params) -> model.CompiledTransformerModel:
         """The model with these parameters."""
@@ -111,7 +110,6 @@ class _Architecture:
             modules.pos_embed,
             modules.unembed,
             self.categorical,
-            self.pad_id,
         )
 
     def forward(self, params: Params, emb: Any) -> model.CompiledTransformerModelOutput:
@@ -141,7 +139,7 @@ class _Architecture:
             number = output[..., 0]
             return number if self.presence is None else xp.where(x[..., self.presence] > 0.5, number, xp.nan)
 
-        return EmbeddingModules(lambda ids: tokens[ids], lambda ids: positions[ids], unembed)
+        return EmbeddingModules(lambda ids: rows_of(tokens, ids), lambda ids: rows_of(positions, ids), unembed)
 
 
 def assembled_model(compiled: CompiledModel) -> AssembledTransformerModel:
@@ -155,7 +153,6 @@ def assembled_model(compiled: CompiledModel) -> AssembledTransformerModel:
         output_space=layout.output_space,
         categorical=layout.is_categorical,
         presence=layout.presence,
-        pad_id=inputs.pad_encoding,
     )
     assembled = architecture.assembled(layout.params)
     assembled.input_encoder = inputs

@@ -21,7 +21,8 @@ class BasisDirection:
     """One direction: the ``value`` of a variable called ``name``, or the number it holds if ``value`` is ``None``.
 
     Directions are ordered by name, then by value: numbers ascending, then everything else by its text. A text that
-    reads as a number is ordered as one, so that directions parsed back from labels keep their order.
+    reads as a number is ordered as one, and ``"None"`` after all others, so that directions parsed back from labels
+    keep their order.
     """
 
     name: Name
@@ -49,7 +50,27 @@ class BasisDirection:
         number = _number(text)
         if self.value is None:
             return str(self.name), 0, 0.0, ""
+        if text == "None":
+            return str(self.name), 3, 0.0, ""
         return (str(self.name), 2, 0.0, text) if number is None else (str(self.name), 1, number, text)
+
+
+class NoneDirection(BasisDirection):
+    """The direction that stands for the answer ``None`` of a variable: ``name:None``, after all its values.
+
+    Its value is ``None``. It is another direction than the one that holds a number, which is called by the bare name.
+    """
+
+    def __str__(self) -> str:
+        return f"{self.name}:None"
+
+    @cached_property
+    def _identity(self) -> Any:
+        return self.name, type(self)
+
+    @cached_property
+    def _order(self) -> tuple[str, int, float, str]:
+        return str(self.name), 4, 0.0, ""
 
 
 def _number(text: str) -> float | None:
