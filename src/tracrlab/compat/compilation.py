@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,12 @@ from tracrlab.facade import CompiledModel
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp import expressions as native
+from tracrlab.rasp.abridged import abridged
+from tracrlab.rasp.naming import function_name
 from tracrlab.rasp.operations import DIVIDE, Operation, PartialOperation, affine_function, is_one_of
 from tracrlab.rasp.traversal import children_first
 
+_LOGGER = logging.getLogger("tracr")
 _FEW_COMBINATIONS = 2**18  # of values of the inputs of a function; beyond, means are given up before all are tried
 
 
@@ -209,13 +213,18 @@ def _without_arithmetic_errors(function: Callable[..., Any]) -> Callable[..., An
 
 
 def ignoring_arithmetic_errors(fun: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but ``None`` where it raises an ArithmeticError."""
+    """The function, but ``None`` where it raises an ArithmeticError, of which a warning is logged, once for each input."""
+    known: set[str] = set()
 
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     def guarded(*args: Any) -> Any:
         try:
             return fun(*args)
-        except ArithmeticError:
+        except ArithmeticError as error:
+            inputs = ", ".join(map(abridged, args))
+            if inputs not in known:
+                known.add(inputs)
+                _LOGGER.warning("%s fails on %s, which becomes None: %s", function_name(fun), inputs, error)
             return None
 
     return guarded

@@ -69,8 +69,7 @@ def _translated_node(expr: rasp.RASPExpr, children: Sequence[Any]) -> native.Exp
         case rasp.Select():
             return native.Select(children[0], children[1], _predicate(expr.predicate))
         case rasp.ConstantSelector():
-            indices, rows = native_functions.indices, expr.value
-            return native.Select(indices, indices, lambda key, query: rows[query][key])
+            return native.Select(native_functions.indices, native_functions.indices, _is_cell_of(expr.value))
         case rasp.SelectorAnd():
             return native.SelectorAnd(*children)
         case rasp.SelectorOr():
@@ -86,7 +85,11 @@ def _predicate(predicate: rasp.Predicate) -> native.Predicate:
 
 
 def _element_of(values: Sequence[Any]) -> Callable[[int], Any]:
-    return lambda position: values[position]
+    return lambda position: values[position] if position < len(values) else None
+
+
+def _is_cell_of(rows: Sequence[Sequence[Any]]) -> native.Predicate:
+    return lambda key, query: query < len(rows) and key < len(rows[query]) and rows[query][key]
 
 
 def value_of(expr: rasp.RASPExpr, translation: native.Expression, xs: Sequence[Any], *, causal: bool = False) -> Any:
@@ -99,6 +102,8 @@ def value_of(expr: rasp.RASPExpr, translation: native.Expression, xs: Sequence[A
     for node in children_first(expr):
         if isinstance(node, rasp.ConstantSOp | rasp.ConstantSelector) and node.check_length:
             _check_length(node, len(xs))
+    if isinstance(expr, rasp.ConstantSOp):
+        return list(expr.value)
     try:
         value = evaluate(translation, xs, causal=causal)
     except EvaluationError as error:

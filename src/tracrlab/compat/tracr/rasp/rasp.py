@@ -10,6 +10,7 @@ import abc
 import copy
 import enum
 import itertools
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -295,6 +296,8 @@ class SequenceMap(SOp):
         self.f = _function(f)
         self.fst = _sop(fst)
         self.snd = _sop(snd)
+        if fst is snd:
+            _LOGGER.warning("both inputs of a SequenceMap are %s, which a Map would do", fst.name)
 
     @property
     def children(self) -> Sequence[RASPExpr]:
@@ -328,7 +331,10 @@ def sop_not(sop: SOp) -> SOp:
 
 
 class ConstantSOp(SOp, Generic[VT]):
-    """A given sequence, for evaluating; with ``check_length`` inputs must be as long."""
+    """A given sequence, for evaluating; with ``check_length`` inputs must be as long.
+
+    Without, it is itself, whatever the input; where it ends, operations on it see ``None``.
+    """
 
     def __init__(self, value: Sequence[VT], check_length: bool = True) -> None:
         super().__init__()

@@ -33,16 +33,19 @@ def categorical_attn(
     """A head that writes the mean of the selected values, each to the output direction of its place.
 
     A selected key has the logit ``softmax_coldness``, another 0, and BOS half of it, so that it is attended where
-    nothing is selected and gives ``default_output``; with ``always_attend_to_bos`` it has the whole.
+    nothing is selected and gives ``default_output``; with ``always_attend_to_bos`` it has the whole. What else BOS and
+    ``one`` would select or be selected by is not asked, so the spaces of queries, keys and values may hold them. BOS is
+    a value like others with ``always_attend_to_bos`` and without ``use_bos_for_default_output``.
 
     Raises:
         ValueError: BOS or ``one`` is more than one direction, or there are more values than output directions.
     """
     bases.ensure_dims(bos_space, 1, "bos_space")
     bases.ensure_dims(one_space, 1, "one_space")
-    bases.ensure_dims(output_space, value_space.num_dims, "output_space")
     (bos,), (one,) = bos_space.basis, one_space.basis
-    queries, keys = query_space.basis_set, key_space.basis_set
+    values = [value for value in value_space.basis if always_attend_to_bos or value != bos]
+    bases.ensure_dims(output_space, len(values), "output_space")
+    queries, keys = query_space.basis_set - {bos, one}, key_space.basis_set - {bos, one}
 
     def logit(query: bases.BasisDirection, key: bases.BasisDirection) -> float:
         if query in queries and key in keys:
@@ -51,13 +54,15 @@ def categorical_attn(
             return softmax_coldness if always_attend_to_bos else softmax_coldness / 2
         return 0.0
 
-    target = dict(zip(value_space.basis, output_space.basis, strict=True))
+    target = dict(zip(values, output_space.basis, strict=True))
     default = output_space.null_vector() if default_output is None else default_output
 
     def written(direction: bases.BasisDirection) -> bases.VectorInBasis:
+        if direction == bos and use_bos_for_default_output:
+            return default
         if direction in target:
             return output_space.vector_from_basis_direction(target[direction])
-        return default if use_bos_for_default_output else output_space.null_vector()
+        return output_space.null_vector()
 
     return transformers.AttentionHead(
         vectorspace_fns.ScalarBilinear.from_action(
