@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/learn tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test test-quick test-frameworks bench bench-peers agreement gallery fuzz mutants compress-figures dist clean
+.PHONY: help env demo lint test test-quick test-frameworks bench bench-peers peers agreement gallery fuzz mutants compress-figures dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -58,6 +58,14 @@ agreement: env .venv-lens3/.installed .venv-lens4/.installed  ## Compare all exp
 	.venv-lens4/bin/python -m benchmarks.export_agreement measure build/agreement/lens4.json --only TransformerLens
 	$(BIN)/python -m benchmarks.export_agreement write docs/agreement.md build/agreement/*.json
 
+peers: .venv-peers/.installed  ## Run Tracr's own tests on the compatible API (TRACR=the folder of its source).
+	.venv-peers/bin/python -m benchmarks.peers "$(TRACR)" --write docs/tracr.md
+
+.venv-peers/.installed: pyproject.toml constraints.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]" absl-py dm-haiku
+	touch $@
+
 gallery: env  ## Draw the figures of docs/gallery.md and write the page.
 	$(BIN)/python examples/gallery.py
 
@@ -83,5 +91,5 @@ dist: env  ## Build the package into dist/ and check it, as a release does.
 	$(BIN)/check-wheel-contents dist/*.whl
 
 clean:  ## Remove the environment, caches and build outputs.
-	rm -rf .venv .venv-lens3 .venv-lens4 .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-lens3 .venv-lens4 .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -196,3 +196,50 @@ def test_blocks_built_by_hand_become_a_transformer() -> None:
     )
     assert (model.model_config.num_layers, model.model_config.num_heads) == (1, 1)
     assert model.params["transformer/layer_0/mlp/linear_1"]["w"].shape == (len(model.residual_labels), 3)
+
+
+# Spaces that hold more than what is asked about -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("holds", [True, False])
+def test_widths_in_spaces_that_hold_bos_and_one(holds: bool, causal: bool) -> None:
+    """What is selected among BOS and ``one`` is nothing, whatever the predicate says of them."""
+    everything = bases.direct_sum(LETTERS, BOS, ONE)
+    widths = VectorSpaceWithBasis.from_values("width", range(5))
+    block = selector_width.selector_width(
+        everything, everything, widths, BOS, ONE, lambda query, key: holds, range(5), True, causal, label="all"
+    )
+    space = bases.direct_sum(everything, widths)
+    one, bos = (space.vector_from_basis_direction(each.basis[0]) for each in (ONE, BOS))
+    tokens = [space.vector_from_basis_direction(BasisDirection("tokens", token)) + one for token in "abca"]
+    counted = block.apply(VectorInBasis.stack([bos + one, *tokens])).project(widths).magnitudes[1:]
+    expected = [(place + 1 if causal else len(tokens)) * holds for place in range(len(tokens))]
+    np.testing.assert_allclose(counted, np.eye(5)[expected], atol=1e-6)
+
+
+def test_attention_to_values_beside_bos() -> None:
+    """BOS is no value, unless it is asked for."""
+    number = VectorSpaceWithBasis.from_names(["number"])
+    both, out = bases.direct_sum(number, BOS), VectorSpaceWithBasis.from_names(["out"])
+    head = categorical_attn.categorical_attn(LETTERS, LETTERS, both, out, BOS, ONE, lambda query, key: False)
+    assert head.w_ov.matrix.tolist() == [[1.0], [0.0]]
+    two = VectorSpaceWithBasis.from_names(["out 1", "out 2"])
+    settings = {"always_attend_to_bos": True, "use_bos_for_default_output": False}
+    head = categorical_attn.categorical_attn(LETTERS, LETTERS, both, two, BOS, ONE, lambda query, key: True, **settings)
+    assert head.w_ov.matrix.tolist() == np.eye(2).tolist()
+
+
+def test_vectors_are_compared_in_parameterized_tests() -> None:
+    parameterized = pytest.importorskip("absl.testing.parameterized")
+    assert issubclass(tests_common.VectorFnTestCase, parameterized.TestCase)
+
+
+def test_equal_values_find_the_only_direction_there_is() -> None:
+    space = VectorSpaceWithBasis.from_values("x", [1.0, 2, "a"])
+    assert BasisDirection("x", 1) in space and BasisDirection("x", np.int64(2)) in space
+    assert space.vector_from_basis_direction(BasisDirection("x", True)).magnitudes.tolist() == [1, 0, 0]
+    several = VectorSpaceWithBasis.from_values("x", [1.0, True])
+    assert several.index_by_direction[BasisDirection("x", True)] != several.index_by_direction[BasisDirection("x", 1.0)]
+    with pytest.raises(KeyError):
+        several.index_by_direction[BasisDirection("x", 1)]

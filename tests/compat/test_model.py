@@ -19,7 +19,11 @@ from tracr.compiler import (
     rasp_to_graph,
     validating,
 )
-from tracr.compiler.assemble import AssembledTransformerModel, AssembledTransformerModelOutput
+from tracr.compiler.assemble import (
+    AssembledTransformerModel,
+    AssembledTransformerModelOutput,
+    _make_embedding_modules,
+)
 from tracr.craft import bases, transformers
 from tracr.rasp import rasp
 from tracr.transformer.compressed_model import CompressedTransformer
@@ -394,3 +398,128 @@ def test_a_compression_of_another_size_is_refused(compressible: Any) -> None:
         compressed(model, w_emb, False)(embeddings, np.ones(embeddings.shape[:2]), embedding_size=3)
     with pytest.raises(NotImplementedError, match="CompressedTransformer runs given parameters"):
         CompressedTransformer(model.model_config)
+
+
+# Stages one by one ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CIRCUITS)
+def test_blocks_run_in_the_space_of_those_who_made_the_input(name: str) -> None:
+    """Tokens, positions, and directions of one's own for BOS and the constant, which nothing embeds but the caller."""
+    program = PROGRAMS[name]
+    if program.causal:
+        pytest.skip("stages compile for full attention")
+    expression = program.build()
+    extracted = rasp_to_graph.extract_rasp_graph(expression)
+    basis_inference.infer_bases(extracted.graph, extracted.sink, set(program.vocab), program.max_seq_len)
+    bos, one = bases.BasisDirection("a beginning"), bases.BasisDirection("zero and one", 1)
+    expr_to_craft_graph.add_craft_components_to_rasp_graph(extracted.graph, bos_dir=bos, one_dir=one)
+    model = craft_graph_to_model.craft_graph_to_model(extracted.graph, extracted.sources)
+    space = bases.join_vector_spaces(
+        bases.VectorSpaceWithBasis([bos, one]),
+        bases.VectorSpaceWithBasis.from_values("tokens", program.vocab),
+        bases.VectorSpaceWithBasis.from_values("indices", range(program.max_seq_len)),
+    )
+    output = bases.VectorSpaceWithBasis(extracted.sink[nodes.OUTPUT_BASIS])
+
+    def at(*directions: bases.BasisDirection) -> bases.VectorInBasis:
+        return bases.VectorInBasis.sum([space.vector_from_basis_direction(each) for each in (*directions, one)])
+
+    for tokens in program.random_inputs(5):
+        embedded = [
+            at(bases.BasisDirection("tokens", token), bases.BasisDirection("indices", place))
+            for place, token in enumerate(tokens)
+        ]
+        ran = model.apply(bases.VectorInBasis.stack([at(bos), *embedded])).project(output).magnitudes[1:]
+        for found, value in zip(ran, expression(tokens), strict=True):
+            if value is None:
+                wanted = np.zeros(output.num_dims)
+            elif rasp.is_numerical(expression):
+                wanted = np.array([float(value)])
+            else:
+                wanted = output.vector_from_basis_direction(
+                    bases.BasisDirection(output.basis[0].name, value)
+                ).magnitudes
+            np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_sublayers_of_constants_and_of_blocks_built_by_hand() -> None:
+    networkx = pytest.importorskip("networkx")
+    constant = rasp.Map(lambda x: 1, rasp.Full(3))
+    program = rasp.SequenceMap(lambda x, y: (x, y), rasp.tokens, constant)
+    extracted = rasp_to_graph.extract_rasp_graph(program)
+    basis_inference.infer_bases(extracted.graph, extracted.sink, {"a"}, 2)
+    expr_to_craft_graph.add_craft_components_to_rasp_graph(extracted.graph)
+    layers = craft_graph_to_model._allocate_modules_to_layers(extracted.graph, extracted.sources)
+    assert set(layers) == set(extracted.graph) and layers["tokens"] == -1
+    with pytest.raises(ValueError, match="cannot have model blocks set already"):
+        expr_to_craft_graph.add_craft_components_to_rasp_graph(extracted.graph)
+
+    blocks = {type(block): block for block in compiled(lib.make_hist()).craft_model.blocks}
+    graph = networkx.DiGraph()
+    for label, kind in [("in", None), ("a", "attn"), ("b", "mlp"), ("c", "mlp"), ("d", "attn"), ("alone", None)]:
+        block = None if kind is None else blocks[transformers.MLP if kind == "mlp" else transformers.MultiAttentionHead]
+        graph.add_node(label, **{nodes.ID: label, nodes.MODEL_BLOCK: block})
+    networkx.add_path(graph, ["in", "a", "b", "c", "d"])
+    layers = craft_graph_to_model._allocate_modules_to_layers(graph, [graph.nodes["in"]])
+    assert layers == {"in": -1, "a": 0, "b": 1, "c": 3, "d": 4, "alone": -1}
+    depth = craft_graph_to_model.compute_computational_depth(graph, ["in"])
+    assert depth == {"in": 0, "a": 1, "b": 2, "c": 3, "d": 4, "alone": -1}
+
+
+@pytest.mark.parametrize("program", [rasp.tokens, rasp.categorical(rasp.tokens), rasp.annotate(rasp.tokens, kind="x")])
+def test_sources_that_are_programs_have_their_values(program: Any) -> None:
+    extracted = rasp_to_graph.extract_rasp_graph(program)
+    basis_inference.infer_bases(extracted.graph, extracted.sink, {"a", "b"}, 3)
+    assert extracted.sink[nodes.VALUE_SET] == {"a", "b"}
+
+
+def test_embeddings_of_a_space_of_ones_own() -> None:
+    spaces = [bases.VectorSpaceWithBasis.from_values(name, range(2)) for name in ("a token", "an index", "answer")]
+    modules = _make_embedding_modules(bases.join_vector_spaces(*spaces), *spaces)
+    assert modules.token_embed(np.array([1])).tolist() == [[0, 1, 0, 0, 0, 0]]
+    assert modules.pos_embed(np.array([0, 2])).tolist() == [[0] * 6, [0, 0, 0, 1, 0, 0]]
+    assert modules.unembed(np.eye(6)[[4, 5]], use_unembed_argmax=True).tolist() == [0, 1]
+
+
+# Warnings ------------------------------------------------------------------------------------------------------------
+
+
+def test_warnings_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    rasp.SequenceMap(lambda x, y: x, rasp.tokens, rasp.tokens)
+    assert "both inputs" in caplog.text
+    caplog.clear()
+    inverse = rasp.numerical(rasp.Map(lambda x: 1 / x, rasp.tokens))
+    assert compiled(inverse, {0, 1}).apply([BOS, 0, 1]).decoded == [BOS, None, 1]
+    assert caplog.text.count("fails on 0") == 1
+
+
+def test_constants_whose_length_is_not_checked() -> None:
+    short = rasp.ConstantSOp([1, 2, 3], check_length=False)
+    assert short("longer") == [1, 2, 3]
+    assert rasp.SequenceMap(lambda x, y: (x, y), short, rasp.tokens)("abcd") == [(1, "a"), (2, "b"), (3, "c"), None]
+    corner = rasp.ConstantSelector([[True]], check_length=False)
+    assert rasp.SelectorWidth(corner)("ab") == [1, 0]
+
+
+# New parameters ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("kind", [Transformer, CompressedTransformer])
+def test_haiku_makes_parameters_that_are_named_as_given_ones(kind: Any) -> None:
+    haiku, jax = pytest.importorskip("haiku"), pytest.importorskip("jax")
+    model = compiled(lib.make_hist(), "ab", 3)
+    embeddings = model.apply([BOS, "a", "b"]).input_embeddings
+    run = haiku.transform(lambda: kind(model.model_config)(embeddings, np.ones((1, 3))).output)
+    params = run.init(jax.random.PRNGKey(0))
+    prefix = "compressed_" if kind is CompressedTransformer else ""
+    own = {name: part for name, part in model.params.items() if name.startswith("transformer")}
+    assert {name.removeprefix(prefix) for name in params} == set(own)
+    for name, part in own.items():
+        assert {key: array.shape for key, array in params[prefix + name].items()} == {
+            key: array.shape for key, array in part.items()
+        }
+    assert run.apply(params, None).shape == embeddings.shape
+    given = {prefix + name: part for name, part in own.items()}
+    np.testing.assert_allclose(run.apply(given, None), model.apply([BOS, "a", "b"]).transformer_output, atol=1e-4)

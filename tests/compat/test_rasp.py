@@ -54,7 +54,7 @@ def test_models_equal_the_interpreter_where_it_has_a_value(program: Any, causal:
     evaluate = causal_eval.evaluate if causal else rasp.evaluate
     try:
         model = compiling.compile_rasp_to_model(program, vocab={0, 1, 2}, max_seq_len=3, causal=causal)
-    except CompileError:
+    except (CompileError, UserWarning):  # the warning says that the model has no means
         return
     for tokens in itertools.chain.from_iterable(itertools.product((0, 1, 2), repeat=n) for n in (1, 2, 3)):
         answer = model.apply(["compiler_bos", *tokens]).decoded[1:]

@@ -45,14 +45,22 @@ def labelled_edges(program: rasp.RASPExpr) -> Iterator[tuple[rasp.RASPExpr, rasp
 
 
 def compile_tracr_program(
-    program: rasp.SOp, vocab: Collection[Any], max_seq_len: int, *, causal: bool, bos: str, pad: str
+    program: rasp.SOp,
+    vocab: Collection[Any],
+    max_seq_len: int,
+    *,
+    causal: bool,
+    bos: str,
+    pad: str,
+    grounds: bool = True,
 ) -> CompiledModel:
     """The model of a program, whose variables are called by the labels of their expressions.
 
     An aggregate that may select different values without a mean, on which Tracr's interpreter fails, becomes one that
     is ``None`` there; a function that divides by zero is ``None`` there. Where a categorical aggregate of numbers may
     have more means than can be compiled, it becomes one that is ``None`` where there are several different numbers, and
-    a warning says so: Tracr's own models have no means of categorical values either.
+    a warning says so: Tracr's own models have no means of categorical values either. Without ``grounds`` the embedding
+    holds tokens, positions and the constant alone, as blocks that are run by themselves need it.
 
     Raises:
         ValueError: BOS or PAD is in the vocabulary, or the program holds a constant sequence or selector.
@@ -79,6 +87,7 @@ def compile_tracr_program(
                 bos=bos,
                 pad=pad,
                 most_combinations=most_combinations,
+                grounds=grounds,
             )
             model = made()
             if _uses_last_dimension_of_heads(model):  # it is to hide padding
@@ -213,7 +222,7 @@ def _without_arithmetic_errors(function: Callable[..., Any]) -> Callable[..., An
 
 
 def ignoring_arithmetic_errors(fun: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but ``None`` where it raises an ArithmeticError, of which a warning is logged, once for each input."""
+    """The function, but ``None`` where it raises an ArithmeticError; a warning is logged, once for each input."""
     known: set[str] = set()
 
     @functools.wraps(fun, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())

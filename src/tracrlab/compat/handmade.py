@@ -10,7 +10,7 @@ from tracrlab.compat.layout import Params, linear_params
 from tracrlab.compat.tracr.craft.bases import BasisDirection, VectorSpaceWithBasis, join_vector_spaces
 from tracrlab.compat.tracr.craft.transformers import MLP, AttentionHead, SeriesWithResiduals
 
-_ONE = BasisDirection("one")
+_ONE_SPACE = VectorSpaceWithBasis([BasisDirection("one")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,22 +32,29 @@ def handmade_params(
     output_space: VectorSpaceWithBasis,
 ) -> Handmade:
     """The parameters of a transformer that does what the blocks do, one attention and one MLP a layer."""
-    one = VectorSpaceWithBasis([_ONE])
-    space = join_vector_spaces(craft_model.residual_space, tokens_space, indices_space, output_space, one)
+    space = join_vector_spaces(craft_model.residual_space, tokens_space, indices_space, output_space, _ONE_SPACE)
     layers = _layers(craft_model)
     heads = [head for attention, _ in layers for head in attention]
     key_size = max([1, *(max(head.w_qk.right_space.num_dims, head.w_ov.output_space.num_dims) for head in heads)])
     n_heads = max([1, *(len(attention) for attention, _ in layers)])
     n_neurons = max([1, *(mlp.fst.output_space.num_dims for _, mlp in layers if mlp is not None)])
-    params: Params = {
-        "token_embed": {"embeddings": _rows(tokens_space, space) + _rows(one, space)},
-        "pos_embed": {"embeddings": np.pad(_rows(indices_space, space), ((1, 0), (0, 0)))},
-    }
+    params = embedding_params(tokens_space, indices_space, space)
     for layer, (attention, mlp) in enumerate(layers):
         name = f"transformer/layer_{layer}"
         params.update(_attention_params(f"{name}/attn", attention, space, n_heads, key_size))
         params.update(_mlp_params(f"{name}/mlp", mlp, space, n_neurons))
     return Handmade(params, space, len(layers), n_heads, key_size, n_neurons)
+
+
+def embedding_params(
+    tokens_space: VectorSpaceWithBasis, indices_space: VectorSpaceWithBasis, space: VectorSpaceWithBasis
+) -> Params:
+    """Unit vectors of a residual space for tokens and positions; BOS has no position, ``one`` is where there is one."""
+    by_token = _rows(tokens_space, space)
+    if _ONE_SPACE.issubspace(space):
+        by_token = by_token + _rows(_ONE_SPACE, space)
+    by_position = np.pad(_rows(indices_space, space), ((1, 0), (0, 0)))
+    return {"token_embed": {"embeddings": by_token}, "pos_embed": {"embeddings": by_position}}
 
 
 def _layers(craft_model: SeriesWithResiduals) -> list[tuple[list[AttentionHead], MLP | None]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tracrlab.compat.arrays import array_namespace, relu, rows_of
-from tracrlab.compat.handmade import handmade_params
+from tracrlab.compat.handmade import embedding_params, handmade_params
 from tracrlab.compat.layout import TracrLayout
 from tracrlab.compat.records import Record
 from tracrlab.compat.tracr.craft import bases, transformers, vectorspace_fns
@@ -103,7 +103,7 @@ class _Architecture:
 
     def with_params(self, params: Params) -> model.CompiledTransformerModel:
         """The model with these parameters."""
-        modules = self._embedding_modules(params)
+        modules = _embedding_modules(params, self.residual_space, self.output_space, self.presence)
         return model.CompiledTransformerModel(
             model.Transformer(self.config, params=params),
             modules.token_embed,
@@ -127,19 +127,36 @@ class _Architecture:
             residual_labels=[str(direction) for direction in self.residual_space.basis],
         )
 
-    def _embedding_modules(self, params: Params) -> EmbeddingModules:
-        tokens, positions = params["token_embed"]["embeddings"], params["pos_embed"]["embeddings"]
-        unembedding = vectorspace_fns.project(self.residual_space, self.output_space).matrix
 
-        def unembed(x: Any, use_unembed_argmax: bool) -> Any:
-            xp = array_namespace(x)
-            output = x @ unembedding.astype(x.dtype)
-            if use_unembed_argmax:
-                return xp.argmax(output, axis=-1).astype(xp.int32)
-            number = output[..., 0]
-            return number if self.presence is None else xp.where(x[..., self.presence] > 0.5, number, xp.nan)
+def _embedding_modules(
+    params: Params,
+    residual_space: bases.VectorSpaceWithBasis,
+    output_space: bases.VectorSpaceWithBasis,
+    presence: int | None,
+) -> EmbeddingModules:
+    tokens, positions = params["token_embed"]["embeddings"], params["pos_embed"]["embeddings"]
+    unembedding = vectorspace_fns.project(residual_space, output_space).matrix
 
-        return EmbeddingModules(lambda ids: rows_of(tokens, ids), lambda ids: rows_of(positions, ids), unembed)
+    def unembed(x: Any, use_unembed_argmax: bool) -> Any:
+        xp = array_namespace(x)
+        output = x @ unembedding.astype(x.dtype)
+        if use_unembed_argmax:
+            return xp.argmax(output, axis=-1).astype(xp.int32)
+        number = output[..., 0]
+        return number if presence is None else xp.where(x[..., presence] > 0.5, number, xp.nan)
+
+    return EmbeddingModules(lambda ids: rows_of(tokens, ids), lambda ids: rows_of(positions, ids), unembed)
+
+
+def _make_embedding_modules(
+    residual_space: bases.VectorSpaceWithBasis,
+    tokens_space: bases.VectorSpaceWithBasis,
+    indices_space: bases.VectorSpaceWithBasis,
+    output_space: bases.VectorSpaceWithBasis,
+) -> EmbeddingModules:
+    """The maps between ids and a residual space that holds tokens, positions and the answer."""
+    params = embedding_params(tokens_space, indices_space, residual_space)
+    return _embedding_modules(params, residual_space, output_space, presence=None)
 
 
 def assembled_model(compiled: CompiledModel) -> AssembledTransformerModel:

@@ -42,7 +42,8 @@ def infer_bases(graph: Any, sink: Node, vocab: Collection[Any], max_seq_len: int
 def set_bases(graph: Any, compiled: CompiledModel) -> None:
     """The values and directions of the graph's s-ops, as they are in a compiled model."""
     for held in compiled.labels.variables:
-        if held.is_value and held.expression in graph:
-            node = graph.nodes[held.expression]
+        label = held.expression if held.expression in graph else held.variable.name  # the program may be a source
+        if held.is_value and label in graph:
+            node = graph.nodes[label]
             node[nodes.VALUE_SET] = {plain_number(value) for value in held.variable.values}
             node[nodes.OUTPUT_BASIS] = [direction_of(dimension) for dimension in held.variable.dimensions]

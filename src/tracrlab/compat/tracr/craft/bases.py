@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tracrlab.rasp.values import Ratio, value_key
+from tracrlab.rasp.values import Ratio, plain_value, value_key
 
 Name = int | str
 Value = Any
@@ -42,7 +42,7 @@ class BasisDirection:
 
     @cached_property
     def _identity(self) -> Any:
-        return self.name, value_key(float(self.value) if isinstance(self.value, Ratio) else self.value)
+        return self.name, value_key(float(self.value) if isinstance(self.value, Ratio) else plain_value(self.value))
 
     @cached_property
     def _order(self) -> tuple[str, int, float, str]:
@@ -81,6 +81,34 @@ def _number(text: str) -> float | None:
     return None if math.isnan(number) else number
 
 
+class _Places(dict[BasisDirection, int]):
+    """The place of each direction; one that is not there stands for the only one whose value is equal in Python.
+
+    So ``1`` finds ``1.0`` or ``True``, but each of them itself where there are several.
+    """
+
+    def __init__(self, directions: Sequence[BasisDirection]) -> None:
+        super().__init__((direction, place) for place, direction in enumerate(directions))
+
+    def __contains__(self, direction: object) -> bool:
+        return super().__contains__(direction) or len(self._equal(direction)) == 1
+
+    def __missing__(self, direction: BasisDirection) -> int:
+        equal = self._equal(direction)
+        if len(equal) != 1:
+            raise KeyError(direction)
+        return equal[0]
+
+    def _equal(self, direction: object) -> list[int]:
+        if not isinstance(direction, BasisDirection) or isinstance(direction, NoneDirection):
+            return []
+        return [
+            place
+            for own, place in self.items()
+            if type(own) is type(direction) and own.name == direction.name and own.value == direction.value
+        ]
+
+
 class VectorInBasis:
     """Vectors over named directions: ``magnitudes`` of shape ``[..., direction]``. Directions are kept sorted."""
 
@@ -90,7 +118,10 @@ class VectorInBasis:
         directions = list(basis_directions)
         array = np.asarray(magnitudes)
         if array.shape[-1] != len(directions):
-            raise ValueError(f"{len(directions)} directions, but magnitudes have shape {array.shape}")
+            raise ValueError(
+                "Last dimension of magnitudes must be the same as number of basis directions: "
+                f"{array.shape} for {len(directions)}"
+            )
         order = range(len(directions)) if _basis_is_sorted else sorted_places(directions)
         self.basis_directions = [directions[place] for place in order]
         self.magnitudes = array[..., list(order)]
@@ -103,7 +134,7 @@ class VectorInBasis:
     @cached_property
     def index_by_direction(self) -> dict[BasisDirection, int]:
         """The place of each direction in ``magnitudes``."""
-        return {direction: place for place, direction in enumerate(self.basis_directions)}
+        return _Places(self.basis_directions)
 
     def copy_with_new_magnitudes(self, new_magnitudes: Any) -> VectorInBasis:
         """Other vectors over the same directions."""
@@ -195,7 +226,7 @@ class VectorSpaceWithBasis:
 
     def __contains__(self, item: VectorInBasis | BasisDirection) -> bool:
         if isinstance(item, BasisDirection):
-            return item in self.basis_set
+            return item in self.index_by_direction
         return item.basis_set == self.basis_set
 
     __hash__ = object.__hash__
@@ -213,7 +244,7 @@ class VectorSpaceWithBasis:
     @property
     def index_by_direction(self) -> dict[BasisDirection, int]:
         """The place of each direction in the basis."""
-        return {direction: place for place, direction in enumerate(self.basis)}
+        return _Places(self.basis)
 
     def issubspace(self, other: VectorSpaceWithBasis) -> bool:
         """Whether all directions of this space are directions of the other."""

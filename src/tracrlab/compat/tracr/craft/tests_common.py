@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import unittest
+from importlib.util import find_spec
 
 import numpy as np
 
 from tracrlab.compat.tracr.craft import bases
 
-try:  # decorators of absl refuse other test cases
-    from absl.testing.parameterized import TestCase
-except ImportError:
-    TestCase = unittest.TestCase
+
+def _test_case() -> type[unittest.TestCase]:
+    """A test case of absl, whose decorators refuse others, where absl is installed."""
+    if find_spec("absl") is None:
+        return unittest.TestCase
+    from absl.testing import parameterized
+
+    own: type[unittest.TestCase] = parameterized.TestCase
+    return own
+
+
+_TestCase = _test_case()
 
 
 def strip_bos_token(vector: bases.VectorInBasis) -> bases.VectorInBasis:
@@ -19,7 +28,7 @@ def strip_bos_token(vector: bases.VectorInBasis) -> bases.VectorInBasis:
     return vector.copy_with_new_magnitudes(vector.magnitudes[1:])
 
 
-class VectorFnTestCase(TestCase):  # type: ignore[misc]
+class VectorFnTestCase(_TestCase):  # type: ignore[misc, valid-type]
     """A test case that compares vectors; with absl, one that takes parameters."""
 
     def assertVectorAllClose(self, v1: bases.VectorInBasis, v2: bases.VectorInBasis) -> None:

@@ -26,6 +26,7 @@ VT = TypeVar("VT", bound=Value)
 RASPExprT = TypeVar("RASPExprT", bound="RASPExpr")
 SOpT = TypeVar("SOpT", bound="SOp")
 
+_LOGGER = logging.getLogger("tracr")
 _NAME_KEY = "name"
 _ENCODING_KEY = "encoding"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tracrlab.compat.arrays import array_namespace, linear
 from tracrlab.compat.records import Record
+from tracrlab.compat.tracr.transformer.made import MadeLinear, MadeParams, in_transform
 
 
 @dataclass(eq=False)
@@ -47,7 +48,7 @@ class MultiHeadAttention:
         """Attention of ``query`` to ``key`` and ``value [batch, position, direction]`` where ``mask`` is true."""
         xp = array_namespace(query, *self.params["query"].values())
         queries, keys, values = (
-            linear(vectors, self.params[kind]).reshape(*vectors.shape[:2], self.num_heads, -1).swapaxes(1, 2)
+            self._linear(kind, vectors).reshape(*vectors.shape[:2], self.num_heads, -1).swapaxes(1, 2)
             for kind, vectors in (("query", query), ("key", key), ("value", value))
         )
         logits = queries @ keys.swapaxes(-1, -2) / xp.sqrt(self.key_size).astype(queries.dtype)
@@ -56,17 +57,28 @@ class MultiHeadAttention:
         weights = xp.exp(logits - logits.max(axis=-1, keepdims=True))
         mixed = (weights / weights.sum(axis=-1, keepdims=True)) @ values
         joint = mixed.swapaxes(1, 2).reshape(*query.shape[:2], -1)
-        return AttentionOutput(linear(joint, self.params["linear"]), logits)
+        return AttentionOutput(self._linear("linear", joint, query.shape[-1]), logits)
+
+    def _linear(self, kind: str, vectors: Any, width: int | None = None) -> Any:
+        return applied(self.params[kind], vectors, width or vectors.shape[-1])
 
 
-def required_params(params: Mapping[str, Any] | None, what: str) -> Mapping[str, Any]:
-    """The parameters, which must be given.
+def applied(params: Mapping[str, Any], vectors: Any, width: int) -> Any:
+    """A linear map of vectors, by given parameters or by those that haiku makes."""
+    return params(vectors, width) if isinstance(params, MadeLinear) else linear(vectors, params)
+
+
+def required_params(params: Mapping[str, Any] | None, what: str, new: MadeParams | None = None) -> Mapping[str, Any]:
+    """The parameters, which are given, or inside ``hk.transform``, the ``new`` ones.
 
     Raises:
-        NotImplementedError: they are not.
+        NotImplementedError: they are neither.
     """
+    if params is None and new is not None and in_transform():
+        return new
     if params is None:
         raise NotImplementedError(
-            f"{what} runs given parameters and makes no new ones to train: pass params=model.params of a compiled model"
+            f"{what} runs given parameters: pass params=model.params of a compiled model; to have haiku make new ones, "
+            "build it inside hk.transform, as a whole Transformer"
         )
     return params

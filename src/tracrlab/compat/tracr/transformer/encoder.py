@@ -116,7 +116,7 @@ class CategoricalEncoder(Encoder):
         """
         unknown = [number for number in encodings if not 0 <= number < len(self.basis)]
         if unknown:
-            raise ValueError(f"Inputs {unknown} not found in decoding {list(range(len(self.basis)))}")
+            raise ValueError(f"Inputs {unknown} not found in decoding map of {len(self.basis)} values")
         return [self.basis[int(number)].value for number in encodings]
 
     @property

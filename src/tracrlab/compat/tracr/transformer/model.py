@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracrlab.compat.arrays import array_namespace, gelu, linear
+from tracrlab.compat.arrays import array_namespace, gelu
 from tracrlab.compat.records import Record
 from tracrlab.compat.tracr.transformer import attention
 from tracrlab.compat.tracr.transformer.attention import required_params
+from tracrlab.compat.tracr.transformer.made import MadeParams
 
 
 @dataclass(eq=False)
@@ -41,6 +42,12 @@ class TransformerConfig:
     causal: bool = False
 
 
+def new_params(name: str, config: TransformerConfig) -> MadeParams:
+    """Parameters that haiku makes, for a transformer of this shape."""
+    joint = config.num_heads * config.key_size
+    return MadeParams(name, {"query": joint, "key": joint, "value": joint, "linear_1": config.mlp_hidden_size})
+
+
 @dataclass(frozen=True)
 class ResidualStream:
     """How layers see the residual stream: as it is, unless ``read`` and ``write`` map to another space and back.
@@ -54,7 +61,10 @@ class ResidualStream:
 
 
 class Transformer:
-    """A transformer with given parameters, ``transformer/layer_0/attn/query`` and so on, each ``{w, b}``."""
+    """A transformer with parameters ``transformer/layer_0/attn/query`` and so on, each ``{w, b}``.
+
+    They are given, or haiku makes new ones if this is built inside ``hk.transform``.
+    """
 
     def __init__(
         self,
@@ -64,7 +74,9 @@ class Transformer:
     ) -> None:
         self.config = config
         self.name = name or "transformer"
-        self.layers = TransformerLayers(config, "transformer", required_params(params, "Transformer"))
+        self.layers = TransformerLayers(
+            config, "transformer", required_params(params, "Transformer", new_params("transformer", config))
+        )
         self.params = self.layers.params
 
     def __call__(self, embeddings: Any, mask: Any, *, use_dropout: bool = True) -> TransformerOutput:
@@ -113,8 +125,9 @@ class TransformerLayers:
 
     def _mlp(self, layer: int, residual: Any) -> Any:
         prefix = f"{self.prefix}/layer_{layer}/mlp"
-        hidden = self.config.activation_function(linear(residual, self.params[f"{prefix}/linear_1"]))
-        return linear(hidden, self.params[f"{prefix}/linear_2"])
+        width = residual.shape[-1]
+        hidden = self.config.activation_function(attention.applied(self.params[f"{prefix}/linear_1"], residual, width))
+        return attention.applied(self.params[f"{prefix}/linear_2"], hidden, width)
 
 
 @dataclass(eq=False)
