@@ -15,7 +15,7 @@ import tracrlab
 from tracrlab import rasp
 from tracrlab.compat.compilation import compile_tracr_program
 from tracrlab.errors import EvaluationError, UndefinedValueError
-from tracrlab.rasp import Aggregate, Comparison, Map, Select, SequenceMap, SOp, indices, tokens
+from tracrlab.rasp import Aggregate, Comparison, Map, Select, SequenceMap, SOp, indices, library, tokens
 
 
 def raises(self: object, other: object) -> bool:
@@ -65,7 +65,7 @@ def test_nor_is_it_by_the_compatible_compiler() -> None:
 
 def test_operators_of_a_copied_program_are_still_known() -> None:
     """A copy of an operation is that operation, so that the differences of means stay means."""
-    bracket = rasp.library.shuffle_dyck(["()"])
+    bracket = library.shuffle_dyck(["()"])
     plain, copied = (
         tracrlab.compile(each, vocab="()", max_seq_len=4, mode="compact") for each in (bracket, copy.deepcopy(bracket))
     )
