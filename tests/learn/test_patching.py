@@ -16,7 +16,7 @@ import tracrlab
 from tests.learn.plain_transformer import FORMS, every_edge, plain_pair, some_ids
 from tests.model.cases import CASES, inputs_of, model_of
 from tracrlab.errors import InterventionError
-from tracrlab.learn.interventions import Mean, Plus, Resample, Towards, Value, Zero
+from tracrlab.learn.interventions import Mean, Plus, Resample, Value, Zero
 from tracrlab.learn.patching import activations, edge_gradients, gradients, inserted, run, run_each
 from tracrlab.learn.places import Site, Subspace, place, variable
 from tracrlab.learn.transformer import Form, Transformer
@@ -131,20 +131,6 @@ def test_adding_is_replacing_by_the_sum() -> None:
     def wanted(row: list[int]) -> np.ndarray:
         written = plain.run(row)[1]
         return plain.run(row, {"a0.h0->logits": written["a0.h0"] + 2 * more}, {"m0": written["m0"] + more})[0]
-
-    assert_same(module, ids, logits, [wanted(row) for row in ids.tolist()])
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_a_share_of_the_way_is_that_between_both_ends(share: float) -> None:
-    module, plain = plain_pair(Form("gelu"))
-    ids, value = some_ids(module.config), np.array([1.0, -2, 0.5, 0, 3])
-    logits = run(module, ids, {"m0": Towards(value, share), "a0.h0->logits": Towards(value, torch.tensor(share))})
-
-    def wanted(row: list[int]) -> np.ndarray:
-        written = plain.run(row)[1]
-        between = {name: (1 - share) * written[name] + share * value for name in ("a0.h0", "m0")}
-        return plain.run(row, {"a0.h0->logits": between["a0.h0"]}, {"m0": between["m0"]})[0]
 
     assert_same(module, ids, logits, [wanted(row) for row in ids.tolist()])
 

@@ -8,6 +8,7 @@ from tracrlab import __version__
 from tracrlab.cli.compiling import compile_, info, print_, programs
 from tracrlab.cli.compressing import compress_
 from tracrlab.cli.decompiling import decompile_
+from tracrlab.cli.lab import lab
 from tracrlab.cli.one_line_errors import OneLineErrors
 from tracrlab.cli.options import TOKENS_HELP
 from tracrlab.cli.picturing import draw, explore, playground, plot
@@ -44,5 +45,6 @@ for command in (
     playground,
     compress_,
     decompile_,
+    lab,
 ):
     main.add_command(command)

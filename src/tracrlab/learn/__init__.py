@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab.learn.by_name import by_name
-    from tracrlab.learn.interventions import Intervention, Mean, Plus, Resample, Towards, Value, Zero
+    from tracrlab.learn.interventions import Intervention, Mean, Plus, Resample, Value, Zero
     from tracrlab.learn.mixing import run_each_exchanged, run_mixed, written
     from tracrlab.learn.optimisation import Optimisation
     from tracrlab.learn.patching import activations, edge_gradients, gradients, inserted, run, run_each
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Edge", "Form", "HookPoint", "Intervention", "Mean", "Node", "Optimisation", "Place", "Plus", "Reader",
-    "Resample", "Site", "Strictness", "Subspace", "Towards", "Trained", "Transformer", "Value", "Verdict", "Zero",
+    "Resample", "Site", "Strictness", "Subspace", "Trained", "Transformer", "Value", "Verdict", "Zero",
     "activations", "by_name", "each_run", "edge_gradients", "gradients", "inserted", "module_verdict", "place",
     "possible_edges", "random_transformer", "run", "run_each", "run_each_exchanged", "run_mixed", "stacked",
     "strictness", "torch_model", "train", "variable", "written",
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "tracrlab.model.circuit": ("Edge", "Node", "Reader", "possible_edges"),
     "tracrlab.learn.by_name": ("by_name",),
-    "tracrlab.learn.interventions": ("Intervention", "Mean", "Plus", "Resample", "Towards", "Value", "Zero"),
+    "tracrlab.learn.interventions": ("Intervention", "Mean", "Plus", "Resample", "Value", "Zero"),
     "tracrlab.learn.patching": ("activations", "edge_gradients", "gradients", "inserted", "run", "run_each"),
     "tracrlab.learn.places": ("Place", "Site", "Subspace", "place", "variable"),
     "tracrlab.learn.transformer": ("Form", "HookPoint", "Transformer", "random_transformer", "torch_model"),

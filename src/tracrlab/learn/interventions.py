@@ -52,19 +52,6 @@ class Plus:
 
 
 @dataclass(frozen=True, eq=False)
-class Towards:
-    """What is there, and ``share`` of the way to this value; as for :class:`Value`."""
-
-    value: Tensor | np.ndarray | float
-    share: Tensor | float
-    positions: Positions = None
-
-    def instead_of(self, old: Tensor) -> Tensor:
-        """What is there instead."""
-        return old + self.share * (torch.as_tensor(self.value, dtype=old.dtype, device=old.device) - old)
-
-
-@dataclass(frozen=True, eq=False)
 class Resample:
     """What is there on other inputs, ``ids`` [b, p], each row taking from the row of its number.
 
@@ -88,7 +75,7 @@ class Mean:
     positions: Positions = None
 
 
-Settled = Zero | Value | Plus | Towards
+Settled = Zero | Value | Plus
 Intervention = Settled | Resample | Mean
 
 
