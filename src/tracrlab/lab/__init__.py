@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracrlab.lab.cases import Case, case
     from tracrlab.lab.inputs import Inputs
+    from tracrlab.lab.methods import Method, method
     from tracrlab.lab.pairs import Pairs
+    from tracrlab.lab.scoring import Row, score
     from tracrlab.lab.truth import EdgeTruth, Truth, VariableTruth, Witness
     from tracrlab.model.circuit import Edge
 
-__all__ = ["Case", "Edge", "EdgeTruth", "Inputs", "Pairs", "Truth", "VariableTruth", "Witness", "case"]
+__all__ = [
+    "Case", "Edge", "EdgeTruth", "Inputs", "Method", "Pairs", "Row", "Truth", "VariableTruth", "Witness", "case",
+    "method", "score",
+]  # fmt: skip
 
 _HOMES = {
+    "tracrlab.lab.methods": ("Method", "method"),
+    "tracrlab.lab.scoring": ("Row", "score"),
     "tracrlab.lab.cases": ("Case", "case"),
     "tracrlab.lab.inputs": ("Inputs",),
     "tracrlab.lab.pairs": ("Pairs",),

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from tracrlab.lab.metrics import log_likelihood
-from tracrlab.lab.pairs import Pairs
 
 from tests.learn.plain_transformer import plain_pair, some_ids
+from tracrlab.lab.metrics import log_likelihood
+from tracrlab.lab.pairs import Pairs
 from tracrlab.learn.transformer import Form
 from tracrlab.model.circuit import possible_edges
 

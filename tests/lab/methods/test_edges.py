@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from tracrlab.lab.cases import Case
 
 from tests.lab.methods.some_case import random_case
 from tracrlab import lab, learn
+from tracrlab.lab.cases import Case
 from tracrlab.lab.methods import METHODS, by_name
 from tracrlab.lab.methods.acdc import THRESHOLDS, pruned
 

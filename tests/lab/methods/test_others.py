@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tracrlab.lab.cases import Case
 
 from tracrlab import lab
+from tracrlab.lab.cases import Case
 from tracrlab.lab.interchange import asked
 from tracrlab.lab.methods import by_name
 
