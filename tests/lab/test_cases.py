@@ -103,7 +103,7 @@ def test_variables_are_held_and_used_where_the_program_says() -> None:
     [
         (("no_such",), {}, "there is no program 'no_such' in the library; there are length, "),
         ((rasp.tokens,), {}, "needs a vocab and a max_seq_len"),
-        (("hist",), {"subject": "marble"}, "there is no subject 'marble'; there are plain"),
+        (("hist",), {"subject": "marble"}, "there is no subject 'marble'; there are plain, soft"),
     ],
 )
 def test_what_is_no_case(arguments: tuple, options: dict, message: str) -> None:

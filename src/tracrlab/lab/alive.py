@@ -52,23 +52,28 @@ def checked_edges(
     inputs: Inputs,
     *,
     ablations: Sequence[Ablation] = ABLATIONS,
+    outside: Sequence[Ablation] = ABLATIONS,
     seed: int = 0,
     least: float = 0.0,
 ) -> Checked:
     """What is true of ``edges``, of which those that are ``structural`` are given with whether they are constant.
 
+    Those that are not structural are ablated alone by the ablations ``outside``, with one source for each input.
     ``least`` is the share of answers above which a change counts, for modules that are trained: an edge is alive where
     one ablation of every input changes more.
     """
     bench = _Bench(module, inputs, edges, seed)
-    outside = [edge for edge in edges if edge not in structural]
+    inside, others = ([edge for edge in edges if (edge in structural) is wanted] for wanted in (True, False))
     found = {ablation: _Found(least) for ablation in ablations}
     joint = dict.fromkeys(ablations, 0)
     for chunk in bench.chunks():
         for ablation in ablations:
-            joint[ablation] += chunk.changes_together(outside, ablation)
-            chunk.search(edges, ablation, found[ablation])
-    truths = {edge: _truth(edge, structural, found) for edge in edges}
+            joint[ablation] += chunk.changes_together(others, ablation)
+            chunk.search(inside, ablation, found[ablation])
+            if ablation in outside:
+                chunk.search(others, ablation, found[ablation], most_rounds=1)
+    tried = {ablation: own for ablation, own in found.items() if ablation in outside}
+    truths = {edge: _truth(edge, structural, found if edge in structural else tried) for edge in edges}
     return Checked(truths, joint, int(answered(inputs.config, inputs.tensor).sum()))
 
 
@@ -174,9 +179,11 @@ class _Chunk:
             after = run(self.module, self.ids, edits).argmax(dim=-1) if edits else self.answers
         return int(((after != self.answers) & self.counted).sum())
 
-    def search(self, edges: Sequence[Edge], ablation: Ablation, found: _Found) -> None:
+    def search(
+        self, edges: Sequence[Edge], ablation: Ablation, found: _Found, *, most_rounds: int = MOST_ROUNDS
+    ) -> None:
         """Look for changes by each edge alone, and note them."""
-        n_rounds = min(MOST_ROUNDS, -(-N_TRIALS // len(self.ids))) if ablation.startswith("resample") else 1
+        n_rounds = min(most_rounds, -(-N_TRIALS // len(self.ids))) if ablation.startswith("resample") else 1
         for number in range(n_rounds):
             left = [edge for edge in edges if not found.is_settled(edge, number)]
             if not left:

@@ -10,21 +10,26 @@ on b a a: 'a' becomes None at token 0
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tracrlab.errors import LabError
 from tracrlab.facade import CompiledModel
 from tracrlab.lab.alive import changes_on, checked_edges
-from tracrlab.lab.inputs import Ablation, Inputs, answered, every_input
+from tracrlab.lab.inputs import ABLATIONS, Ablation, Inputs, answered, every_input
 from tracrlab.lab.metrics import Metric, metrics
 from tracrlab.lab.pairs import N_PAIRS, Pairs, Split, drawn_pairs
 from tracrlab.lab.small import settled
+from tracrlab.lab.subjects.disguised import compressed, rotated
+from tracrlab.lab.subjects.merged import merged
+from tracrlab.lab.subjects.noisy import noisy
 from tracrlab.lab.subjects.plain import Mode, plain, roomy_model
+from tracrlab.lab.subjects.softened import soft
 from tracrlab.lab.subjects.subject import Subject
 from tracrlab.lab.truth import Truth, Witness
 from tracrlab.lab.variables import site_directions, values_of, variable_truths
@@ -35,6 +40,7 @@ from tracrlab.learn.transformer import Transformer
 from tracrlab.model.circuit import Edge, possible_edges
 from tracrlab.rasp.expressions import SOp
 from tracrlab.rasp.values import Value
+from tracrlab.shapes import Float
 
 N_INTERPRETED = 1000  # inputs on which the program is interpreted, too: some milliseconds each
 
@@ -72,6 +78,11 @@ class Case:
     def module(self) -> Transformer:
         """What methods are given."""
         return self.made.module
+
+    @property
+    def frame(self) -> Float[np.ndarray, "D d"]:
+        """In each row the direction that a dimension of the compiled model has in the module's residual stream."""
+        return self.made.frame
 
     @cached_property
     def reference(self) -> Transformer:
@@ -162,17 +173,24 @@ def case(
     name, built, tokens, longest = settled(program, vocab, max_seq_len)
     model = roomy_model(built, tokens, longest, mode, causal=causal)
     inputs = every_input(model.config, seed)
-    made = _SUBJECTS[_known(subject)](model, inputs)
+    made = SUBJECTS[_known(subject)](model, inputs, seed)
     _check_answers(made, built, inputs, f"{name}-{subject}-{mode}-{seed}")
     return Case(name, subject, mode, seed, made, inputs, subject_truth(made, inputs, ablation, seed))
 
 
-_SUBJECTS = {"plain": plain}
+SUBJECTS: Mapping[str, Callable[[CompiledModel, Inputs, int], Subject]] = {
+    "plain": plain,
+    "soft": soft,
+    "rotated": rotated,
+    "merged": merged,
+    "noisy": noisy,
+    "compressed": compressed,
+}
 
 
 def _known(subject: str) -> str:
-    if subject not in _SUBJECTS:
-        raise LabError(f"there is no subject {subject!r}; there are {', '.join(_SUBJECTS)}")
+    if subject not in SUBJECTS:
+        raise LabError(f"there is no subject {subject!r}; there are {', '.join(SUBJECTS)}")
     return subject
 
 
@@ -184,7 +202,8 @@ def subject_truth(made: Subject, inputs: Inputs, ablation: Ablation, seed: int) 
     """
     config = made.module.config
     edges = possible_edges(config.n_layers, config.n_heads)
-    checked = checked_edges(made.module, edges, made.structural, inputs, seed=seed)
+    outside = [ablation] if made.is_dense else ABLATIONS
+    checked = checked_edges(made.module, edges, made.structural, inputs, outside=outside, seed=seed)
     truth = Truth(
         checked.edges,
         ablation,
@@ -194,7 +213,8 @@ def subject_truth(made: Subject, inputs: Inputs, ablation: Ablation, seed: int) 
         site_directions(made),
     )
     for own, changed in checked.joint.items():
-        if made.is_exact and (changed or truth.alive_outside[own]):
+        decides = own == ablation or not made.is_dense  # shared directions at zero are unlike any input
+        if made.is_exact and decides and (changed or truth.alive_outside[own]):
             alone = ", ".join(map(str, truth.alive_outside[own])) or "none"
             raise LabError(f"ablating ({own}) what is outside the circuit changes {changed} answers; alone: {alone}")
     return truth

@@ -116,7 +116,9 @@ class Truth:
     def alive_outside(self) -> dict[Ablation, tuple[Edge, ...]]:
         """The edges that are not structural and yet change answers alone, by ablation; none in exact models."""
         return {
-            ablation: tuple(edge for edge in self.edges if edge in self.others and self.edges[edge].alive[ablation])
+            ablation: tuple(
+                edge for edge in self.edges if edge in self.others and self.edges[edge].alive.get(ablation, False)
+            )
             for ablation in self.joint
         }
 

@@ -39,7 +39,7 @@ def roomy_model(program: SOp, vocab: tuple[Value, ...], max_seq_len: int, mode: 
     return CompiledModel.of(with_own_dimensions(model))
 
 
-def plain(model: CompiledModel, inputs: Inputs) -> Subject:
+def plain(model: CompiledModel, inputs: Inputs, seed: int) -> Subject:
     """The compiled model itself."""
     readout = moderate_readout(model, inputs.tensor, answered(model.config, inputs.tensor))
     module = torch_model(model.config, model.weights, readout)

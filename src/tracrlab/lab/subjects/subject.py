@@ -24,7 +24,8 @@ class Subject:
     Attributes: ``model`` the compiled model, every variable in dimensions of its own; ``module`` what methods are
     given; ``frame`` [D, d], in each row the direction that a dimension of the model has in the module's residual
     stream; ``structural`` the edges of the circuit, each with whether it is constant; ``is_exact`` whether it ought to
-    answer like the model on every input; ``note`` how it was made, in words.
+    answer like the model on every input; ``note`` how it was made, in words; ``is_dense`` whether every
+    part writes and reads all dimensions, be it by rounding, so that every edge has to be tried.
     """
 
     model: CompiledModel
@@ -33,6 +34,14 @@ class Subject:
     structural: Mapping[Edge, bool]
     is_exact: bool
     note: str
+    is_dense: bool = False
+
+    @property
+    def readout(self) -> ClassReadout:
+        """What the module's logits mean."""
+        readout = self.module.readout
+        assert isinstance(readout, ClassReadout)
+        return readout
 
 
 def moderate_readout(model: CompiledModel, ids: torch.Tensor, counted: torch.Tensor) -> ClassReadout:
