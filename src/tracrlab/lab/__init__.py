@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracrlab.lab.cases import Case, case
+    from tracrlab.lab.folder import load, save
     from tracrlab.lab.inputs import Inputs
     from tracrlab.lab.methods import Method, method
     from tracrlab.lab.pairs import Pairs
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Case", "Edge", "EdgeTruth", "Inputs", "Method", "Pairs", "Row", "Truth", "VariableTruth", "Witness", "case",
-    "method", "score",
+    "load", "method", "save", "score",
 ]  # fmt: skip
 
 _HOMES = {
     "tracrlab.lab.methods": ("Method", "method"),
     "tracrlab.lab.scoring": ("Row", "score"),
     "tracrlab.lab.cases": ("Case", "case"),
+    "tracrlab.lab.folder": ("load", "save"),
     "tracrlab.lab.inputs": ("Inputs",),
     "tracrlab.lab.pairs": ("Pairs",),
     "tracrlab.lab.truth": ("EdgeTruth", "Truth", "VariableTruth", "Witness"),
