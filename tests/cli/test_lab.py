@@ -28,7 +28,7 @@ def test_a_users_method_is_scored_and_reported() -> None:
         "from tracrlab import lab\n@lab.method('edges')\ndef latest(case, rng):\n"
         "    return {edge: edge.target.layer or 0 for edge in case.edges}\n"
     )
-    found = invoke("run", "results", "--methods", "of_a_user:latest,oracle", "--program", "reverse")
+    found = invoke("run", "results", "--methods", "of_a_user:latest,oracle", "--program", "count")
     assert (found.exit_code, found.stderr) == (0, "")
     assert "| latest | method | 2 |" in found.stdout
     assert "| oracle | oracle | 2 | 1.000 [1.000, 1.000] |" in found.stdout
@@ -44,9 +44,9 @@ def test_a_method_that_gives_no_number() -> None:
         "from tracrlab import lab\n@lab.method('edges')\ndef lost(case, rng):\n"
         "    return {edge: float('nan') for edge in case.edges}\n"
     )
-    found = invoke("run", "results", "--methods", "of_another:lost,all_edges", "--program", "reverse")
+    found = invoke("run", "results", "--methods", "of_another:lost,all_edges", "--program", "count")
     assert found.exit_code == 2
-    assert "tracrlab: lost on reverse-plain-faithful-0: tokens->a0.h0<q> gets nan" in found.stderr
+    assert "tracrlab: lost on count-plain-faithful-0: tokens->a0.h0<q> gets nan" in found.stderr
     assert "the rest is in results, and is not run again" in found.stderr.splitlines()[-1]
     assert "| all_edges |" in found.stdout
 

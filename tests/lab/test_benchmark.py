@@ -35,7 +35,7 @@ MINE = """
     def raising(case, rng):
         raise KeyError("a")
 """
-RECIPES = [Recipe("reverse"), Recipe("reverse", mode="compact")]
+RECIPES = [Recipe("count"), Recipe("count", mode="compact")]
 
 
 @pytest.fixture
@@ -68,16 +68,16 @@ def test_a_method_that_fails_harms_no_other_and_is_tried_again(folder: Path, req
     names = [mine(request, "broken"), mine(request, "raising"), mine(request, "counted")]
     for _ in range(2):
         rows = {row.method: row for row in run(RECIPES[:1], names, folder / "results").rows}
-        assert "broken on reverse-plain-faithful-0: tokens->a0.h0<q> gets nan" in (rows["broken"].error or "")
-        assert "raising on reverse-plain-faithful-0: KeyError: 'a'" in (rows["raising"].error or "")
+        assert "broken on count-plain-faithful-0: tokens->a0.h0<q> gets nan" in (rows["broken"].error or "")
+        assert "raising on count-plain-faithful-0: KeyError: 'a'" in (rows["raising"].error or "")
         assert rows["counted"].error is None
-    assert len((folder / "results" / "reverse-plain-faithful-0.jsonl").read_text().splitlines()) == 5
+    assert len((folder / "results" / "count-plain-faithful-0.jsonl").read_text().splitlines()) == 5
 
 
 def test_a_case_that_cannot_be_made_is_named(folder: Path) -> None:
-    found = run([Recipe("reverse", subject="no such")], ["all_edges"], folder / "results")
+    found = run([Recipe("count", subject="no such")], ["all_edges"], folder / "results")
     assert found.rows == ()
-    assert found.refused[0].startswith("reverse-no such-faithful-0: ")
+    assert found.refused[0].startswith("count-no such-faithful-0: ")
 
 
 def test_an_unknown_method_is_refused_before_anything_is_run(folder: Path) -> None:
