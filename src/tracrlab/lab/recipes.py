@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from tracrlab.lab.cases import Case
     from tracrlab.lab.subjects.plain import Mode
 
-SUBJECTS: tuple[tuple[str, Mode], ...] = (("plain", "faithful"), ("plain", "compact"))
+SUBJECTS: tuple[tuple[str, Mode], ...] = (
+    ("plain", "faithful"),
+    ("plain", "compact"),
+    ("soft", "faithful"),
+    ("noisy", "faithful"),
+    ("compressed", "faithful"),
+    ("rotated", "faithful"),
+    ("merged", "faithful"),
+)
 """The subjects of each program, with the mode that it is compiled in."""
 
 
