@@ -54,7 +54,7 @@ def correctness() -> None:
         rng = random.Random(name)
         inputs = [random_input(name, vocabulary, rng.randint(0, 100), rng) for _ in range(200)]
         start = time.perf_counter()
-        tracrlab.compile(PROGRAMS[name].build(), vocabulary, 100)
+        tracrlab.compile(PROGRAMS[name].build(), vocabulary, 100, prove=False)
         seconds = time.perf_counter() - start
         table.add_row(name, *_compared(name, vocabulary, 100, inputs), f"{seconds:.2f}")
     console.print(table)
@@ -62,7 +62,7 @@ def correctness() -> None:
 
 def _compared(name: str, vocabulary: tuple[Value, ...], length: int, inputs: list[list[str]]) -> tuple[str, str, str]:
     program = PROGRAMS[name].build()
-    model = tracrlab.compile(program, vocabulary, length)
+    model = tracrlab.compile(program, vocabulary, length, prove=False)
     expected = rasp.evaluate_batch(program, inputs)
     equal = sum(value == answer for value, answer in zip(expected, model.run_batch(inputs), strict=True))
     right = sum(agree(ORACLES[name](tokens), value) for tokens, value in zip(inputs, expected, strict=True))
@@ -76,7 +76,7 @@ def _share(count: int, total: int) -> str:
 def structure() -> None:
     """The models of the paper's figures 2 and 5."""
     for name, vocabulary in (("frac_prevs", "abcx"), ("sort_unique", "abc")):
-        model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, 5)
+        model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, 5, prove=False)
         console.print(repr(model), markup=False, highlight=False)
         console.print("  dimensions:", *map(str, model.labels.dimensions), markup=False, highlight=False)
 
@@ -84,12 +84,12 @@ def structure() -> None:
 def widths() -> None:
     """Selector widths in float32 at length 1000: every width from 0 to 1000, and a histogram."""
     length = 1000
-    count = tracrlab.compile(PROGRAMS["count_prevs"].build("x"), "ax", length, causal=True)
+    count = tracrlab.compile(PROGRAMS["count_prevs"].build("x"), "ax", length, causal=True, prove=False)
     answer = count(["x"] * length)
     zeros = count(["a"] * length)
     right = sum(value == place + 1 for place, value in enumerate(answer)) + (zeros == [0] * length)
     console.print(f"count_prevs at length {length}: {right} of {length + 1} widths right ({count.config.dtype})")
-    hist = tracrlab.compile(PROGRAMS["hist"].build(), "abcdefgh", length)
+    hist = tracrlab.compile(PROGRAMS["hist"].build(), "abcdefgh", length, prove=False)
     rng = random.Random(0)
     tokens = rng.choices("abcdefgh", weights=[1, 2, 4, 8, 16, 32, 64, 128], k=length)
     right = sum(value == tokens.count(token) for token, value in zip(tokens, hist(tokens), strict=True))
@@ -110,7 +110,7 @@ def print_size(name: str, size: int, length: int) -> None:
     """Compile a program, run it on random inputs, and print the figures as JSON (called in a process of its own)."""
     vocabulary = PROGRAMS[name].vocabulary(size)
     start = time.perf_counter()
-    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length)
+    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, prove=False)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     rng = random.Random(0)
@@ -130,7 +130,9 @@ def speed() -> None:
     for name, vocabulary, length in (("frac_prevs", "abcx", 5), ("reverse", None, 50)):
         tokens = vocabulary or PROGRAMS[name].vocabulary(50)
         program = PROGRAMS[name].build()
-        ours = _median_time(lambda program=program, tokens=tokens, n=length: tracrlab.compile(program, tokens, n), 15)
+        ours = _median_time(
+            lambda program=program, tokens=tokens, n=length: tracrlab.compile(program, tokens, n, prove=False), 15
+        )
         theirs = _tracr_time(name, list(tokens), length)
         label = f"compile {name}, vocabulary {len(tokens)}, length {length}"
         peer, ratio = ("not installed", "") if theirs is None else (_milliseconds(theirs), f"{theirs / ours:.0f}x")
@@ -293,6 +295,13 @@ def verify() -> None:
     mutations(console, _progress(PAPER_PROGRAMS), dtype="bfloat16")
 
 
+def proofs() -> None:
+    """The library in both modes and all formats: time to compile with and without proof, and who has one."""
+    from benchmarks.proofs import proof_costs
+
+    proof_costs(console, _progress(PROGRAMS))
+
+
 def explorer() -> None:
     """The explorer's page in a headless browser: its size, and how fast it opens and follows typing."""
     from benchmarks.explorer_times import CASES, explorer_times
@@ -324,6 +333,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "reuse": reuse,
     "depth": depth,
     "verify": verify,
+    "proofs": proofs,
     "text": text,
     "torch": torch,
     "exports": exports,

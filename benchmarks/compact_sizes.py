@@ -61,7 +61,7 @@ def compact_sizes(console: Console) -> None:
 def _figures(program: SOp, vocabulary: Sequence[Value], length: int, mode: Mode) -> list[str]:
     start = time.perf_counter()
     try:
-        model = tracrlab.compile(program, vocabulary, length, mode=mode)
+        model = tracrlab.compile(program, vocabulary, length, mode=mode, prove=False)
     except CompileError as error:
         return [type(error).__name__.removesuffix("Error")]
     seconds = time.perf_counter() - start

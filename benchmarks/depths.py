@@ -86,7 +86,9 @@ def _figures(program: SOp, vocabulary: list[Value]) -> list[str]:
 
 def _layers(program: SOp, vocabulary: list[Value], mode: str = "faithful") -> tuple[str, str]:
     try:
-        model = tracrlab.compile(program, vocabulary, LENGTH, mode="compact" if mode == "compact" else "faithful")
+        model = tracrlab.compile(
+            program, vocabulary, LENGTH, mode="compact" if mode == "compact" else "faithful", prove=False
+        )
     except CompileError as error:
         return type(error).__name__, ""
     return str(model.config.n_layers), str(max(map(len, model.labels.heads)))

@@ -66,7 +66,7 @@ class Case:
                 program.example_vocab,
                 self.length,
                 mode="compact" if self.mode == "compact" else "faithful",
-                dtype=FORMATS[self.dtype].name,  # type: ignore[arg-type]
+                dtype=FORMATS[self.dtype].name,  # type: ignore[arg-type], prove=False
             )
         except TracrLabError as error:
             return type(error).__name__

@@ -85,7 +85,7 @@ def agreement(name: str, targets: Iterable[str]) -> Iterator[Row]:
 
 
 def _compiled(name: str, mode: Literal["faithful", "compact"], *, causal: bool) -> CompiledModel:
-    return tracrlab.compile(PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal)
+    return tracrlab.compile(PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal, prove=False)
 
 
 def _inputs(name: str) -> list[list[str]]:

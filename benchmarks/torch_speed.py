@@ -54,7 +54,7 @@ def torch_speed(console: Console) -> None:
 def _runners(device: str) -> Iterator[tuple[str, Run]]:
     """What can run the program here: PyTorch first, then what it is compared with."""
     vocabulary = PROGRAMS[PROGRAM].vocabulary(N_TOKENS)
-    model = tracrlab.compile(PROGRAMS[PROGRAM].build(), vocabulary, LENGTH)
+    model = tracrlab.compile(PROGRAMS[PROGRAM].build(), vocabulary, LENGTH, prove=False)
     tokens = (vocabulary * LENGTH)[:LENGTH]
     ids = model.encode([tokens] * max(BATCH_SIZES))
     on_device = torch.as_tensor(ids, device=device)
@@ -62,7 +62,9 @@ def _runners(device: str) -> Iterator[tuple[str, Run]]:
     yield "PyTorch", lambda size: module(on_device[:size])
     unfused = model.to_torch(device=device, fused=False)
     yield "unfused", lambda size: unfused(on_device[:size])
-    compact = tracrlab.compile(PROGRAMS[PROGRAM].build(), vocabulary, LENGTH, mode="compact").to_torch(device=device)
+    compact = tracrlab.compile(PROGRAMS[PROGRAM].build(), vocabulary, LENGTH, mode="compact", prove=False).to_torch(
+        device=device
+    )
     yield "compact mode", lambda size: compact(on_device[:size])
     yield "NumPy", lambda size: model.forward(ids[:size])
     try:

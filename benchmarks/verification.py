@@ -39,7 +39,7 @@ def certificates(console: Console, names: Iterable[str]) -> None:
             for mode in _MODES:
                 vocabulary = PROGRAMS[name].vocabulary(size)
                 try:
-                    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, mode=mode)
+                    model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, mode=mode, prove=False)
                 except CompileError as error:
                     table.add_row(name, f"{size}/{length}", mode, f"refused: {error}")
                     continue
@@ -69,7 +69,7 @@ def formats(console: Console, names: Iterable[str]) -> None:
 def _verdict(name: str, mode: Literal["faithful", "compact"], dtype: Dtype, size: int, length: int) -> str:
     program = PROGRAMS[name]
     try:
-        model = tracrlab.compile(program.build(), program.vocabulary(size), length, mode=mode, dtype=dtype)
+        model = tracrlab.compile(program.build(), program.vocabulary(size), length, mode=mode, dtype=dtype, prove=False)
     except CompileError as error:
         return f"refused: {error}"
     failure = model.verify().failure
@@ -106,7 +106,9 @@ def _stock_verdict(
     activation: Activation,
 ) -> str:
     try:
-        model = tracrlab.compile(PROGRAMS[name].build(), vocabulary, length, mode=mode, causal=target != "bert")
+        model = tracrlab.compile(
+            PROGRAMS[name].build(), vocabulary, length, mode=mode, causal=target != "bert", prove=False
+        )
         return "yes" if model.verify(target=target, activation=activation).holds else "no"
     except TracrLabError:
         return "refused"

@@ -24,7 +24,7 @@ MODELS = [
 def library_model(name: str, mode: Literal["faithful", "compact"], causal: bool, grounds: bool = True) -> CompiledModel:
     """The model of a library program over a small vocabulary."""
     return tracrlab.compile(
-        PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal, grounds=grounds
+        PROGRAMS[name].build(), SMALL_VOCABS[name], LENGTH, mode=mode, causal=causal, grounds=grounds, prove=False
     )
 
 

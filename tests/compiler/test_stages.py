@@ -11,7 +11,7 @@ import pytest
 import tracrlab
 from tracrlab import rasp
 from tracrlab.compiler.allocate import allocate_dimensions
-from tracrlab.compiler.compact import Passes, lower_compact
+from tracrlab.compiler.compact import Passes, compact_alternatives
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import lower_graph
@@ -48,7 +48,7 @@ def check_stages(program: SOp, analysis: Analysis) -> None:
     check_graph(analysis.graph)
     check_domains(analysis)
     faithful = lower_graph(analysis, "bos", "pad", FORMATS["float32"])
-    compact = lower_compact(analysis, "bos", "pad", FORMATS["float32"], Passes())
+    compact = next(compact_alternatives(analysis, "bos", "pad", FORMATS["float32"], Passes()))
     for lowered in (faithful, compact):
         check_lowered(lowered, whole_scores=lowered is faithful)
         schedule = layer_schedule(lowered.components)

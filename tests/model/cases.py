@@ -58,7 +58,9 @@ CAUSAL = [name for name, case in CASES.items() if case.causal]
 def model_of(name: str) -> CompiledModel:
     """The compiled model of a case."""
     case = CASES[name]
-    return tracrlab.compile(case.program, case.vocab, case.max_seq_len, causal=case.causal, dtype=case.dtype)
+    return tracrlab.compile(
+        case.program, case.vocab, case.max_seq_len, causal=case.causal, dtype=case.dtype, prove=False
+    )
 
 
 def inputs_of(name: str, seed: int, n_inputs: int = 5) -> list[list[Any]]:

@@ -42,7 +42,7 @@ def changed(model: CompiledModel, array: str, place: tuple[int, ...], number: fl
 
 def test_claims_about_values_that_vary_together_list_no_value_twice() -> None:
     program = PROGRAMS["addition"]
-    model = tracrlab.compile(program.build(), program.example_vocab, 6, mode="compact")
+    model = tracrlab.compile(program.build(), program.example_vocab, 6, mode="compact", prove=False)
     assert model.claims is not None
     joint = [
         claim
@@ -60,7 +60,7 @@ def test_claims_about_values_that_vary_together_list_no_value_twice() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_library_programs_are_certified(name: str, mode: Literal["faithful", "compact"]) -> None:
     program = PROGRAMS[name]
-    model = tracrlab.compile(program.build(), program.example_vocab, 7, mode=mode)
+    model = tracrlab.compile(program.build(), program.example_vocab, 7, mode=mode, prove=False)
     certificate = model.verify()
     assert certificate.holds, certificate
     assert {each.writes for each in certificate.components} >= {entry.name for entry in model.labels.variables}
@@ -72,7 +72,7 @@ def test_library_programs_are_certified(name: str, mode: Literal["faithful", "co
 def test_functions_read_beside_what_they_are_functions_of_are_certified(name: str) -> None:
     """A code is read, and so are the counts that it is a sum of, which differ in nothing else."""
     program = PROGRAMS[name]
-    certificate = tracrlab.compile(program.build(), program.vocabulary(4), 24, mode="compact").verify()
+    certificate = tracrlab.compile(program.build(), program.vocabulary(4), 24, mode="compact", prove=False).verify()
     assert certificate.holds, certificate
 
 
@@ -83,7 +83,7 @@ def test_causal_and_double_models_are_certified(
     mode: Literal["faithful", "compact"], causal: bool, dtype: Literal["float32", "float64"]
 ) -> None:
     program = PROGRAMS["frac_prevs"].build()
-    assert tracrlab.compile(program, "xyz", 9, causal=causal, dtype=dtype, mode=mode).verify().holds
+    assert tracrlab.compile(program, "xyz", 9, causal=causal, dtype=dtype, mode=mode, prove=False).verify().holds
 
 
 @pytest.mark.slow
@@ -93,7 +93,13 @@ def test_a_certificate_is_never_contradicted(seed: int, mode: Literal["faithful"
     case = random_program(seed)
     try:
         model = tracrlab.compile(
-            case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+            case.program,
+            case.vocabulary,
+            case.max_length,
+            **case.special_tokens,
+            causal=case.causal,
+            mode=mode,
+            prove=False,
         )
     except CompileError:
         return
@@ -112,7 +118,13 @@ def test_nearly_all_random_programs_are_certified() -> None:
         for mode in MODES:
             try:
                 model = tracrlab.compile(
-                    case.program, case.vocabulary, case.max_length, **case.special_tokens, causal=case.causal, mode=mode
+                    case.program,
+                    case.vocabulary,
+                    case.max_length,
+                    **case.special_tokens,
+                    causal=case.causal,
+                    mode=mode,
+                    prove=False,
                 )
             except CompileError:
                 continue
@@ -145,7 +157,7 @@ def test_functions_of_a_sum_too_large_to_tabulate_are_certified(monkeypatch: pyt
 def test_sums_of_too_many_terms_are_certified_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faithful_claiming, "MAX_COMBINATIONS", 15)
     numbers = rasp.numerical(rasp.indices) * 2 - rasp.numerical(rasp.tokens) + 3
-    model = tracrlab.compile(numbers, [1, 2, 5, 7], 5)
+    model = tracrlab.compile(numbers, [1, 2, 5, 7], 5, prove=False)
     assert model.claims is not None
     claims = [each for each in model.claims.components if isinstance(each, NumberClaim)]
     assert claims
@@ -181,7 +193,7 @@ def test_a_wrong_weight_is_blamed_on_its_component_and_an_input_shows_it(mode: L
 def test_an_error_that_changes_no_answer_is_said_to_be_harmless_and_inputs_to_be_right() -> None:
     """Whether a token is x does not depend on what is claimed of other tokens."""
     program = PROGRAMS["frac_prevs"]
-    model = tracrlab.compile(program.build(), program.example_vocab, 4)
+    model = tracrlab.compile(program.build(), program.example_vocab, 4, prove=False)
     broken = changed(model, "W_pos", (2, model.config.vocab.index("y")), 1.0)
     certificate = broken.verify()
     assert certificate.holds
@@ -270,7 +282,7 @@ def test_narrow_formats_are_proven_or_the_component_that_breaks_is_named() -> No
     model = small_model("reverse", "faithful")
     assert model.verify(dtype="bfloat16").holds
     assert model.verify(dtype="float64").holds
-    narrow = tracrlab.compile(PROGRAMS["hist"].build(), "abc", 200).verify(dtype="bfloat16")
+    narrow = tracrlab.compile(PROGRAMS["hist"].build(), "abc", 200, prove=False).verify(dtype="bfloat16")
     assert not narrow.holds
     assert narrow.failure is not None
     assert narrow.failure.writes in {"hist.attn", "hist"}
@@ -301,7 +313,7 @@ def test_every_input_is_run_where_that_is_asked_for(mode: Literal["faithful", "c
 def test_what_cannot_be_verified_is_said_in_one_line() -> None:
     model = small_model("hist", "faithful")
     program = PROGRAMS["hist"].build()
-    long = tracrlab.compile(program, "abc", 30)
+    long = tracrlab.compile(program, "abc", 30, prove=False)
     twice = replace(model.labels, heads=tuple(heads * 2 for heads in model.labels.heads))
     refusals = {
         "says nothing about what its parts compute": lambda: replace(model, claims=None).verify(),

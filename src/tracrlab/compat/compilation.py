@@ -88,6 +88,7 @@ def compile_tracr_program(
                 pad=pad,
                 most_combinations=most_combinations,
                 grounds=grounds,
+                prove=False,  # Tracr's models carry nothing that could be held against them
             )
             model = made()
             if _uses_last_dimension_of_heads(model):  # it is to hide padding

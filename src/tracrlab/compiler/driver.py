@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 from tracrlab.compiler.assemble import assemble_model
-from tracrlab.compiler.compact import Passes, lower_compact
+from tracrlab.compiler.compact import Passes, compact_alternatives
 from tracrlab.compiler.domains import Analysis, infer_domains
 from tracrlab.compiler.fit import Architecture, Fitting, fit_schedule
 from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import Lowered, lower_graph
-from tracrlab.compiler.proving import proven
+from tracrlab.compiler.proving import first_proven
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
@@ -64,7 +64,8 @@ def compile_program(
         most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
         grounds: store counts and copies beside constants that round their errors away, where that is needed. An
             architecture with layer norms cannot hold these.
-        prove: prove that the weights do what is claimed of them, and try the model on a few inputs; without, the model
+        prove: prove that the weights do what is claimed of them, and try the model on a few inputs. Where a model is
+            not proven, compact mode makes another one, larger and quieter. Without, the first one is taken as it is; it
             carries no certificate, and says so.
 
     Returns:
@@ -103,43 +104,61 @@ def compile_program(
     analysed = partial(
         infer_domains, graph, vocabulary, max_seq_len, causal=causal, most_combinations=most_combinations
     )
+    number_format = FORMATS[dtype]
     if mode == "faithful":
-        analysis = analysed()
-        lowered = lower_graph(analysis, bos, pad, FORMATS[dtype], grounds=grounds)
-    else:
-        analysis, lowered = _compactly(
-            analysed, partial(lower_compact, bos=bos, pad=pad, dtype=FORMATS[dtype]), switched
+        alternatives = _faithfully(
+            analysed, partial(lower_graph, bos=bos, pad=pad, dtype=number_format, grounds=grounds)
         )
-    config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
-    fitting = Fitting(analysis, mode, fit or Architecture())
-    sizes = Sizes(lowered, config, fitting.architecture, reuse=mode == "compact" and switched.reuse)
-    if fit:
-        schedule = fit_schedule(fitting, lowered.components)
-    elif mode == "faithful":
-        schedule = layer_schedule(lowered.components)
-    elif switched.schedule:
-        schedule = smallest_schedule(layer_schedule(lowered.components), sizes)
     else:
-        schedule = sequential_schedule(lowered.components)
-    allocation = sizes.allocation(schedule)
-    if sizes.reuse:
-        allocation = fit_allocation(fitting, lowered, schedule, allocation)
-    model = assemble_model(fitting, lowered, schedule, allocation, config)
+        lower = partial(compact_alternatives, bos=bos, pad=pad, dtype=number_format, passes=switched)
+        alternatives = _compactly(analysed, lower, switched)
+    config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
     sizes_asked = None if fit is None else tuple((name, size) for name, size in vars(fit).items() if size is not None)
-    model = replace(model, recipe=Recipe(passes, sizes_asked, most_combinations, grounds))
-    return proven(model, program) if prove else model
+    recipe = Recipe(passes, sizes_asked, most_combinations, grounds)
+    architecture, reuse = fit or Architecture(), mode == "compact" and switched.reuse
+
+    def placed(alternative: tuple[Analysis, Lowered]) -> Artefact:
+        analysis, lowered = alternative
+        fitting = Fitting(analysis, mode, architecture)
+        sizes = Sizes(lowered, config, architecture, reuse=reuse)
+        if fit is not None:
+            schedule = fit_schedule(fitting, lowered.components)
+        elif mode == "faithful":
+            schedule = layer_schedule(lowered.components)
+        elif switched.schedule:
+            schedule = smallest_schedule(layer_schedule(lowered.components), sizes)
+        else:
+            schedule = sequential_schedule(lowered.components)
+        allocation = sizes.allocation(schedule)
+        if reuse:
+            allocation = fit_allocation(fitting, lowered, schedule, allocation)
+        return replace(assemble_model(fitting, lowered, schedule, allocation, config), recipe=recipe)
+
+    models = map(placed, alternatives)  # where one does not fit, the next one may
+    return first_proven(models, program) if prove else next(models)
+
+
+def _faithfully(
+    analysed: Callable[[], Analysis], lower: Callable[[Analysis], Lowered]
+) -> Iterator[tuple[Analysis, Lowered]]:
+    """The analysis, and the one way in which the components are those of the program."""
+    analysis = analysed()
+    yield analysis, lower(analysis)
 
 
 def _compactly(
-    analysed: Callable[..., Analysis], lower: Callable[..., Lowered], passes: Passes
-) -> tuple[Analysis, Lowered]:
-    """The analysis and what becomes of it; means whose sign alone is read are only listed where that is not enough."""
+    analysed: Callable[..., Analysis], lower: Callable[[Analysis], Iterator[Lowered]], passes: Passes
+) -> Iterator[tuple[Analysis, Lowered]]:
+    """The analysis, with what becomes of it in one way after another.
+
+    Means whose sign alone is read are only listed where that is not enough.
+    """
     analysis = None
     if passes.totals:
         with suppress(DomainTooLargeError):
             analysis = analysed(most_signed=_MOST_SIGNED)
             if analysis.signs:
-                return analysis, lower(analysis, passes=passes)
+                yield from ((analysis, each) for each in lower(analysis))
     if analysis is None or analysis.signs:
         analysis = analysed()
-    return analysis, lower(analysis, passes=passes)
+    yield from ((analysis, each) for each in lower(analysis))

@@ -28,14 +28,21 @@ def verify_compiled(
 
 
 def _source(model: Artefact, program: SOp) -> Source:
-    """Whether compiling the program as the model was compiled gives the same model."""
-    again = _compiled_again(model, program)
-    if again is None:
-        return "unknown"
-    return "compiled again" if model_digest(again) == model_digest(model) else "other bytes"
+    """Whether compiling the program as the model was compiled gives the same model.
+
+    Unproven, the first that can be built comes out, which is nearly always the one; only otherwise are those before it
+    proven again.
+    """
+    digest, found = model_digest(model), False
+    for prove in (False, True):
+        again = _compiled_again(model, program, prove=prove)
+        if again is not None and model_digest(again) == digest:
+            return "compiled again"
+        found |= again is not None
+    return "other bytes" if found else "unknown"
 
 
-def _compiled_again(model: Artefact, program: SOp) -> Artefact | None:
+def _compiled_again(model: Artefact, program: SOp, *, prove: bool) -> Artefact | None:
     """What compiling the program with the options of the model gives; nothing if these are not known, or it fails."""
     config, recipe = model.config, model.recipe
     if recipe is None:
@@ -54,7 +61,7 @@ def _compiled_again(model: Artefact, program: SOp) -> Artefact | None:
             dtype=cast("Dtype", config.dtype),
             most_combinations=recipe.most_combinations,
             grounds=recipe.grounds,
-            prove=False,
+            prove=prove,
         )
     except CompileError:
         return None

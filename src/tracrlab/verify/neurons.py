@@ -3,6 +3,9 @@
 Errors pass through neurons by their linearity. A neuron that is active whatever the errors are passes them on linearly,
 so what all such neurons make of one input's error is added up before its size is taken: the two ramps of a step cancel,
 and nothing passes where the step is flat. A neuron that may or may not be active adds at most its range.
+
+Neurons that see some quantities only are followed for the values of these, not for all combinations with others: what
+groups of neurons write that share no quantity adds up, and so do their errors.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ class Hidden:
     parts: tuple[Part | Read, ...]
     sources: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
 
+    def of(self, neurons: Int[np.ndarray, " _"]) -> Hidden:
+        """What reaches some of the neurons."""
+        sources = tuple((ideal, error, weights[:, neurons]) for ideal, error, weights in self.sources)
+        return Hidden(tuple(part.of(neurons) for part in self.parts), sources)
+
 
 def hidden_of(contents: Sequence[Contents], matrix: Float[np.ndarray, "d_model neuron"], fmt: NumberFormat) -> Hidden:
     """What reaches neurons from these contents."""
@@ -56,15 +64,115 @@ def written_errors(
         outputs: the neurons' output weights.
         number_format: the format they compute in.
     """
-    classes, parts = _error_classes(hidden), _ready(hidden, index)
-    rows = max(1, _CHUNK // max(1, sum(outputs.shape)))
+    groups = []
+    for neurons, first, which in _independent(hidden, index):
+        own = hidden.of(neurons) if len(neurons) < len(outputs) else hidden
+        groups.append((_written(own, index[first], outputs[neurons], number_format), which))
+    rows = max(1, _CHUNK // max(1, outputs.shape[1]))
     errors = np.zeros_like(ideal)
     for start in range(0, len(index), rows):
-        own, goal = index[start : start + rows], ideal[start : start + rows]
-        reached = _reached(parts, own, number_format)
-        error, rounding = _chunk_errors(reached, own, goal, outputs, classes, number_format)
-        errors[start : start + rows] = error + rounding
+        place = slice(start, start + rows)
+        errors[place] = _sum([each.at(which[place]) for each, which in groups]).off(ideal[place], number_format)
     return errors
+
+
+def _independent(
+    hidden: Hidden, index: Int[np.ndarray, "combination part"]
+) -> list[tuple[Int[np.ndarray, " neuron"], Int[np.ndarray, " case"], Int[np.ndarray, " combination"]]]:
+    """Groups of neurons that see no part in common, but those that are always the same.
+
+    For each group its neurons, combinations in which it sees all that it can see, and which of them each one is.
+    """
+    reads = np.array([weights.any(axis=0) for _, _, weights in hidden.sources])
+    reads &= (index != index[:1]).any(axis=0)[:, None]
+    groups: list[np.ndarray] = []
+    for own in np.unique(reads.T, axis=0):  # the parts that some neurons see; groups that overlap become one
+        apart = [each for each in groups if not (each & own).any()]
+        groups = [*apart, reduce(np.logical_or, [each for each in groups if (each & own).any()], own)]
+    seeing = [each for each in groups if each.any()]
+    if len(seeing) < 2:
+        everything = np.arange(len(index))
+        return [(np.arange(reads.shape[1]), everything, everything)]
+    found = []
+    for number, each in enumerate(seeing):
+        neurons = reads[each].any(axis=0) | (~reads.any(axis=0) & (number == 0))
+        columns = np.flatnonzero(each)
+        places = np.ravel_multi_index(tuple(index[:, columns].T), tuple(index[:, columns].max(axis=0) + 1))
+        _, first, which = np.unique(places, return_index=True, return_inverse=True)
+        found.append((np.flatnonzero(neurons), first, which.reshape(-1)))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """What neurons write for some combinations, and what it takes to bound how far that can be off.
+
+    Attributes: ``value`` ideally; ``error`` bounds what errors of the inputs make of it, ``rounding`` what rounding
+    before the neurons does; ``terms`` how many are added up, ``largest`` the size of all of them; ``known`` whether
+    they are multiples of two to the power ``finest``.
+    """
+
+    value: Float[np.ndarray, "combination width"]
+    error: Float[np.ndarray, "combination width"]
+    rounding: Float[np.ndarray, "combination width"]
+    terms: Int[np.ndarray, "combination 1"]
+    largest: Float[np.ndarray, "combination width"]
+    known: Bool[np.ndarray, "combination width"]
+    finest: Int[np.ndarray, "combination width"]
+
+    def at(self, places: Int[np.ndarray, " _"]) -> _Written:
+        """The same for some of the combinations."""
+        return _Written(*(getattr(self, each.name)[places] for each in fields(self)))
+
+    def off(
+        self, ideal: Float[np.ndarray, "combination width"], number_format: NumberFormat
+    ) -> Float[np.ndarray, "combination width"]:
+        """A bound on how far it can be from the ideal, with what rounding after the neurons adds.
+
+        Raises:
+            Violated: it overflows the format.
+        """
+        if not self.largest.max(initial=0) < number_format.largest / 4:
+            raise Violated(f"what it computes overflows {number_format.name}")
+        wide, errors = number_format.wide, np.abs(self.value - ideal) + self.error
+        exact = self.known & _fits(self.largest, self.finest, wide)
+        rounded: np.ndarray = (self.terms + 1) * wide.roundoff * self.largest + self.terms * wide.smallest
+        rounded = self.rounding + np.where(exact, 0.0, rounded)
+        if number_format.is_half:
+            kept = exact & _fits(np.abs(ideal) + errors, self.finest, number_format)
+            rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
+        result: np.ndarray = errors + rounded
+        return result
+
+
+def _sum(groups: Sequence[_Written]) -> _Written:
+    """What groups of neurons write together."""
+    if len(groups) == 1:
+        return groups[0]
+    value, error, rounding, terms, largest = (
+        np.sum([getattr(each, name) for each in groups], axis=0)
+        for name in ("value", "error", "rounding", "terms", "largest")
+    )
+    known = np.logical_and.reduce([each.known for each in groups])
+    return _Written(value, error, rounding, terms, largest, known, np.minimum.reduce([each.finest for each in groups]))
+
+
+def _written(
+    hidden: Hidden,
+    index: Int[np.ndarray, "combination part"],
+    outputs: Float[np.ndarray, "neuron width"],
+    number_format: NumberFormat,
+) -> _Written:
+    """What neurons write for each combination."""
+    classes, parts = _error_classes(hidden), _ready(hidden, index)
+    rows = max(1, _CHUNK // max(1, sum(outputs.shape)))
+    chunks = [
+        _chunk_written(_reached(parts, own, number_format), own, outputs, classes, number_format)
+        for own in (index[start : start + rows] for start in range(0, len(index), rows))
+    ]
+    if len(chunks) == 1:
+        return chunks[0]
+    return _Written(*(np.concatenate([getattr(own, each.name) for own in chunks]) for each in fields(_Written)))
 
 
 def _ready(hidden: Hidden, index: Int[np.ndarray, "combination part"]) -> tuple[Part | Read, ...]:
@@ -131,24 +239,22 @@ def _single_inputs(hidden: Hidden, uncertain: Sequence[np.ndarray]) -> list[_Err
     return classes
 
 
-def _chunk_errors(
+def _chunk_written(
     reached: _Reached,
     index: Int[np.ndarray, "combination part"],
-    ideal: Float[np.ndarray, "combination width"],
     outputs: Float[np.ndarray, "neuron width"],
     classes: Sequence[_ErrorClass],
     number_format: NumberFormat,
-) -> tuple[Float[np.ndarray, "combination width"], Float[np.ndarray, "combination width"]]:
-    """The errors apart from rounding, and a bound on what rounding adds."""
-    gap = np.zeros_like(ideal)
+) -> _Written:
+    """The same for a few combinations."""
+    errors = np.zeros((len(index), outputs.shape[1]))
     if number_format.gap:
-        gap = number_format.gap * (~_saturated(reached) @ np.abs(outputs))
+        errors += number_format.gap * (~_saturated(reached) @ np.abs(outputs))
     # neurons that are active for none of the combinations have no part in anything else
     live = np.any(reached.live, axis=0)
     reached, outputs = reached.only(live), outputs[live]
     active, uncertain, absolute = reached.active, reached.uncertain, np.abs(outputs)
     after = np.maximum(reached.before, 0)
-    errors = np.abs(after @ outputs - ideal) + gap
     # a neuron that several errors move is followed where it is linear; where it may bend, all of them count in full
     moving = np.concatenate([np.zeros(0, int), *(each.neurons for each in classes)])
     several = np.bincount(moving, minlength=len(live))[live] > 1
@@ -163,30 +269,16 @@ def _chunk_errors(
         moved = np.asarray(sum(error[index[:, number]] for number, error in enumerate(each.errors)))
         own = _Moved(reached.before[:, columns], active[:, columns], uncertain[:, columns], moved, len(inside))
         errors += _class_errors(own, each.scales[inside], outputs[columns])
-    return errors, _output_rounding(reached, after, outputs, ideal, errors, number_format)
-
-
-def _output_rounding(
-    reached: _Reached,
-    after: Float[np.ndarray, "combination neuron"],
-    outputs: Float[np.ndarray, "neuron width"],
-    ideal: Float[np.ndarray, "combination width"],
-    errors: Float[np.ndarray, "combination width"],
-    number_format: NumberFormat,
-) -> Float[np.ndarray, "combination width"]:
-    """A bound on what rounding adds to ``errors``, before the neurons and after them."""
-    live, absolute, wide = reached.live, np.abs(outputs), number_format.wide
-    terms = (live & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True)
-    largest = np.where(live, after + reached.reach, 0) @ absolute
-    if not largest.max(initial=0) < number_format.largest / 4:
-        raise Violated(f"what it computes overflows {number_format.name}")
-    exact, finest = _exact_outputs(reached, after, outputs, largest, wide)
-    rounded: np.ndarray = np.where(live, reached.rounding, 0) @ absolute
-    rounded += np.where(exact, 0.0, (terms + 1) * wide.roundoff * largest + terms * wide.smallest)
-    if number_format.is_half:
-        kept = exact & _fits(np.abs(ideal) + errors, finest, number_format)
-        rounded += np.where(kept, 0.0, _storing(ideal, errors + rounded, number_format))
-    return rounded
+    known, finest = _known_grains(reached, after, outputs)
+    return _Written(
+        after @ outputs,
+        errors,
+        np.where(reached.live, reached.rounding, 0) @ absolute,
+        (reached.live & (outputs != 0).any(axis=1)).sum(axis=1, keepdims=True),
+        np.where(reached.live, after + reached.reach, 0) @ absolute,
+        known,
+        np.broadcast_to(finest, known.shape),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,14 +405,10 @@ def _fits(
     return fits
 
 
-def _exact_outputs(
-    reached: _Reached,
-    after: Float[np.ndarray, "combination neuron"],
-    outputs: Float[np.ndarray, "neuron width"],
-    largest: Float[np.ndarray, "combination width"],
-    number_format: NumberFormat,
+def _known_grains(
+    reached: _Reached, after: Float[np.ndarray, "combination neuron"], outputs: Float[np.ndarray, "neuron width"]
 ) -> tuple[Bool[np.ndarray, "combination width"], Int[np.ndarray, " width"]]:
-    """Which sums of the output are exact, being of multiples of a power of two that the format holds, and the power."""
+    """For which sums of the output all terms are multiples of a power of two that is known, and the power."""
     live, precise = reached.live, reached.reach == 0
     unknown = live & ~precise & ((reached.rounding > 0) | (reached.grain == UNKNOWN))
     known = ~(unknown.astype(np.float32) @ (outputs != 0).astype(np.float32) > 0)
@@ -330,5 +418,4 @@ def _exact_outputs(
     known_fully = live & precise
     grains[known_fully] = grain(after[known_fully])
     finest = grains.min(axis=0, initial=COARSEST)[:, None] + grain(outputs)
-    finest = finest.min(axis=0, initial=2 * COARSEST)
-    return known & _fits(largest, finest, number_format), finest
+    return known, finest.min(axis=0, initial=2 * COARSEST)

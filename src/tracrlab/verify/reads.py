@@ -48,7 +48,7 @@ class Part:
         used: np.ndarray = np.any(self.values, axis=0) | np.any(self.slack, axis=0)
         return used
 
-    def of(self, features: Bool[np.ndarray, " feature"]) -> Part:
+    def of(self, features: Bool[np.ndarray, " feature"] | Int[np.ndarray, " _"]) -> Part:
         """The part for some of the features."""
         return Part(
             self.values[:, features],
@@ -90,6 +90,19 @@ class Read:
     elsewhere: Bool[np.ndarray, " feature"]
     alone: Bool[np.ndarray, " feature"]
     finest: Int[np.ndarray, " feature"] | None
+
+    def of(self, features: Int[np.ndarray, " _"]) -> Read:
+        """The part for some of the features."""
+        return replace(
+            self,
+            weights=self.weights[:, features],
+            factors=self.factors[features],
+            fits=self.fits[features],
+            stored=self.stored[features],
+            elsewhere=self.elsewhere[features],
+            alone=self.alone[features],
+            finest=None if self.finest is None else self.finest[features],
+        )
 
     @property
     def n_values(self) -> int:

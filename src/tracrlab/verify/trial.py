@@ -45,18 +45,19 @@ _GROWTH = 2  # a batch is at most so many times as large as the one before, so t
 class Effort:
     """How much is tried: at most ``inputs`` inputs, of which at most ``short`` are the shortest.
 
-    It ends after ``seconds``, or once ``pairs`` of positions have been looked at, whichever is given; the latter does
-    not depend on the machine.
+    It ends after ``seconds``, once ``pairs`` of positions have been looked at, or so many ``products`` of weights and
+    activations are to be computed, whichever is given; the latter two do not depend on the machine.
     """
 
     inputs: int
     short: int
     seconds: float = np.inf
     pairs: float = np.inf
+    products: float = np.inf
 
 
 LONG = Effort(inputs=2**14, short=2**12, seconds=3.0)  # by verify: what a person who asks for it waits for
-BRIEF = Effort(inputs=24, short=16, pairs=2**12)  # by compile: a few ms at most for short inputs
+BRIEF = Effort(inputs=24, short=16, pairs=2**12, products=2**26)  # by compile: a few ms, as long as most models take
 
 
 class _Contradicted(Exception):
@@ -110,21 +111,31 @@ class _Findings:
         self._precise = _in_double(model)
         self._sops = _sops_by_name(model, program)
         self._predicates: dict[tuple[int, Hashable, Hashable], bool] = {}
-        self._start, self._pairs = time.monotonic(), 0
+        self._start, self._pairs, self._products = time.monotonic(), 0, 0
 
     def run(self, inputs: Iterable[Tokens], effort: Effort) -> int:
         """Try inputs, as many as the effort allows; returns how many that were."""
-        remaining, count, size = iter(inputs), 0, 1
+        remaining, count = iter(inputs), 0
         most = max(1, _ENTRIES // _entries(self._model))
-        while not self._is_over(effort) and (batch := list(itertools.islice(remaining, size))):
+        size = most if effort.seconds == np.inf else 1
+        while time.monotonic() - self._start <= effort.seconds:
+            batch = list(itertools.islice(self._within(remaining, effort), size))
+            if not batch:
+                break
             self._try(batch)
             count += len(batch)
-            self._pairs += sum(len(tokens) ** 2 for tokens in batch)
             size = min(_GROWTH * size, most)
         return count
 
-    def _is_over(self, effort: Effort) -> bool:
-        return time.monotonic() - self._start > effort.seconds or self._pairs > effort.pairs
+    def _within(self, inputs: Iterator[Tokens], effort: Effort) -> Iterator[Tokens]:
+        """The next inputs, until enough has been looked at and computed."""
+        while self._pairs <= effort.pairs and self._products <= effort.products:
+            tokens = next(inputs, None)
+            if tokens is None:
+                return
+            self._pairs += len(tokens) ** 2
+            self._products += self._model.config.n_params * (len(tokens) + 1)
+            yield tokens
 
     def _try(self, batch: Sequence[Tokens]) -> None:
         model = self._model
@@ -252,6 +263,9 @@ def _nearest(
 ) -> tuple[Int[np.ndarray, " case"], Float[np.ndarray, " case"]]:
     """The nearest row of a table, and how far it is in any dimension."""
     nearest = np.zeros(len(held), int)
+    if not len(table):
+        return nearest, np.full(len(held), np.inf)
+    table, held = table - table[0], held - table[0]  # squares of what stands beside a ground leave nothing of the rest
     step = max(1, _ENTRIES // max(1, len(table)))
     for start in range(0, len(held), step):
         own = held[start : start + step]

@@ -6,6 +6,7 @@ backwards what must be stored and how it is computed, ``build`` makes the compon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -29,19 +30,24 @@ from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.precision import NotSeparable
 from tracrlab.errors import DomainTooLargeError
 
-__all__ = ["Passes", "lower_compact", "representations"]
+__all__ = ["Passes", "compact_alternatives", "representations"]
 
 _MARGIN = 1 / 16  # of the usual precision is asked of numbers where that has turned out not to be there
 _MANY = 1024  # positions for which attempts take long, so that counts that are too noisy are cleaned at once
 _FEW = 48  # positions for which a feature for each class of what is counted is no great cost
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is beyond the range of floats is an error that nothing bears
-def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes) -> Lowered:
-    """Lower an analysed graph into few components over few dimensions.
+_beyond_range = np.errstate(over="ignore", invalid="ignore")  # what is beyond that of floats is an error nothing bears
+
+
+def compact_alternatives(
+    analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, passes: Passes
+) -> Iterator[Lowered]:
+    """An analysed graph lowered into few components over few dimensions, in one way after another.
 
     Where rounding errors are too large for the cheapest constructions, dearer and quieter ones are tried, then those
-    that take a layer more, and last those of faithful mode, which makes clean copies of what it compares.
+    that take a layer more, and last those of faithful mode, which makes clean copies of what it compares. The first is
+    the smallest; the others are for those who find something wanting in it.
 
     Raises:
         DomainTooLargeError: a table or combination of values passes the limits.
@@ -55,13 +61,15 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
     if analysis.max_length <= _FEW:
         by_classes = [replace(each, count_by_classes=True) for each in (Attempt(quieter), cautious)]
         attempts = [*attempts[:-1], by_classes[0], cautious, by_classes[1]]
+    given = False
     later: list[tuple[IR, Attempt, frozenset[str]]] = []
-    for ir, layers in representations(analysis, passes, dtype):
+    found = representations(analysis, passes, dtype)
+    for ir, layers in found:
         for attempt in dict.fromkeys(attempts):
             noisy: frozenset[str] = frozenset()
             try:
-                own = layers if attempt.margin == 1 else Layers(attempt.precision(dtype), attempt.passes)
-                return lowered(analysis, ir, own, attempt, bos, dtype)
+                yield _attempted(analysis, ir, layers if attempt.margin == 1 else None, attempt, bos, dtype)
+                given = True
             except TooNoisy as error:
                 noisy = error.counts
             except (NotSeparable, DomainTooLargeError):
@@ -71,13 +79,28 @@ def lower_compact(analysis: Analysis, bos: str, pad: str, dtype: NumberFormat, p
                     later.append((ir, attempt, noisy))
                     continue
                 with suppress(NotSeparable, DomainTooLargeError):
-                    return _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
+                    yield _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
+                    given = True
     for ir, attempt, noisy in later:
         with suppress(NotSeparable, DomainTooLargeError):
-            return _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
-    return lower_graph(analysis, bos, pad, dtype, grounds=passes.grounds)
+            yield _lowered_cleanly(analysis, ir, attempt, noisy, bos, dtype)
+            given = True
+    if given:  # then classes, which take more dimensions, are still smaller than what faithful mode makes
+        for ir, _ in found:
+            with suppress(NotSeparable, DomainTooLargeError):
+                yield _attempted(analysis, ir, None, Attempt(replace(quieter, codes=False), _MARGIN), bos, dtype)
+    yield lower_graph(analysis, bos, pad, dtype, grounds=passes.grounds)
 
 
+@_beyond_range
+def _attempted(
+    analysis: Analysis, ir: IR, layers: Layers | None, attempt: Attempt, bos: str, dtype: NumberFormat
+) -> Lowered:
+    """As :func:`lowered`, in the layers that are given, or else those for the precision of the attempt."""
+    return lowered(analysis, ir, layers or Layers(attempt.precision(dtype), attempt.passes), attempt, bos, dtype)
+
+
+@_beyond_range
 def _lowered_cleanly(
     analysis: Analysis, ir: IR, attempt: Attempt, counts: frozenset[str], bos: str, dtype: NumberFormat
 ) -> Lowered:
@@ -97,6 +120,7 @@ def _lowered_cleanly(
             counts |= error.counts
 
 
+@_beyond_range
 def representations(analysis: Analysis, passes: Passes, dtype: NumberFormat) -> list[tuple[IR, Layers]]:
     """The program rewritten, with counts by cases only if it takes fewer layers so, and then also without.
 

@@ -50,7 +50,9 @@ def _payload(session: Session, request: CompileRequest) -> str:
     if name not in names:
         raise TracrLabError(f"the program defines no s-op {name!r}" if name else "the program defines no s-op yet")
     program = session.environment.names[name]
-    model = compile_program(program, request.vocabulary, request.length, mode=request.mode, causal=request.causal)
+    model = compile_program(
+        program, request.vocabulary, request.length, mode=request.mode, causal=request.causal, prove=False
+    )
     source = SourceFile(FILE, request.source)
     return explorer_payload(model, request.example[: request.length], program=program, source=source)
 
