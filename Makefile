@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 FRAMEWORKS := tests/export tests/learn tests/test_docs.py -k "lens or nnsight"
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo lint test test-quick test-frameworks bench bench-peers peers agreement gallery fuzz mutants compress-figures dist clean
+.PHONY: help env demo lint test test-quick test-frameworks bench bench-decompile bench-peers peers agreement gallery fuzz mutants compress-figures dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -48,6 +48,10 @@ test-frameworks: .venv-lens3/.installed .venv-lens4/.installed  ## Test both gen
 
 bench: env  ## Measure compile time, model size and speed.
 	$(BIN)/python -m benchmarks.bench
+
+bench-decompile: env  ## Measure the decompiler on random programs and on the library.
+	$(BIN)/python -m benchmarks.decompile random
+	$(BIN)/python -m benchmarks.decompile library
 
 bench-peers: .venv-lens3/.installed  ## Measure speed beside TransformerLens (before version 4) and Tracr.
 	.venv-lens3/bin/python -m benchmarks.bench speed torch compat

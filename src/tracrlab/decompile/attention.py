@@ -64,18 +64,24 @@ def selected_pairs(run: HeadRun) -> Iterator[Bool[np.ndarray, "input query key"]
     yield run.visible & (scores > threshold)
 
 
-def selection_of(run: HeadRun, selected: Bool[np.ndarray, "input query key"]) -> Selection | None:
-    """The selected pairs as a predicate of few key and query variables; ``None`` if they are none."""
-    inputs, queries, keys = np.nonzero(run.visible)
-    columns = [node.codes[inputs, keys] for node in run.keys] + [node.codes[inputs, queries] for node in run.queries]
-    sizes = [node.size for node in (*run.keys, *run.queries)]
-    results = selected[run.visible].astype(int)
+def selection_of(
+    visible: Bool[np.ndarray, "input query key"],
+    keys: tuple[Node, ...],
+    queries: tuple[Node, ...],
+    selected: Bool[np.ndarray, "input query key"],
+) -> Selection | None:
+    """The selected pairs as a predicate of few of these key and query variables; ``None`` if they are none."""
+    inputs, query_places, key_places = np.nonzero(visible)
+    columns = [node.codes[inputs, key_places] for node in keys]
+    columns += [node.codes[inputs, query_places] for node in queries]
+    sizes = [node.size for node in (*keys, *queries)]
+    results = selected[visible].astype(int)
     found = smallest_set(columns, sizes, results)
     if found is None:
         return None
     entries, outcome = table_entries([columns[place] for place in found], [sizes[place] for place in found], results)
-    own_keys = tuple(run.keys[place] for place in found if place < len(run.keys))
-    own_queries = tuple(run.queries[place - len(run.keys)] for place in found if place >= len(run.keys))
+    own_keys = tuple(keys[place] for place in found if place < len(keys))
+    own_queries = tuple(queries[place - len(keys)] for place in found if place >= len(keys))
     return Selection(own_keys, own_queries, entries, outcome.astype(bool))
 
 
@@ -102,7 +108,7 @@ def explained(run: HeadRun, new_node: NodeMaker) -> tuple[Node, Int[np.ndarray, 
 def _explained_by(
     run: HeadRun, selected: Bool[np.ndarray, "input query key"], new_node: NodeMaker
 ) -> tuple[Node, Int[np.ndarray, " class"]] | str:
-    selection = selection_of(run, selected)
+    selection = selection_of(run.visible, run.keys, run.queries, selected)
     if selection is None:
         return "whom it selects is no function of the variables that its weights read"
     used: np.ndarray = np.any(selected, axis=1)

@@ -7,6 +7,8 @@ or how it is stored, leaves no trace. Forwards: each variable is said as an expr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from tracrlab.decompile.nodes import Copy, Mean, Node, Selection, Source, Table,
 from tracrlab.decompile.partitions import Blocks, common_refinement, finest, merged_operands, refines
 from tracrlab.decompile.reading import Reading
 from tracrlab.decompile.selecting import selector
-from tracrlab.decompile.synthesis import synthesised
+from tracrlab.decompile.synthesis import cost, synthesised
+from tracrlab.decompile.uniting import selected_pairs_of, unite_widths
 from tracrlab.rasp.batches import Batch, Coded
 from tracrlab.rasp.expressions import Selector, SOp
 from tracrlab.rasp.values import Value
@@ -44,8 +47,16 @@ class _Plan:
 
     view: View
     inputs: tuple[View, ...] = ()
-    keys: tuple[View, ...] = ()
-    queries: tuple[View, ...] = ()
+    pairs: tuple[_Pairs, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """A selection, and the views of keys and queries that it needs."""
+
+    selection: Selection
+    keys: tuple[View, ...]
+    queries: tuple[View, ...]
 
 
 @dataclass(eq=False)
@@ -57,14 +68,18 @@ class Program:
 
 
 def built(reading: Reading, batch: Batch, answers: Coded) -> Program:
-    """The program of a reading that has an answer."""
+    """The program of a reading that has an answer: the shorter one of two."""
     assert reading.answer is not None
-    return _Builder(reading, batch, answers).program()
+    unite_widths(reading, batch)
+    programs = [_Builder(reading, batch, answers, merging=merging).program() for merging in (True, False)]
+    return min(programs, key=lambda program: cost(program.answer))
 
 
 class _Builder:
-    def __init__(self, reading: Reading, batch: Batch, answers: Coded) -> None:
-        self.reading, self.batch, self.answers = reading, batch, answers
+    """A way to say it: ``merging`` what nobody tells apart, or with variables as they were found."""
+
+    def __init__(self, reading: Reading, batch: Batch, answers: Coded, *, merging: bool) -> None:
+        self.reading, self.batch, self.answers, self.merging = reading, batch, answers, merging
         self.wanted: dict[int, list[Blocks]] = {}
         self.plans: list[_Plan] = []
         self.made: dict[int, list[tuple[Blocks, SOp]]] = {}
@@ -93,8 +108,7 @@ class _Builder:
         self, operands: tuple[Node, ...], entries: Int[np.ndarray, "entry operand"], results: Int[np.ndarray, " entry"]
     ) -> tuple[View, ...]:
         """What a table needs of its operands; those of which it needs something are remembered."""
-        merged = merged_operands(entries, results, [node.size for node in operands])
-        views = [View(node, blocks) for node, blocks in zip(operands, merged, strict=True) if blocks.any()]
+        views = [view for view in self._views(operands, entries, results) if view.blocks.any()]
         for view in views:
             self.wanted.setdefault(view.node.number, []).append(view.blocks)
         return tuple(views)
@@ -128,28 +142,38 @@ class _Builder:
                 case Copy():
                     own = blocks[definition.values.results]
                     inputs = self._wants(definition.values.operands, definition.values.entries, own)
-                    self.plans.append(_Plan(view, inputs, *self._pairs(definition.selection)))
+                    self.plans.append(_Plan(view, inputs, (self._pairs(definition.selection),)))
                 case Mean():
                     table = definition.values
                     inputs = self._wants(table.operands, table.entries, np.array(definition.numbers)[table.results])
-                    self.plans.append(_Plan(view, inputs, *self._pairs(definition.selection)))
+                    self.plans.append(_Plan(view, inputs, (self._pairs(definition.selection),)))
                 case Width():
-                    self.plans.append(_Plan(view, (), *self._pairs(definition.selection)))
+                    selections = definition.parts or (definition.selection,)
+                    self.plans.append(_Plan(view, (), tuple(map(self._pairs, selections))))
                 case Source():
                     self.plans.append(_Plan(view))
 
-    def _pairs(self, selection: Selection) -> tuple[tuple[View, ...], tuple[View, ...]]:
+    def _pairs(self, selection: Selection) -> _Pairs:
         operands = (*selection.keys, *selection.queries)
-        merged = merged_operands(selection.entries, selection.selected.astype(int), [node.size for node in operands])
-        views = [View(node, blocks) for node, blocks in zip(operands, merged, strict=True)]
+        views = self._views(operands, selection.entries, selection.selected.astype(int))
         for view in views:
             if view.blocks.any():
                 self.wanted.setdefault(view.node.number, []).append(view.blocks)
         n = len(selection.keys)
-        return (
+        return _Pairs(
+            selection,
             tuple(view for view in views[:n] if view.blocks.any()),
             tuple(view for view in views[n:] if view.blocks.any()),
         )
+
+    def _views(
+        self, operands: tuple[Node, ...], entries: Int[np.ndarray, "entry operand"], results: Int[np.ndarray, " entry"]
+    ) -> list[View]:
+        """What a function of the operands needs of each; all of it, unless merging, or nothing."""
+        merged = merged_operands(entries, results, [node.size for node in operands])
+        if not self.merging:
+            merged = [np.arange(len(blocks)) if blocks.any() else blocks for blocks in merged]
+        return [View(node, blocks) for node, blocks in zip(operands, merged, strict=True)]
 
     # Forwards ------------------------------------------------------------------------------------------------------
 
@@ -172,7 +196,7 @@ class _Builder:
                 labels = self._labels(plan.view)
                 return synthesised(self.batch, operands, plan.view.codes, labels)
             case Width():
-                return self._width(definition, plan)
+                return self._width(plan)
             case Copy():
                 return self._copy(definition, plan, operands)
             case Mean():
@@ -182,19 +206,19 @@ class _Builder:
         blocks, labels = self.labels.get(view.node.number, (view.blocks, None))
         return labels if np.array_equal(blocks, view.blocks) else None
 
-    def _selector(self, selection: Selection, plan: _Plan) -> Selector:
-        keys, queries = self._operands(plan.keys), self._operands(plan.queries)
-        selected = _selected(selection, self.batch)
+    def _selector(self, pairs: _Pairs) -> Selector:
+        selected = selected_pairs_of(pairs.selection, self.batch)
         key = np.packbits(selected).tobytes()
         if key not in self.selectors:
+            keys, queries = self._operands(pairs.keys), self._operands(pairs.queries)
             self.selectors[key] = selector(self.batch, keys, queries, selected)
         return self.selectors[key]
 
-    def _width(self, definition: Width, plan: _Plan) -> SOp:
-        selection = self._selector(definition.selection, plan)
-        if not plan.keys and not plan.queries and not self.batch.causal:
+    def _width(self, plan: _Plan) -> SOp:
+        if not any(pairs.keys or pairs.queries for pairs in plan.pairs) and not self.batch.causal:
             return rasp.length
-        return rasp.selector_width(selection).named("width")
+        selectors = [self._selector(pairs) for pairs in plan.pairs]
+        return rasp.selector_width(reduce(or_, selectors)).named("width")
 
     def _copy(self, definition: Copy, plan: _Plan, operands: list[SOp]) -> SOp:
         blocks = plan.view.blocks
@@ -210,7 +234,7 @@ class _Builder:
             otherwise = coded.values[coded.codes[self.batch.inside & (blocks[codes] == default)][0]]
         else:
             otherwise = _new_value(coded.values)
-        return rasp.aggregate(self._selector(definition.selection, plan), value, otherwise).named("copied")
+        return rasp.aggregate(self._selector(plan.pairs[0]), value, otherwise).named("copied")
 
     def _mean(self, definition: Mean, plan: _Plan, operands: list[SOp]) -> SOp:
         numbers = np.array(definition.numbers)
@@ -228,7 +252,7 @@ class _Builder:
             value = synthesised(self.batch, operands, codes, [False, True] if labels == [0, 1] else labels)
         if default is None:
             default = _new_value(self.batch.value(value).values)
-        return rasp.aggregate(self._selector(definition.selection, plan), value, default).named("mean")
+        return rasp.aggregate(self._selector(plan.pairs[0]), value, default).named("mean")
 
     def _line(
         self, operand: SOp, codes: Int[np.ndarray, "input position"], targets: Int[np.ndarray, " target"]
@@ -257,21 +281,6 @@ def _new_value(values: tuple[Value, ...]) -> Value:
     if len(numbers) == len(values):
         return int(min(numbers)) - 1
     return next(each for each in ("", "none", "nothing", -1) if each not in values)
-
-
-def _selected(selection: Selection, batch: Batch) -> Any:
-    """The selected pairs on the batch."""
-    operands = [(node, "k") for node in selection.keys] + [(node, "q") for node in selection.queries]
-    joint = np.zeros((*batch.inside.shape, batch.inside.shape[1]), np.int64)
-    own = np.zeros(len(selection.entries), np.int64)
-    for place, (node, side) in enumerate(operands):
-        codes = node.codes[:, None, :] if side == "k" else node.codes[:, :, None]
-        joint, own = joint * node.size + codes, own * node.size + selection.entries[:, place]
-    chosen = np.sort(own[selection.selected])
-    if not len(chosen):
-        return np.zeros(joint.shape, bool)
-    places = np.minimum(np.searchsorted(chosen, joint), len(chosen) - 1)
-    return batch.visible & (chosen[places] == joint)
 
 
 def _result_codes(table: Table, batch: Batch) -> Int[np.ndarray, "input position"]:

@@ -42,9 +42,13 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Width:
-    """How many keys are selected; the class is the number."""
+    """How many keys are selected; the class is the number.
+
+    ``parts`` are selections that do not overlap and select the same together, if those are easier to say.
+    """
 
     selection: Selection
+    parts: tuple[Selection, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

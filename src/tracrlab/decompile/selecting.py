@@ -20,7 +20,8 @@ from tracrlab.rasp.values import Value
 from tracrlab.shapes import Bool, Int
 
 _ORDERS = (Comparison.EQ, Comparison.LT, Comparison.LEQ, Comparison.GT, Comparison.GEQ, Comparison.NEQ)
-_FARTHEST = 8  # shifts of queries that are tried
+_FARTHEST = 8  # shifts of keys and queries that are tried
+_LARGEST_FACTOR = 4  # and multiples and remainders
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,17 +220,20 @@ class _Selecting:
     def _shifted(
         self, key: SOp, query: SOp, keys: Sequence[Any], queries: Sequence[Any], selected: Sequence[bool]
     ) -> Selector | None:
-        """A comparison with a query that a constant is added to or that is subtracted from one."""
+        """A comparison of which one side is combined with a constant."""
         shifts: list[tuple[op.Operation, int, int]] = []
         for number in range(1, _FARTHEST + 1):
             shifts += [(op.SUBTRACT, 1, number), (op.ADD, 1, number), (op.SUBTRACT, 0, number)]
+        shifts += [(op.MULTIPLY, 1, number) for number in range(2, _LARGEST_FACTOR + 1)]
+        shifts += [(op.MODULO, 1, number) for number in range(2, _LARGEST_FACTOR + 1)]
         for operation, place, number in [(op.SUBTRACT, 0, 0), *shifts]:
-            moved = [operation(value, number) if place else operation(number, value) for value in queries]
-            for order in _ORDERS:
-                if _compared(order, keys, moved) == selected:
-                    return rasp.select(
-                        key, elementwise(operation, *((query, number) if place else (number, query))), order
-                    )
+            for is_key in (False, True):
+                own, sop = (keys, key) if is_key else (queries, query)
+                moved = [operation(value, number) if place else operation(number, value) for value in own]
+                for order in _ORDERS:
+                    if _compared(order, moved if is_key else keys, queries if is_key else moved) == selected:
+                        made = elementwise(operation, *((sop, number) if place else (number, sop)))
+                        return rasp.select(made if is_key else key, query if is_key else made, order)
         return None
 
     def _matched(self, pairs: Pairs) -> Selector | None:

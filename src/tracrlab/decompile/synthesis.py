@@ -19,7 +19,7 @@ from tracrlab.decompile.partitions import merged_operands
 from tracrlab.decompile.unary import Labels, unary
 from tracrlab.errors import EvaluationError
 from tracrlab.rasp.batches import Batch, Coded
-from tracrlab.rasp.expressions import Map, SequenceMap, SOp
+from tracrlab.rasp.expressions import LinearSequenceMap, Map, SequenceMap, SOp
 from tracrlab.rasp.operations import IsIn, Lookup, Operation, PartialOperation
 from tracrlab.rasp.traversal import children_first
 from tracrlab.rasp.values import value_key
@@ -52,10 +52,27 @@ _BINARY: tuple[Callable[[Any, Any], Any], ...] = (
     lambda x, y: y % x,
     lambda x, y: x / y,
     lambda x, y: y / x,
-    lambda x, y: 2 * x + y,
-    lambda x, y: x + 2 * y,
-    lambda x, y: 2 * x - y,
-    lambda x, y: x - 2 * y,
+    *(
+        lambda x, y, a=a, b=b: LinearSequenceMap(x, y, a, b)
+        for a, b in (
+            (2, 1),
+            (1, 2),
+            (2, -1),
+            (-1, 2),
+            (1, -2),
+            (-2, 1),
+            (3, 1),
+            (1, 3),
+            (3, -1),
+            (-1, 3),
+            (1, -3),
+            (-3, 1),
+        )
+    ),
+    *(
+        lambda x, y, a=a, b=b: LinearSequenceMap(x, y, a, b)
+        for a, b in ((3, 2), (2, 3), (3, -2), (-2, 3), (2, -3), (-3, 2), (-1, -1))
+    ),
 )
 _UNSAID = 50  # operations rather than one function that textual RASP has no form for
 _OF_BOOLS = range(10, 18)
@@ -74,6 +91,17 @@ def synthesised(batch: Batch, operands: Sequence[SOp], target: Target, labels: L
     for operand, own, column in zip(operands, coded, entries.T, strict=True):
         cases.assume(operand, Coded(own.values, column[None]))
     return _Synthesis(cases).expression(operands, results[None], labels)
+
+
+def cost(sop: SOp) -> tuple[int, int]:
+    """How long an expression is: operations, and entries of tables."""
+    nodes = [node for node in children_first(sop) if node.children]
+    functions = [
+        node.f for node in nodes if isinstance(node, Map | SequenceMap) and not isinstance(node, LinearSequenceMap)
+    ]
+    tables = sum(len(function.table) if isinstance(function, Lookup) else 0 for function in functions)
+    unsaid = sum(not isinstance(function, Operation | PartialOperation | Lookup | IsIn) for function in functions)
+    return len(nodes) + (tables + 3) // 4 + _UNSAID * unsaid, tables
 
 
 class _Synthesis:
@@ -131,7 +159,7 @@ class _Synthesis:
         found = [each for pair in pairs for each in self._operators(*pair, target, labels)]
         found += self._by_cases(simple[0], second, blocks[0], target, labels)
         found += self._by_cases(simple[1], first, blocks[1], target, labels)
-        return min(found, key=self.cost) if found else self._looked_up(first, second, target, labels)
+        return min(found, key=cost) if found else self._looked_up(first, second, target, labels)
 
     def _looked_up(self, first: SOp, second: SOp, target: Target, labels: Labels) -> SOp:
         """A table, where nothing else tells the values apart that do not have one order or one equality."""
@@ -147,14 +175,6 @@ class _Synthesis:
             return block if labels is None else labels[block]
 
         return rasp.elementwise_map(looked_up, first, second)
-
-    def cost(self, sop: SOp) -> tuple[int, int]:
-        """How long an expression is: operations, and entries of tables."""
-        nodes = [node for node in children_first(sop) if node.children]
-        functions = [node.f for node in nodes if isinstance(node, Map | SequenceMap)]
-        tables = sum(len(function.table) if isinstance(function, Lookup) else 0 for function in functions)
-        unsaid = sum(not isinstance(function, Operation | PartialOperation | Lookup | IsIn) for function in functions)
-        return len(nodes) + (tables + 3) // 4 + _UNSAID * unsaid, tables
 
     def _operators(self, first: SOp, second: SOp, target: Target, labels: Labels) -> Iterator[SOp]:
         """Operators of which the target is a function."""
@@ -196,9 +216,11 @@ class _Synthesis:
                 result = case
                 continue
             value = coded.values[code]
-            test = condition if value is True else ~condition if value is False else condition == value
             otherwise: Any = result.fill if isinstance(result, rasp.Full) else result
-            result = rasp.where(test, branch, otherwise)
+            if value is False:
+                result = rasp.where(condition, otherwise, branch)
+            else:
+                result = rasp.where(condition if value is True else condition == value, branch, otherwise)
         if result is not None and self._is_right(result, target, labels):
             yield result
 
