@@ -263,6 +263,13 @@ def reuse() -> None:
     reuse_sizes(console)
 
 
+def robust() -> None:
+    """Compact models that bear a change of basis, beside compact and faithful ones."""
+    from benchmarks.robust_sizes import robust_sizes
+
+    robust_sizes(console, _progress(PROGRAMS))
+
+
 def growth(figure: Path | None = None, record: Path | None = None, longest: int = 4096) -> None:
     """What compact models cost as inputs grow longer, with the powers that fit."""
     from benchmarks.growth import growth as measured_growth
@@ -331,6 +338,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "sizes": sizes,
     "compact": compact,
     "reuse": reuse,
+    "robust": robust,
     "depth": depth,
     "verify": verify,
     "proofs": proofs,

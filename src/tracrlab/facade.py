@@ -151,6 +151,7 @@ class CompileOptions(TypedDict, total=False):
     dtype: Dtype
     most_combinations: int
     grounds: bool
+    robust: bool
     prove: bool
 
 

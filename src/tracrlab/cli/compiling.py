@@ -147,6 +147,7 @@ def _print_representations(found: NamedProgram, vocabulary: list[Value], options
             bos="bos" if options.bos is None else options.bos,
             pad="pad" if options.pad is None else options.pad,
             dtype=cast("Dtype", options.dtype or "float32"),
+            robust=bool(options.robust),
         )
     output = console()
     texts = [ir_text(each, widest=output.width) for each in (before, after)]

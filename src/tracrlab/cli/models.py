@@ -144,6 +144,7 @@ def compiled(
             mode="compact" if options.mode == "compact" else "faithful",
             passes=None if options.passes is None else pass_names(options),
             fit=None if options.fit is None else _architecture(options.fit),
+            robust=bool(options.robust),
             prove=prove,
         )
 

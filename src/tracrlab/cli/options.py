@@ -39,6 +39,7 @@ class CompileOptions:
     dtype: str | None
     bos: str | None
     pad: str | None
+    robust: bool | None = None
 
     @property
     def given(self) -> list[str]:
@@ -65,6 +66,10 @@ COMPILE_OPTIONS = (
     ),
     click.option("--fit", metavar="SIZES", help="The shape of the model, as in n_layers=4,d_model=32."),
     DTYPE_OPTION,
+    click.option(
+        "--robust", is_flag=True, default=None,
+        help="Magnify nothing: the model bears a change of basis of its residual stream.",
+    ),
     click.option("--bos", metavar="TOKEN", help="The token that the model puts in front. [default: bos]"),
     click.option("--pad", metavar="TOKEN", help="The token that fills up. [default: pad]"),
 )  # fmt: skip

@@ -158,8 +158,9 @@ def _fill_head(
     """
     scale = power_above(head.sharpness * math.sqrt(d_head))
     _add_reads(weights.W_Q[layer, number], head.queries, allocation, scale)
+    _add_reads(weights.W_Q[layer, number], head.ahead, allocation, head.lead * math.sqrt(d_head))
     _add_reads(weights.W_K[layer, number], head.keys, allocation)
-    gain = few_bits(math.exp(head.excess * scale / math.sqrt(d_head)))
+    gain = few_bits(math.exp(head.excess * scale / math.sqrt(d_head) + head.lead))
     _add_reads(weights.W_V[layer, number], head.values, allocation, gain)
     rows, columns = head.output.shape
     weights.W_O[layer, number, :rows, allocation.dimensions(head.writes)] = head.output.reshape(rows, columns)

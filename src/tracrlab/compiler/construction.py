@@ -32,12 +32,15 @@ class Construction:
     """The embeddings and components of a program so far, in an order that respects their reads.
 
     ``bos`` marks BOS, ``one`` is 1 at every position; the caller embeds them. No two variables have one name: ``names``
-    are kept for the program's own.
+    are kept for the program's own. ``off_at_bos``: neurons are clearly off at BOS, whatever errors there are.
     """
 
-    def __init__(self, bos: str, max_length: int, dtype: NumberFormat, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, bos: str, max_length: int, dtype: NumberFormat, names: Iterable[str] = (), *, off_at_bos: bool = False
+    ) -> None:
         self.max_length = max_length
         self.dtype = dtype
+        self._off_at_bos = off_at_bos or dtype.is_half
         self.components: list[Placed] = []
         self.embeddings: list[Embedding] = []
         self.claims: list[MLPClaim | NumberClaim | HeadClaim] = []
@@ -91,13 +94,13 @@ class Construction:
         finished = replace(variable, noise=noise)
         if not len(neurons.output):
             return finished
-        reads = self._off_at_bos(self.clear_of_bos(neurons.reads))
+        reads = self._silenced(self.clear_of_bos(neurons.reads))
         self.components.append(Placed(place, MLP(finished, reads, neurons.output)))
         return finished
 
-    def _off_at_bos(self, reads: tuple[Read, ...]) -> tuple[Read, ...]:
+    def _silenced(self, reads: tuple[Read, ...]) -> tuple[Read, ...]:
         """The same reads, with weights on BOS that keep all neurons off there, though a half format rounds them."""
-        if not self.dtype.is_half:
+        if not self._off_at_bos:
             return reads
         total = sum((read.matrix[0] for read in reads if read.variable is self.bos), np.zeros(reads[0].matrix.shape[1]))
         lower = self.dtype.rounded_down(total - 1) - total
@@ -114,6 +117,8 @@ class Construction:
         sharpness: float | None = None,
         excess: float = 0.0,
         needs_exact_logits: bool = False,
+        lead: float = 0.0,
+        ahead: Sequence[Read] = (),
     ) -> Variable:
         """Add an attention head that writes the attended ``values`` (a feature a dimension) to ``variable``.
 
@@ -133,6 +138,8 @@ class Construction:
             sharpness or self.sharpness(scores),
             excess,
             needs_exact_logits,
+            lead,
+            tuple(ahead),
         )
         self.components.append(Placed(place, head))
         return variable

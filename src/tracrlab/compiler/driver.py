@@ -16,6 +16,7 @@ from tracrlab.compiler.fit_allocation import fit_allocation
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.lower import Lowered, lower_graph
 from tracrlab.compiler.proving import first_proven
+from tracrlab.compiler.robust import gentle_by_size, lowered_gently, not_gentle
 from tracrlab.compiler.schedule import layer_schedule, sequential_schedule
 from tracrlab.compiler.smallest import Sizes, smallest_schedule
 from tracrlab.compiler.value_sets import MAX_TABLE_ENTRIES
@@ -44,6 +45,7 @@ def compile_program(
     dtype: Dtype = "float32",
     most_combinations: int = MAX_TABLE_ENTRIES,
     grounds: bool = True,
+    robust: bool = False,
     prove: bool = False,
 ) -> Artefact:
     """Compile a RASP program into a transformer that computes the same on every input.
@@ -64,6 +66,8 @@ def compile_program(
         most_combinations: of the values that a function reads, or that an aggregate averages; more are refused.
         grounds: store counts and copies beside constants that round their errors away, where that is needed. An
             architecture with layer norms cannot hold these.
+        robust: magnify nothing: no weight is as large as 4096, and the model is right after a random change of basis of
+            its residual stream in float32. Compact models are up to three times larger so; ``grounds`` are off.
         prove: prove that the weights do what is claimed of them, and try the model on a few inputs. Where a model is
             not proven, compact mode makes another one, larger and quieter. Without, the first one is taken as it is; it
             carries no certificate, and says so.
@@ -89,11 +93,14 @@ def compile_program(
         raise TypeError(f"passes are a list of names, such as ['-codes'], not the text {passes!r}")
     passes = None if passes is None else tuple(passes)
     switched = Passes() if passes is None else Passes.named(passes)
-    switched = replace(switched, grounds=switched.grounds and grounds)
+    grounds = grounds and not robust
+    switched = replace(switched, grounds=switched.grounds and grounds, totals=switched.totals and not robust)
     if not isinstance(fit, Architecture | None):
         raise TypeError(f"fit is a tracrlab.Architecture, not {fit!r}")
     if dtype not in FORMATS:
         raise ValueError(f"dtype must be {', '.join(FORMATS)}, not {dtype!r}")
+    if robust and FORMATS[dtype].is_half:
+        raise ValueError(f"robust models compute in float32 or float64, not {dtype}")
     if isinstance(max_seq_len, bool) or not isinstance(max_seq_len, int) or max_seq_len < 1:
         raise VocabularyError(f"max_seq_len must be a positive integer, not {max_seq_len!r}")
     if max_seq_len > MAX_TABLE_ENTRIES:
@@ -114,7 +121,7 @@ def compile_program(
         alternatives = _compactly(analysed, lower, switched)
     config = ModelConfig(vocabulary, max_seq_len, causal, bos, pad, mode, dtype)
     sizes_asked = None if fit is None else tuple((name, size) for name, size in vars(fit).items() if size is not None)
-    recipe = Recipe(passes, sizes_asked, most_combinations, grounds)
+    recipe = Recipe(passes, sizes_asked, most_combinations, grounds, robust)
     architecture, reuse = fit or Architecture(), mode == "compact" and switched.reuse
 
     def placed(alternative: tuple[Analysis, Lowered]) -> Artefact:
@@ -134,7 +141,11 @@ def compile_program(
             allocation = fit_allocation(fitting, lowered, schedule, allocation)
         return replace(assemble_model(fitting, lowered, schedule, allocation, config), recipe=recipe)
 
-    models = map(placed, alternatives)  # where one does not fit, the next one may
+    models: Iterator[Artefact] = map(placed, alternatives)  # where one does not fit, the next one may
+    if robust:
+        ways = partial(lowered_gently, config=config, passes=switched) if mode == "compact" else _in_no_way
+        faithfully = partial(lower_graph, bos=bos, pad=pad, dtype=number_format, grounds=False)
+        models = _robustly(analysed, ways, faithfully, placed)
     return first_proven(models, program) if prove else next(models)
 
 
@@ -144,6 +155,31 @@ def _faithfully(
     """The analysis, and the one way in which the components are those of the program."""
     analysis = analysed()
     yield analysis, lower(analysis)
+
+
+def _robustly(
+    analysed: Callable[[], Analysis],
+    ways: Callable[[Analysis], list[Lowered]],
+    faithfully: Callable[[Analysis], Lowered],
+    placed: Callable[[tuple[Analysis, Lowered]], Artefact],
+) -> Iterator[Artefact]:
+    """Models that magnify nothing, the smallest first, and last that of faithful mode.
+
+    Raises:
+        PrecisionError: there is none.
+    """
+    analysis = analysed()
+    compact = gentle_by_size(placed((analysis, way)) for way in ways(analysis))
+    yield from compact
+    faithful = gentle_by_size([placed((analysis, faithfully(analysis)))])
+    if not compact and not faithful:
+        raise not_gentle(analysis)
+    yield from faithful
+
+
+def _in_no_way(analysis: Analysis) -> list[Lowered]:
+    """Faithful mode has no ways to build a program but its own."""
+    return []
 
 
 def _compactly(

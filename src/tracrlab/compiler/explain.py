@@ -9,6 +9,8 @@ from tracrlab.compiler.domains import infer_domains
 from tracrlab.compiler.graph import trace_graph
 from tracrlab.compiler.ir.build import build_ir
 from tracrlab.compiler.ir.nodes import IR
+from tracrlab.compiler.ir.rewrites.shares import by_shares
+from tracrlab.compiler.robust import MOST_SUMMED
 from tracrlab.craft.formats import FORMATS, Dtype
 from tracrlab.model.tokenizer import checked_vocabulary
 from tracrlab.rasp.expressions import SOp
@@ -25,6 +27,7 @@ def before_and_after(
     bos: str = "bos",
     pad: str = "pad",
     dtype: Dtype = "float32",
+    robust: bool = False,
 ) -> tuple[IR, IR]:
     """The nodes of a program as they are built, and after all rewrites; the arguments are those of ``compile``.
 
@@ -35,4 +38,6 @@ def before_and_after(
     vocabulary = checked_vocabulary(vocab, bos, pad)
     analysis = infer_domains(trace_graph(program), vocabulary, max_seq_len, causal=causal)
     rewritten, _ = representations(analysis, switched, FORMATS[dtype])[0]
+    if robust:
+        rewritten = by_shares(rewritten, MOST_SUMMED)
     return build_ir(analysis), rewritten

@@ -61,6 +61,7 @@ def _compiled_again(model: Artefact, program: SOp, *, prove: bool) -> Artefact |
             dtype=cast("Dtype", config.dtype),
             most_combinations=recipe.most_combinations,
             grounds=recipe.grounds,
+            robust=recipe.robust,
             prove=prove,
         )
     except CompileError:

@@ -39,6 +39,7 @@ class AttentionHead:
     A head that counts gives BOS ``excess`` more than a match scores. BOS then takes nearly all attention, each selected
     position gets the share ``exp(-logit of the excess)``, and the value features are multiplied by the inverse. Where
     ``needs_exact_logits``, scores are so large that the division by the square root of ``d_head`` must not round.
+    A moderate excess is given as a ``lead`` instead, in logits, which ``ahead`` of the queries adds.
     """
 
     writes: Variable
@@ -49,11 +50,13 @@ class AttentionHead:
     sharpness: float
     excess: float = 0.0
     needs_exact_logits: bool = False
+    lead: float = 0.0
+    ahead: tuple[Read, ...] = ()
 
     @property
     def reads(self) -> tuple[Read, ...]:
         """All that the head reads."""
-        return self.queries + self.keys + self.values
+        return self.queries + self.ahead + self.keys + self.values
 
     @property
     def head_width(self) -> int:

@@ -13,13 +13,15 @@ from tracrlab.rasp.values import Value
 class Recipe:
     """What of the options of compiling a configuration does not say, so that a model can be compiled again.
 
-    Attributes: ``passes`` as they were named, ``fit`` the sizes asked for, ``most_combinations`` and ``grounds``.
+    Attributes: ``passes`` as they were named, ``fit`` the sizes asked for, ``most_combinations``, ``grounds`` and
+    ``robust``.
     """
 
     passes: tuple[str, ...] | None
     fit: tuple[tuple[str, int], ...] | None
     most_combinations: int
     grounds: bool = True
+    robust: bool = False
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,7 @@ def _recipe_from_json(data: dict[str, Any]) -> Recipe:
         None if fit is None else tuple((typed(name, str), typed(size, int)) for name, size in fit),
         typed(data["most_combinations"], int),
         typed(data.get("grounds", True), bool),
+        typed(data.get("robust", False), bool),
     )
 
 

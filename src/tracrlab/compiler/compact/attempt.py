@@ -26,10 +26,11 @@ from tracrlab.rasp.values import Value
 
 
 class TooNoisy(NotSeparable):
-    """Something cannot be built; ``counts`` are the names of the counts that it reads."""
+    """Something cannot be built: the node of this ``name``; ``counts`` are the names of the counts that it reads."""
 
-    def __init__(self, first: Value, second: Value, counts: frozenset[str]) -> None:
+    def __init__(self, first: Value, second: Value, name: str, counts: frozenset[str]) -> None:
         super().__init__(first, second)
+        self.name = name
         self.counts = counts
 
 
@@ -41,7 +42,7 @@ def lowered(analysis: Analysis, ir: IR, layers: Layers, attempt: Attempt, bos: s
         DomainTooLargeError: a table or combination of values passes the limits.
     """
     plans = plan_carriers(ir, layers, attempt, dtype, causal=analysis.causal)
-    work = Construction(bos, analysis.max_length, dtype)
+    work = Construction(bos, analysis.max_length, dtype, off_at_bos=attempt.gentle)
     size = len(analysis.vocabulary)
     marks = np.zeros((size + 2, 1))
     marks[size] = 1
@@ -51,9 +52,9 @@ def lowered(analysis: Analysis, ir: IR, layers: Layers, attempt: Attempt, bos: s
     for node in ir.nodes:
         for carrier in (Carrier(node, raw=True), Carrier(node)):
             if carrier in plans.carriers:
-                with _telling_counts(plans, plans.carriers[carrier].features):
+                with _telling_counts(plans, node.name, plans.carriers[carrier].features):
                     builder.build(carrier)
-    with _telling_counts(plans, [plans.output.feature]):
+    with _telling_counts(plans, ir.output.name, [plans.output.feature]):
         output, reads = _readout(analysis, builder, plans.output)
     variables = {
         carrier.node.place: builder.stored[carrier].variable
@@ -64,14 +65,14 @@ def lowered(analysis: Analysis, ir: IR, layers: Layers, attempt: Attempt, bos: s
 
 
 @contextmanager
-def _telling_counts(plans: Plans, features: Iterable[Feature]) -> Iterator[None]:
+def _telling_counts(plans: Plans, name: str, features: Iterable[Feature]) -> Iterator[None]:
     """Add to an error what counts were read."""
     try:
         yield
     except NotSeparable as error:
         read = [carrier.node for feature in features for carrier, _ in plans.demands.parts(feature).terms]
         counts = frozenset(node.name for node in read if isinstance(node, Total))
-        raise TooNoisy(error.args[0], error.args[1], counts) from error
+        raise TooNoisy(error.args[0], error.args[1], name, counts) from error
 
 
 def _readout_claim(builder: Builder, output: Output) -> ReadoutClaim | None:

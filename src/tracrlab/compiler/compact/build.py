@@ -28,9 +28,10 @@ from tracrlab.compiler.compact.planning import (
     Stepped,
 )
 from tracrlab.compiler.construction import Construction
-from tracrlab.compiler.ir.nodes import Cleaned, Copied, IRNode, Mean, Pattern, Rough, Source, Total
+from tracrlab.compiler.ir.nodes import Cleaned, Copied, IRNode, Mean, Pattern, Rough, Share, Source, Total
 from tracrlab.craft.claims import HeadClaim, MLPClaim, NumberClaim, PredicateClaim, Quantity, View
 from tracrlab.craft.components import Embedding
+from tracrlab.craft.formats import NumberFormat
 from tracrlab.craft.grounds import grounds, noise_beside
 from tracrlab.craft.heads import DIVIDING, Scores
 from tracrlab.craft.neurons import (
@@ -55,7 +56,7 @@ from tracrlab.craft.precision import (
 )
 from tracrlab.craft.ramps import power_above
 from tracrlab.craft.spaces import Feature as Label
-from tracrlab.craft.spaces import Mark, Read, Variable, code_variable, grounded, scalar_variable
+from tracrlab.craft.spaces import Layout, Mark, Read, Variable, code_variable, grounded, scalar_variable
 from tracrlab.rasp.values import Value, is_finite_number
 from tracrlab.shapes import Float
 
@@ -67,6 +68,13 @@ _GROUNDED, _PLAIN, _EXACT = 1 / 16, 1 / 64, 2.0**-12
 _NOTHING = View((), np.zeros((), int))
 _ROUGH = 11 / 64  # how far a rough number may be off
 _HIGHEST_GROUND = 2.0**20  # of which several, and quarters of whole numbers, add up without rounding
+_STRAY = 2.0**-14  # of the attention may go to what is not selected where a share tells a count
+_GENTLE_LEAK = 2.0**-10  # how much all that is not selected may add to a count where it is magnified moderately only
+_GAIN = 2.0**14  # by which what BOS leaves is multiplied there
+_TURNED_AT_BOS = 2.0**-21  # how far off what is read at BOS may be after a change of basis: little stands there
+_TURNED = 2.0**-19  # how far off what is read of the stream may be after a change of its basis
+_STREAM = 2.0**5  # the size of a stream in which nothing is large
+_SURE = 0.5  # times that: five times the deviation of errors that are as good as independent
 _QUIET = 2.0**-8  # how far the errors of a polygon stay below the distances between its values
 
 
@@ -213,24 +221,50 @@ class Builder:
         raw = self.stored[Carrier(node, raw=True)]
         if isinstance(node, Mean) and node.odd_default:
             table = table - table[-1]
-        number = self.work.number(raw.variable)
-        variable = self._finish_mlp(carrier, table, self._function(number, table[: len(number.values)]))
+        if isinstance(node, Share):
+            number = self._share_number(raw)
+            neurons = self._function(number, table[::-1])
+        else:
+            number = self.work.number(raw.variable)
+            neurons = self._function(number, table[: len(number.values)])
+        variable = self._finish_mlp(carrier, table, neurons)
         name, contents = self._contents[Carrier(node, raw=True)]
         quantity = Quantity(len(table), {name: contents})
         self.work.claims.append(MLPClaim(variable.name, (quantity,), View((0,), np.arange(len(table))), table))
 
+    def _share_number(self, raw: Stored) -> Number:
+        """The share of attention that BOS keeps; it falls as the count rises."""
+        shares = raw.table[::-1, 0]
+        error = np.full(len(shares), raw.variable.noise.of_read(np.ones((1, 1))))
+        return Number((Read(raw.variable, np.ones((1, 1))),), self.work.constant_columns, shares, error)
+
     def _number(self, form: Form) -> Number:
         """The number that the features add up to, without their constants, which thresholds take in."""
-        reads: list[Read] = []
-        error = offset = 0.0
-        for feature in form.features:
-            resolved = self.resolve(feature)
-            reads += resolved.reads
-            offset += float(resolved.offset[0])
-            error += resolved.error_of(np.ones((1, 1)))
-        return Number(
-            tuple(reads), self.work.constant_columns, form.numbers - offset, np.full(len(form.numbers), error)
-        )
+        resolved = [self.resolve(feature) for feature in form.features]
+        numbers = form.numbers - sum(float(part.offset[0]) for part in resolved)
+        error = self._sum_error(resolved, numbers) if self.attempt.gentle else None
+        if error is None:
+            error = np.full(len(numbers), sum(part.error_of(np.ones((1, 1))) for part in resolved))
+        reads = tuple(read for part in resolved for read in part.reads)
+        return Number(reads, self.work.constant_columns, numbers, error)
+
+    def _sum_error(
+        self, resolved: Sequence[Resolved], numbers: Float[np.ndarray, " value"]
+    ) -> Float[np.ndarray, " value"] | None:
+        """How far off a sum of positive multiples of counts can be, each off by a share of itself and a constant.
+
+        All the shares together are at most the largest of them of the sum.
+        """
+        largest = constant = 0.0
+        for read in (each for part in resolved for each in part.reads):
+            own, factor = read.variable.noise.at_numbers, float(read.matrix[0, 0])
+            counts = read.variable.numbers if read.variable.layout is Layout.SCALAR else np.zeros(0)
+            if own is None or read.variable.width > 1 or factor < 0 or len(counts) < 2 or counts[0] < 0:
+                return None
+            share = float((own[-1] - own[0]) / (counts[-1] - counts[0]))
+            largest, constant = max(largest, share), constant + factor * float(own[0])
+        error: np.ndarray = largest * np.maximum(numbers, 0.0) + constant
+        return error
 
     def _rough_function(self, number: Number, results: Float[np.ndarray, "value 1"]) -> Neurons:
         """A polygon or steps, whichever takes fewer neurons and leaves an error that steps can take away.
@@ -287,6 +321,10 @@ class Builder:
 
     def _finish_mlp(self, carrier: Carrier, table: Float[np.ndarray, "value width"], neurons: Neurons) -> Variable:
         variable = self._variable(carrier.node, table, np.zeros(table.shape[1]), Noise())
+        if self.attempt.gentle:
+            turned = _turned(neurons, self.work.dtype)
+            own = neurons.noise.absolute(np.abs(table).max(axis=0, initial=0.0))
+            neurons = replace(neurons, noise=noise_of(turned[None] if own.bounds is None else own.bounds + turned))
         variable = self.work.add_mlp(carrier.node.place, variable, neurons)
         self._store(carrier, variable, table)
         return variable
@@ -367,7 +405,7 @@ class Builder:
     def _claim_head(
         self,
         variable: Variable,
-        kind: Literal["copy", "mean", "total"],
+        kind: Literal["copy", "mean", "total", "share"],
         pattern: Pattern,
         plan: Attended,
         results: Float[np.ndarray, "result width"],
@@ -397,7 +435,7 @@ class Builder:
                 value.views[0],
                 results,
                 default,
-                plan.pattern.total and kind != "total",
+                plan.pattern.total and kind not in ("total", "share"),
                 pattern.longest,
                 pattern.latest is not None,
             )
@@ -408,7 +446,9 @@ class Builder:
     def _build_raw(self, carrier: Carrier, plan: Attended) -> None:
         node = carrier.node
         scores = self._scores(plan.pattern)
-        if isinstance(node, Total):
+        if isinstance(node, Share):
+            self._share(carrier, node, plan, scores)
+        elif isinstance(node, Total):
             self._total(carrier, node, plan, scores)
         else:
             assert isinstance(node, Mean)
@@ -426,6 +466,9 @@ class Builder:
             min(node.pattern.longest, self.work.max_length),
             1.0 if feature is None else float(np.abs(feature.columns).max(initial=0)),
         )
+        if self.attempt.gentle:
+            self._moderate_total(carrier, node, plan, scores)
+            return
         half = self.work.dtype.is_half
         leak = _HALF_LEAK if half else _LEAK
         sharpness = power_above(self.work.sharpness(scores, leak=leak / max(size, 1.0)) / 2)
@@ -471,6 +514,54 @@ class Builder:
             total, "total", node.pattern, plan, np.ones((1, 1)) if feature is None else feature.columns, np.zeros(1)
         )
         self._store(carrier, total, node.raw_table())
+
+    def _moderate_total(self, carrier: Carrier, node: Total, plan: Attended, scores: Scores) -> None:
+        """The same with BOS so little ahead that what BOS leaves is multiplied by ``_GAIN`` only.
+
+        The sum is then off by w / _GAIN of itself for w selected positions.
+        """
+        value = Resolved([], np.ones(1)) if plan.value is None else self.resolve(plan.value)
+        rows = np.ones((1, 1)) if plan.value is None else plan.value.columns
+        longest, size = min(node.pattern.longest, self.work.max_length), float(np.abs(rows).max(initial=0))
+        sharpness = self.work.sharpness(scores, leak=_GENTLE_LEAK / max(size, 1.0)) / 2
+        relative = few_bits(math.expm1(4 * sharpness * scores.error)) + longest / _GAIN
+        relative += roundings(self.work.dtype, 16 + 2 * longest)
+        turned = _GAIN * _TURNED_AT_BOS * max(size, 1.0)
+        error = longest * (relative * size + value.error_of(np.ones((1, 1)))) + turned + _LEAKS * _GENTLE_LEAK
+        noise = number_noise(error)
+        if plan.value is None:
+            counts = np.array(node.values, float)
+            noise = replace(noise, at_numbers=relative * counts + turned + _LEAKS * _GENTLE_LEAK)
+        name = self.work.own_name(f"{node.name}.total" if self.plans.demands.wanted(Carrier(node)) else node.name)
+        total = scalar_variable(name, node.values, nullable=False, at_bos=0, noise=noise)
+        last = _last(scores)
+        self.work.add_head(
+            node.place,
+            total,
+            scores,
+            self.complete(value),
+            np.zeros(1),
+            sharpness=sharpness,
+            lead=few_bits(math.log(_GAIN)),
+            ahead=[_placed(Read(self.work.one, np.ones((1, 1))), last, last + 1)],
+        )
+        self._claim_head(total, "total", node.pattern, plan, rows, np.zeros(1))
+        self._store(carrier, total, node.raw_table())
+
+    def _share(self, carrier: Carrier, node: Share, plan: Attended, scores: Scores) -> None:
+        """BOS weighs as much as each selected position, and is all that is read: it gets ``1 / (1 + w)``."""
+        table = node.raw_table()
+        sharpness = self.work.sharpness(scores, leak=_STRAY) / 2
+        relative = few_bits(math.expm1(4 * sharpness * scores.error)) + 2 * _STRAY
+        relative += roundings(self.work.dtype, 16)
+        noise = number_noise(relative + _TURNED)
+        name = self.work.own_name(f"{node.name}.share" if self.plans.demands.wanted(Carrier(node)) else node.name)
+        share = code_variable(name, node.values, table, [Label("share")], np.ones(1), noise)
+        self.work.add_head(
+            node.place, share, scores, [Read(self.work.bos, np.ones((1, 1)))], np.zeros(1), sharpness=sharpness
+        )
+        self._claim_head(share, "share", node.pattern, plan, np.zeros((1, 1)), np.ones(1))
+        self._store(carrier, share, table)
 
     def _mean(self, carrier: Carrier, node: Mean, plan: Attended, scores: Scores) -> None:
         feature = plan.value
@@ -567,6 +658,17 @@ def _score_error(match: MatchFeatures, query: Resolved, key: Resolved) -> float:
     from_keys = key.error_of(queries.T)
     both: float = query.error_of(np.eye(queries.shape[1])) * key.error_of(np.eye(keys.shape[1])) * keys.shape[1]
     return from_queries + from_keys + both
+
+
+def _turned(neurons: Neurons, dtype: NumberFormat) -> Float[np.ndarray, " width"]:
+    """How far off what neurons write may be after a change of basis.
+
+    Each then reads the whole stream, and is off by a rounding of its size times that of its weights; the errors of
+    neurons are as good as independent.
+    """
+    squares = sum(((read.matrix**2).sum(axis=0) for read in neurons.reads), np.zeros(len(neurons.output)))
+    bound: np.ndarray = _SURE * unit_roundoff(dtype) * _STREAM * np.sqrt(squares @ neurons.output**2)
+    return bound
 
 
 def _placed(read: Read, start: int, total: int) -> Read:

@@ -87,7 +87,11 @@ class Layers:
         """Whether attention leaves a node's number for the MLP of a layer, or several that add up to it."""
         if not self._is_plain_sum(node):
             return isinstance(node, Mean | Total)
-        return all(self._layers[each] < layer or isinstance(each, Mean | Total) for each in node.inputs)
+        return self._adds_up(node, layer)
+
+    def _adds_up(self, node: IRNode, layer: int) -> bool:
+        """Whether the MLP of a layer can read a sum as numbers that are there before or that attention leaves."""
+        return all(self._layers[each] < layer or each.is_left_as_number for each in node.inputs)
 
     def _is_plain_sum(self, node: IRNode) -> bool:
         """Whether a node is a sum that is too large to tabulate, but is read as a number."""
@@ -113,7 +117,7 @@ class Layers:
     def _computable(self, node: IRNode, expansion: Expansion, layer: int) -> bool:
         """Whether an MLP of this layer can compute the node from the atoms."""
         if expansion.atoms == (node,):  # too large to tabulate: a sum of numbers, read as they are
-            return all(self._layers[each] < layer or isinstance(each, Mean | Total) for each in node.inputs)
+            return self._adds_up(node, layer)
         functions = [atom for atom in expansion.atoms if isinstance(atom, Elementwise | Affine)]
         if any(self._layers[atom] >= layer and not self._is_left(atom, layer) for atom in functions):
             return False

@@ -63,11 +63,13 @@ class PatternFeatures:
 class Limits:
     """The largest codes that are compared by one parabola, and by a parabola for each of two digits.
 
-    Beyond the second, codes are compared bit by bit; without codes, values are by classes.
+    Beyond the second, codes are compared bit by bit; without codes, values are by classes. ``of_keys``: codes of
+    queries, which are not squared, may be larger.
     """
 
     whole: float
     digits: float
+    of_keys: bool = False
 
 
 BY_CLASSES = Limits(0.0, 0.0)
@@ -104,7 +106,7 @@ def _match_features(match: Match, measured: bool, limits: Limits) -> MatchFeatur
     codes = equality_codes(match) if limits != BY_CLASSES else None
     if codes is None:
         return _class_features(match)
-    largest = max(float(np.abs(code).max()) for code in codes)
+    largest = max(float(np.abs(code).max()) for code in (codes[1:] if limits.of_keys else codes))
     if largest > max(limits.whole, limits.digits):
         return _bit_features(match, measured, *code_bits(*codes))
     pairs = [codes] if largest <= limits.whole else _code_digits(*codes)

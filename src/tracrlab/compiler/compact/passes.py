@@ -83,7 +83,8 @@ class Attempt:
 
     Attributes: ``passes`` that are on; ``margin`` of the usual precision that is asked of numbers;
     ``count_by_classes``: heads that count compare no codes with rounding errors; ``grounded``: what attention leaves is
-    stored beside a ground; ``exact_logits``: heads that count are as wide as it takes for logits not to round.
+    stored beside a ground; ``exact_logits``: heads that count are as wide as it takes for logits not to round;
+    ``gentle``: nothing is magnified, so that the residual stream bears errors as large as a change of its basis makes.
     """
 
     passes: Passes
@@ -91,6 +92,7 @@ class Attempt:
     count_by_classes: bool = False
     grounded: bool = False
     exact_logits: bool = False
+    gentle: bool = False
 
     def precision(self, dtype: NumberFormat) -> float:
         """How many values a rounded quantity may tell apart."""

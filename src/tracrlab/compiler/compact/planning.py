@@ -40,6 +40,8 @@ _MEASURED = Limits(64.0, 2.0**14)  # … where scores are measured against that 
 _COMPUTED = Limits(32.0, 256.0)  # codes whose squares an MLP computes precisely enough to be told apart
 _COUNTED = Limits(4.0, 4.0)  # … to weigh the same
 _CAREFUL = Limits(32.0, 32.0)  # … where larger ones have turned out not to be precise enough
+_GENTLE = Limits(12.0, 144.0, of_keys=True)  # codes whose squares are no larger than what else is stored
+_GENTLY_COUNTED = Limits(4.0, 16.0)  # … to weigh the same, whatever errors the stream has
 # added to rough numbers, so that their spacing in single precision is 2**-10, and steps on them do not round
 _OFFSET = 3 * 2.0**12
 _MANY = 2**12  # entries of a table for which boxes are not tried where steps are few
@@ -142,7 +144,8 @@ def plan_carriers(ir: IR, layers: Layers, attempt: Attempt, dtype: NumberFormat,
     demands = Demands(layers, attempt.passes)
     output = _output(ir.output)
     demands.add(output.feature)
-    planner = _Planner(demands, layers, attempt, attempt.precision(dtype), 0.0 if dtype.is_half else _OFFSET, causal)
+    offset = 0.0 if dtype.is_half or attempt.gentle else _OFFSET
+    planner = _Planner(demands, layers, attempt, attempt.precision(dtype), offset, causal)
     plans: dict[Carrier, Plan] = {}
     for node in reversed(ir.nodes):
         for carrier in (Carrier(node), Carrier(node, raw=True)):
@@ -211,6 +214,8 @@ class _Planner:
         clean = all(self._is_exact(node) for node in pattern.inputs)
         if not self.attempt.passes.codes:
             return BY_CLASSES
+        if self.attempt.gentle:
+            return _GENTLY_COUNTED if pattern.counts else _GENTLE
         if isinstance(match.queries, Cleaned) or isinstance(match.keys, Cleaned):
             return BY_BITS
         if not clean and not self.attempt.passes.bold:
@@ -229,7 +234,7 @@ class _Planner:
         layer = self.layers.layer(node)
         features = []
         for operand, factor in zip(node.operands, node.factors, strict=True):
-            late = self.layers.layer(operand) == layer and isinstance(operand, Mean | Total)
+            late = self.layers.layer(operand) == layer and operand.is_left_as_number
             features.append(Feature(operand, float(factor) * node_numbers(operand)[:, None], exact=not late))
         numbers = node_numbers(node)
         order = np.argsort(numbers)

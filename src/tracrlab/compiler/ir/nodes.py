@@ -47,6 +47,11 @@ class IRNode:
         """What attention leaves for each value, for nodes whose values come out as quantities and not as codes."""
         return None
 
+    @property
+    def is_left_as_number(self) -> bool:
+        """Whether attention leaves the number that the value is, so that sums of such nodes can be read as they are."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Source(IRNode):
@@ -151,6 +156,10 @@ class Mean(IRNode):
         return (*self.pattern.inputs, self.source)
 
     @property
+    def is_left_as_number(self) -> bool:
+        return True
+
+    @property
     def n_numbers(self) -> int:
         """The number of values that are numbers."""
         return len(self.values) - self.odd_default
@@ -174,9 +183,26 @@ class Total(IRNode):
     def inputs(self) -> tuple[IRNode, ...]:
         return (*self.pattern.inputs, self.source) if self.source else self.pattern.inputs
 
+    @property
+    def is_left_as_number(self) -> bool:
+        return True
+
     def raw_table(self) -> Float[np.ndarray, "value width"]:
         """The sum itself, to which what BOS leaves of the attention adds up."""
         return np.array([[float(total)] for total in self.values])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Share(Total):
+    """How many positions are selected, which attention leaves as the share of it that BOS gets."""
+
+    @property
+    def is_left_as_number(self) -> bool:
+        return False
+
+    def raw_table(self) -> Float[np.ndarray, "value width"]:
+        """What BOS and w selected positions that weigh the same leave to BOS: ``1 / (1 + w)``."""
+        return np.array([[1 / (1 + float(count))] for count in self.values])  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)

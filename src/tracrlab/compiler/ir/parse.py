@@ -23,6 +23,7 @@ from tracrlab.compiler.ir.nodes import (
     Mean,
     Pattern,
     Rough,
+    Share,
     Source,
     Total,
 )
@@ -47,6 +48,7 @@ _GRAMMAR = r"""
              | "copy" PATTERN NODE table ["else" INT] -> copied
              | "mean" PATTERN NODE "else" [ODD] value -> mean
              | "total" PATTERN [NODE] -> total
+             | "share" PATTERN -> share
              | "clean" NODE ["unless" NODE table] -> cleaned
     ?table: INT -> place
           | "." -> impossible
@@ -185,6 +187,9 @@ class _Reader(Transformer[Token, Any]):
 
     def total(self, pattern: Token, source: Token | None) -> Any:
         return Total, {"pattern": self._pattern(pattern), "source": self._optional(source)}
+
+    def share(self, pattern: Token) -> Any:
+        return Share, {"pattern": self._pattern(pattern), "source": None}
 
     def cleaned(self, rough: Token, gate: Token | None, instead: list[int] | None) -> Any:
         return Cleaned, {"rough": self._node(rough), "gate": self._optional(gate), "instead": tuple(instead or ())}

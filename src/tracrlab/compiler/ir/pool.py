@@ -155,7 +155,7 @@ def _meaning(node: IRNode) -> Hashable:
         case Mean():
             return "mean", node.pattern, node.source, value_key(node.default), node.odd_default
         case Total():
-            return "total", node.pattern, node.source
+            return type(node), node.pattern, node.source
         case Cleaned():
             return "clean", node.rough, node.gate, node.instead
     raise AssertionError(f"no meaning of {type(node).__name__}")

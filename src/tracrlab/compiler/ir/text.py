@@ -28,6 +28,7 @@ from tracrlab.compiler.ir.nodes import (
     Mean,
     Pattern,
     Rough,
+    Share,
     Source,
     Total,
 )
@@ -83,6 +84,8 @@ class _Printer:
             case Mean():
                 default = f"{'odd ' if node.odd_default else ''}{value_text(node.default)}"
                 return f"mean {self._pattern(node.pattern)} {self.name(node.source)} else {default}"
+            case Share():
+                return f"share {self._pattern(node.pattern)}"
             case Total():
                 source = f" {self.name(node.source)}" if node.source else ""
                 return f"total {self._pattern(node.pattern)}{source}"

@@ -21,6 +21,7 @@ from tracrlab.compiler.ir.rewrites.cases import by_cases, without_first
 from tracrlab.compiler.ir.rewrites.cleaning import with_clean_counts
 from tracrlab.compiler.ir.rewrites.digits import by_digits
 from tracrlab.compiler.ir.rewrites.ridges import by_ridges
+from tracrlab.compiler.ir.rewrites.shares import by_shares
 from tracrlab.compiler.ir.rewrites.signs import signs_by_sums
 from tracrlab.errors import CompileError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, length, select, selector_width, tokens, where
@@ -28,6 +29,20 @@ from tracrlab.rasp.library import PROGRAMS
 from tracrlab.rasp.random_programs import random_program
 
 BEFORE = select(indices, indices, Comparison.LEQ)
+
+
+def test_counts_of_many_positions_are_shares_of_attention() -> None:
+    seen = selector_width(BEFORE).named("seen")
+    before = unrewritten(seen, "a", 4)
+    expected = """
+        %0 "tokens" @0: tokens -> "a"
+        %1 "indices" @1: positions -> 0..3
+        &0: %1 ~ %1 [1000/1100/1110/1111], counts, most 4
+        %2 "seen" @3: share &0 -> 1..4
+        answer %2, 4 tokens at most
+    """
+    assert_rewritten(before, by_shares(before, 3), expected, longest=4)
+    assert by_shares(before, 4) is before
 
 
 def split_by_cases(ir: IR) -> IR:

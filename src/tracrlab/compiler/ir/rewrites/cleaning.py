@@ -44,13 +44,16 @@ _FEW = 64  # codes that are one digit
 _CASES = 3  # in which a function is constant
 
 
-def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
-    """The same program with clean digits in the place of what is compared for some counts, told by their names."""
+def with_clean_counts(ir: IR, counts: Collection[str], most: int = _FEW) -> IR:
+    """The same program with clean digits in the place of what some nodes compare, told by their names.
+
+    ``most`` codes are one digit; more are two, unless these are ``most`` as well.
+    """
     noisy: set[IRNode] = set()
     for node in ir.nodes:
         if not isinstance(node, Source | Elementwise | Affine) or not noisy.isdisjoint(node.inputs):
             noisy.add(node)
-    patterns = [node.pattern for node in ir.nodes if isinstance(node, Total) and node.name in counts]
+    patterns = [node.pattern for node in ir.nodes if isinstance(node, Copied | Mean | Total) and node.name in counts]
     compared = {
         _key(match)
         for pattern in patterns
@@ -64,7 +67,7 @@ def with_clean_counts(ir: IR, counts: Collection[str]) -> IR:
         ):
             return renewed
         assert isinstance(renewed, Copied | Mean | Total)
-        cleaner = _Cleaner(pool, noisy)
+        cleaner = _Cleaner(pool, noisy, most)
         matches = [
             clean
             for old, new in zip(node.pattern.matches, renewed.pattern.matches, strict=True)
@@ -85,6 +88,7 @@ class _Cleaner:
 
     pool: Pool
     noisy: Collection[IRNode]
+    most: int
 
     def by_digits(self, old: Match, new: Match) -> tuple[Match, ...]:
         """A comparison, as it was and of what its nodes have become, by clean digits."""
@@ -97,14 +101,24 @@ class _Cleaner:
             return (self._between(old, new, query_class, key_class, "class", matrix),)
         lowest = min(codes[0].min(), codes[1].min())
         queries, keys = (np.round(each - lowest).astype(int) for each in codes)
-        largest = int(max(queries.max(), keys.max()))
-        base = largest + 1 if largest < _FEW else int(np.ceil(np.sqrt(largest + 1)))
-        digits = [("rest", _folded(queries, base), _folded(keys, base), base)]
-        if largest >= base:
-            digits.append(("times", queries // base, keys // base, largest // base + 1))
         return tuple(
-            self._between(old, new, query, key, name, np.eye(size, dtype=bool)) for name, query, key, size in digits
+            self._between(old, new, query, key, name, np.eye(size, dtype=bool))
+            for name, query, key, size in self._digits("", queries, keys)
         )
+
+    def _digits(
+        self, prefix: str, queries: Int[np.ndarray, " query"], keys: Int[np.ndarray, " key"]
+    ) -> list[tuple[str, Int[np.ndarray, " query"], Int[np.ndarray, " key"], int]]:
+        """The digits of codes, how many values each has, and a name: the rest of a division, and how often it goes."""
+        largest = int(max(queries.max(), keys.max()))
+        base = largest + 1 if largest < self.most else max(2, min(int(np.ceil(np.sqrt(largest + 1))), self.most))
+        digits = [(f"{prefix}rest", _folded(queries, base), _folded(keys, base), base)]
+        if largest < base:
+            return digits
+        times = queries // base, keys // base
+        if largest // base < self.most or self.most == _FEW:
+            return [*digits, (f"{prefix}times", *times, largest // base + 1)]
+        return [*digits, *self._digits(f"{prefix}times.", *times)]
 
     def _between(
         self,
