@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -144,6 +145,24 @@ def activations(
         finally:
             hooks.remove()
     return {key: found[key] if key in found else _of_embedding(writing, key) for key in keys}
+
+
+@contextmanager
+def seen(module: nn.Module, at: Iterable[At]) -> Iterator[dict[At, Tensor]]:
+    """What is at each of these places, [b, p, width], in the last run while the block lasts, however it is run.
+
+    Raises:
+        InterventionError: there is no such place, or it is an edge or a part of the embedding.
+    """
+    found: dict[At, Tensor] = {}
+    hooks = Hooks(module)
+    try:
+        for key in at:
+            site = _watched_site(module, key)
+            hooks.note(site.path, partial(_keep, found, key, site), side=site.side)
+        yield found
+    finally:
+        hooks.remove()
 
 
 def gradients(
@@ -272,6 +291,10 @@ def _watched_site(module: nn.Module, key: Place | Reader | str) -> Site | Subspa
     if site is None:
         raise InterventionError(f"{at} carries what its source writes; ask for the source or the reader")
     return site
+
+
+def _keep(found: dict[At, Tensor], key: At, site: Site | Subspace, whole: Tensor) -> None:
+    found[key] = site.read(whole)
 
 
 def _watching(watched: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:

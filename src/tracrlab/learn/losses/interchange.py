@@ -71,11 +71,13 @@ def circuit_alignment(circuit: Circuit, reference: Transformer, n_layers: int, n
 class Exchanges:
     """A batch of inputs, each with its exchanges and what must be answered then.
 
-    Attributes: ``ids`` and ``sources`` [b, p], the inputs and those that parts are taken from; ``answers`` [b, p]
+    Attributes: ``rows`` [b] the numbers of the inputs in the table that they were drawn from; ``ids`` and ``sources``
+    [b, p], the inputs and those that parts are taken from; ``answers`` [b, p]
     without an exchange, where ``answered`` [b, p]; ``place`` [b] the number of the place that is exchanged, and
     ``labels`` what must be answered then, where ``counted``; ``edges`` [b, edge] which edges outside are exchanged.
     """
 
+    rows: Tensor
     ids: Tensor
     sources: Tensor
     answers: Tensor
@@ -87,11 +89,18 @@ class Exchanges:
 
 
 def exchanges(
-    alignment: Alignment, ids: Tensor, size: int, generator: torch.Generator, *, same_length: bool = True
+    alignment: Alignment,
+    ids: Tensor,
+    size: int,
+    generator: torch.Generator,
+    *,
+    same_length: bool = True,
+    whole: float = 0.0,
 ) -> Exchanges:
     """A batch drawn from a table of ids [n, p]: half of the rows exchange a place inside, half one outside.
 
-    The edges that are exchanged are a random share of those outside, from none to all. Between inputs of different
+    The edges that are exchanged are a random share of those outside, from none to all; in a share ``whole`` of the rows
+    they are all. Between inputs of different
     length, what the compiled model then gives may be no answer at all; such places do not count.
     """
     chosen = torch.randint(len(ids), (size,), generator=generator)
@@ -107,10 +116,14 @@ def exchanges(
     place = torch.where(is_inside, inside, outside)
     share = torch.rand(size, 1, generator=generator)
     edges = torch.rand(size, len(alignment.outside_edges), generator=generator) < share
-    return exchanged(alignment, own, own[order], place, edges)
+    if whole:
+        edges |= torch.rand(size, 1, generator=generator) < whole
+    return exchanged(alignment, chosen, own, own[order], place, edges)
 
 
-def exchanged(alignment: Alignment, ids: Tensor, sources: Tensor, place: Tensor, edges: Tensor) -> Exchanges:
+def exchanged(
+    alignment: Alignment, rows: Tensor, ids: Tensor, sources: Tensor, place: Tensor, edges: Tensor
+) -> Exchanges:
     """The batch of these exchanges, with the compiled model's answers."""
     answered = ids != alignment.reference.config.pad_id
     answered[:, 0] = False
@@ -119,7 +132,7 @@ def exchanged(alignment: Alignment, ids: Tensor, sources: Tensor, place: Tensor,
         logits, after = alignment.reference(ids), run(alignment.reference, ids, replace)
     clear = _leads(after) >= _leads(logits)[answered].min() / 2
     return Exchanges(
-        ids, sources, logits.argmax(dim=-1), answered, place, after.argmax(dim=-1), answered & clear, edges
+        rows, ids, sources, logits.argmax(dim=-1), answered, place, after.argmax(dim=-1), answered & clear, edges
     )
 
 
@@ -139,23 +152,24 @@ def interchange_loss(
     weights: InterchangeWeights | None = None,
     parameters: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
-    """The weighted sum of the cross-entropies of all that must be answered.
+    """The weighted sum of the cross-entropies of all that must be answered; what has no weight is not computed.
 
-    ``parameters``, by their names, may take the place of the module's own.
+    The last run of the module is the one with exchanged edges. ``parameters``, by their names, may take the place of
+    the module's own.
     """
     weights, ids = weights or InterchangeWeights(), batch.ids
     sources = dict.fromkeys(edge.source for edge in alignment.outside_edges)
     other = activations(module, batch.sources, [*dict.fromkeys([*alignment.places, *sources])], parameters=parameters)
-    answers, places = run_each(module, ids, [{}, _of_places(alignment, batch, other)], parameters=parameters)
-    elsewhere = {source: other[source] for source in sources}
-    edges = run_mixed(
-        module, ids, elsewhere, alignment.outside_edges, batch.edges.to(answers.dtype), parameters=parameters
-    )
-    return (
-        weights.answers * cross_entropy(answers, batch.answers, batch.answered)
-        + weights.places * cross_entropy(places, batch.labels, batch.counted)
-        + weights.edges * cross_entropy(edges, batch.answers, batch.answered)
-    )
+    total = torch.zeros((), device=ids.device)
+    if weights.answers or weights.places:
+        answers, places = run_each(module, ids, [{}, _of_places(alignment, batch, other)], parameters=parameters)
+        total = total + weights.answers * cross_entropy(answers, batch.answers, batch.answered)
+        total = total + weights.places * cross_entropy(places, batch.labels, batch.counted)
+    if weights.edges:
+        elsewhere, shares = {source: other[source] for source in sources}, batch.edges.float()
+        edges = run_mixed(module, ids, elsewhere, alignment.outside_edges, shares, parameters=parameters)
+        total = total + weights.edges * cross_entropy(edges, batch.answers, batch.answered)
+    return total
 
 
 def same_length_sources(lengths: Tensor, generator: torch.Generator) -> Tensor:
