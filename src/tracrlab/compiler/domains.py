@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 
+from tracrlab.compiler.certainty import Where, means_with, numbers_by_position, position_values, surely_selects
 from tracrlab.compiler.graph import Graph, Node
 from tracrlab.compiler.selections import Conjunction, Selection, Selections
 from tracrlab.compiler.sums import WholeSum, node_affine_function, whole_sum
@@ -60,13 +61,15 @@ class Mean:
     """An s-op that is the mean, over what ``selector`` selects, of numbers taken from a finite set.
 
     ``native`` are the values it takes when all selected values are the same, ``default`` when none is selected
-    (``None`` if that cannot happen).
+    (``None`` if that cannot happen). ``beside``, where it is known, is the number of the first position, which
+    is always selected, and those of the others.
     """
 
     selector: int
     numbers: tuple[Fraction, ...]
     native: tuple[Value, ...]
     default: Value
+    beside: tuple[Fraction, tuple[Fraction, ...]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class Analysis:
     each aggregated or counted selector can select; ``most_combinations`` how many a function may have, and how many
     means an aggregate, and ``most_signed`` how many of them are listed where nothing but their signs is read; ``signs``
     those means that have too many values to list, why, and whose domain has no more than values of each sign that they
-    can have.
+    can have; ``certain`` whether it is looked for what is sure to be selected, which makes domains smaller.
     """
 
     graph: Graph
@@ -94,6 +97,7 @@ class Analysis:
     most_combinations: int
     most_signed: int
     signs: dict[int, TooManyValues] = field(default_factory=dict)
+    certain: bool = False
     _tables: dict[int, Table] = field(default_factory=dict)
 
     def selection(self, node: Node) -> Selection:
@@ -138,7 +142,8 @@ def infer_domains(
 ) -> Analysis:
     """Find the domain of every s-op of the graph, for inputs of 1 to ``max_length`` tokens of the vocabulary.
 
-    ``most_combinations`` and ``most_signed`` are limits (see :class:`Analysis`).
+    ``most_combinations`` and ``most_signed`` are limits (see :class:`Analysis`). Where a function fails on a value that
+    it may be given, it is asked what is sure to be selected: then the value may be one that never occurs.
 
     Raises:
         UndefinedValueError: a function or predicate of the program fails on a value it may meet; a
@@ -147,13 +152,26 @@ def infer_domains(
         DomainTooLargeError: an s-op has too many values, or a function too many combinations of inputs.
         CausalError: the program reads the length of the input, and ``causal`` is true.
     """
-    domains: dict[int, Domain] = {}
-    selections = Selections(graph, domains)
-    uniqueness = Uniqueness(graph, domains, selections, causal=causal)
-    limits = most_combinations, min(most_combinations, most_signed)
-    analysis = Analysis(
-        graph, tuple(vocabulary), max_length, causal, domains, {}, {}, selections, uniqueness, {}, *limits
-    )
+
+    def empty(certain: bool) -> Analysis:
+        domains: dict[int, Domain] = {}
+        selections = Selections(graph, domains)
+        uniqueness = Uniqueness(graph, domains, selections, causal=causal)
+        limits = most_combinations, min(most_combinations, most_signed)
+        known = graph, tuple(vocabulary), max_length, causal, domains, dict[int, Mean](), dict[int, WholeSum]()
+        return Analysis(*known, selections, uniqueness, {}, *limits, certain=certain)
+
+    try:
+        return _filled(empty(certain=False))
+    except UndefinedValueError as error:
+        try:
+            return _filled(empty(certain=True))
+        except UndefinedValueError:
+            raise error from error.__cause__
+
+
+def _filled(analysis: Analysis) -> Analysis:
+    graph, domains, uniqueness = analysis.graph, analysis.domains, analysis.uniqueness
     for node in graph.sops():
         try:
             domains[node.place] = _domain(analysis, node)
@@ -277,7 +295,16 @@ def _affine_mean(analysis: Analysis, node: Node) -> Mean | None:
     if not all(_is_nearly(value, affine, values) for value, values in zip(native, natives, strict=True)):
         return None
     default = apply_function(expression.f, [mean.default for mean in operands])
-    return Mean(operands[0].selector, tuple(sorted(numbers)), domain_of(native).values, default)
+    found = Mean(operands[0].selector, tuple(sorted(numbers)), domain_of(native).values, default)
+    beside = [mean.beside for mean in operands if mean.beside is not None]
+    if len(beside) < len(operands):
+        return found
+    first = sum((c * each[0] for c, each in zip(affine.coefficients, beside, strict=True)), affine.offset)
+    others = {
+        sum((c * x for c, x in zip(affine.coefficients, values, strict=True)), affine.offset)
+        for values in product(*(each[1] for each in beside))
+    }
+    return replace(found, beside=(first, tuple(sorted(others))))
 
 
 def _is_nearly(value: Value, affine: AffineFunction, operands: Sequence[Value]) -> bool:
@@ -305,7 +332,11 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
     else:
         _check_averageable(node, values)
     numbers = [exact for number in values.values if (exact := exact_number(number)) is not None]
-    mean = Mean(selector, tuple(sorted(set(numbers))), values.values, defaults[0] if defaults else None)
+    beside = None
+    if analysis.certain and surely_selects(analysis.graph, analysis.domains, selector, Where.FIRST):
+        beside = numbers_by_position(position_values(analysis.graph, analysis.domains, value))
+    default = defaults[0] if defaults else None
+    mean = Mean(selector, tuple(sorted(set(numbers))), values.values, default, beside)
     analysis.means[node.place] = mean
     return _mean_values(analysis, node, mean)
 
@@ -313,6 +344,9 @@ def _aggregate_domain(analysis: Analysis, node: Node, expression: Aggregate) -> 
 def _mean_values(analysis: Analysis, node: Node, mean: Mean) -> Domain:
     widths = analysis.widths[mean.selector]
     defaults = [mean.default] if 0 in widths else []
+    if mean.beside is not None:
+        native = [value for value in mean.native if exact_number(value) == mean.beside[0]]
+        return domain_of([*native, *map(Ratio, means_with(*mean.beside, widths))])
     signed = _only_sign_is_read(analysis.graph, node)
     limit = min(MAX_NUMBERS, analysis.most_signed if signed else analysis.most_combinations)
     try:
@@ -376,7 +410,12 @@ def _widths(analysis: Analysis, node: Node) -> range:
     """How many positions the selector of this node can select at once."""
     selector = node.inputs[0]
     if selector not in analysis.widths:
-        analysis.widths[selector] = _selection_widths(analysis, analysis.selections.of(selector))
+        widths = _selection_widths(analysis, analysis.selections.of(selector))
+        if analysis.certain and any(
+            surely_selects(analysis.graph, analysis.domains, selector, where) for where in Where
+        ):
+            widths = range(max(widths.start, 1), widths.stop)
+        analysis.widths[selector] = widths
     return analysis.widths[selector]
 
 
