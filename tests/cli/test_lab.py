@@ -39,6 +39,22 @@ def test_a_users_method_is_scored_and_reported() -> None:
     assert sorted(path.name for path in Path("out").iterdir()) == ["report.html", "report.md", "scores.parquet"]
 
 
+def test_cases_are_kept_and_run_from_their_folder() -> None:
+    made = invoke("make", "cases", "--program", "count", "--subject", "plain")
+    assert (made.exit_code, made.stdout) == (0, "2 cases in cases\n")
+    before = {path: path.stat().st_mtime_ns for path in Path("cases").rglob("*")}
+    assert invoke("make", "cases", "--program", "count", "--subject", "plain").exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in Path("cases").rglob("*")} == before
+    found = invoke("run", "results", "--cases", "cases", "--methods", "oracle")
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert "| oracle | oracle | 2 | 1.000 [1.000, 1.000] |" in found.stdout
+    Path("cases/count-plain-compact-0/case.json").write_text("{}")
+    broken = invoke("run", "results", "--cases", "cases", "--methods", "all_edges")
+    assert broken.exit_code == 2
+    assert broken.stderr.startswith("tracrlab: count-plain-compact-0: ")
+    assert "| all_edges | baseline | 1 |" in broken.stdout
+
+
 def test_a_method_that_gives_no_number() -> None:
     Path("of_another.py").write_text(
         "from tracrlab import lab\n@lab.method('edges')\ndef lost(case, rng):\n"
@@ -58,6 +74,7 @@ def test_a_method_that_gives_no_number() -> None:
         (("run", "results", "--methods", ","), "--methods names none"),
         (("run", "results", "--methods", "nowhere:f"), "cannot import nowhere"),
         (("run", "results", "--program", "sortt"), "no program 'sortt'"),
+        (("run", "results", "--cases", "."), "there are no cases in this folder"),
         (("report", ".", "out"), "there are no results in this folder"),
     ],
 )

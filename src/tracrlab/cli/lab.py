@@ -1,4 +1,4 @@
-"""The commands ``lab run`` and ``lab report``."""
+"""The commands ``lab make``, ``lab run`` and ``lab report``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,37 @@ def lab() -> None:
     """The group."""
 
 
+@lab.command(help="Make the cases of the small benchmark in FOLDER. Those that it has are kept.")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--program", "programs", multiple=True, metavar="NAME", help="Only this program; may be repeated.")
+@click.option("--subject", "subjects", multiple=True, metavar="NAME", help="Only this subject; may be repeated.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the cases.")
+def make(folder: Path, programs: tuple[str, ...], subjects: tuple[str, ...], seed: int) -> None:
+    """Make."""
+    from rich.progress import track
+
+    from tracrlab.cli import show
+    from tracrlab.lab import recipes
+    from tracrlab.lab.folder import save
+
+    asked = recipes.small(programs, subjects, seed)
+    missing = [recipe for recipe in asked if not (folder / recipe.name / "case.json").exists()]
+    console, refused = show.console(stderr=True), 0
+    for recipe in track(missing, "cases", console=console, transient=True, disable=not console.is_terminal):
+        try:
+            save(recipe.made(), folder / recipe.name)
+        except LabError as error:
+            refused += 1
+            click.echo(f"tracrlab: no case {recipe.name}: {error}", err=True)
+    click.echo(f"{len(asked) - refused} cases in {folder}")
+
+
 @lab.command(help="Score methods on the small benchmark. What RESULTS has already is not run again.")
 @click.argument("results", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--methods", metavar="NAMES", help="Separated by commas; package.module:function for your own. [default: all]"
 )
+@click.option("--cases", type=click.Path(file_okay=False, path_type=Path), help="A folder of cases, instead.")
 @click.option("--program", "programs", multiple=True, metavar="NAME", help="Only this program; may be repeated.")
 @click.option("--subject", "subjects", multiple=True, metavar="NAME", help="Only this subject; may be repeated.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the cases.")
@@ -29,6 +55,7 @@ def lab() -> None:
 def run(
     results: Path,
     methods: str | None,
+    cases: Path | None,
     programs: tuple[str, ...],
     subjects: tuple[str, ...],
     seed: int,
@@ -45,7 +72,7 @@ def run(
     names = [name.strip() for name in methods.split(",") if name.strip()] if methods is not None else list(METHODS)
     if not names:
         raise LabError(f"--methods names none; there are {', '.join(METHODS)}")
-    asked = recipes.small(programs, subjects, seed)
+    asked = recipes.saved(cases) if cases else recipes.small(programs, subjects, seed)
     found = benchmark.run(asked, names, results, seeds=range(seeds), jobs=jobs, backend=backend)
     show.console().print(markdown([row for row in found.rows if row.error is None], _command("run", results)))
     problems = [*found.refused, *(row.error for row in found.rows if row.error)]

@@ -14,7 +14,7 @@ from tracrlab.errors import TracrLabError
 from tracrlab.extras import require
 from tracrlab.lab import journal
 from tracrlab.lab.methods import by_name
-from tracrlab.lab.recipes import Recipe
+from tracrlab.lab.recipes import Recipe, Saved
 from tracrlab.lab.scoring import Row, attempt
 
 
@@ -30,7 +30,7 @@ class Outcome:
 class _Task:
     """The methods, with seeds, that are still to be run on a case, and the file for the rows."""
 
-    recipe: Recipe
+    recipe: Recipe | Saved
     asked: tuple[tuple[str, int], ...]
     file: Path
 
@@ -49,7 +49,7 @@ class _Task:
 
 
 def run(
-    recipes: Iterable[Recipe],
+    recipes: Iterable[Recipe | Saved],
     methods: Iterable[str],
     results: Path,
     *,

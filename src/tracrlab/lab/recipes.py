@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracrlab.errors import LabError
@@ -48,6 +49,40 @@ class Recipe:
         from tracrlab.lab.cases import case
 
         return case(self.program, subject=self.subject, mode=self.mode, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A case in a folder, which has its name."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the case."""
+        return self.folder.name
+
+    def made(self) -> Case:
+        """The case.
+
+        Raises:
+            LabError: the folder holds none, or was changed.
+        """
+        from tracrlab.lab.folder import load
+
+        return load(self.folder)
+
+
+def saved(folder: Path) -> list[Saved]:
+    """The cases in the folders of a folder.
+
+    Raises:
+        LabError: there is none.
+    """
+    found = [Saved(path.parent) for path in sorted(folder.glob("*/case.json"))]
+    if not found:
+        raise LabError(f"{folder}: there are no cases in this folder; make some with: tracrlab lab make {folder}")
+    return found
 
 
 def small(programs: Iterable[str] = (), subjects: Iterable[str] = (), seed: int = 0) -> list[Recipe]:
