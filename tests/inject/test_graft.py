@@ -24,8 +24,8 @@ from tests.inject.tiny_hosts import (
 )
 from tracrlab import rasp
 from tracrlab.errors import InjectionError
-from tracrlab.inject.graft import Insert, graft, graft_all
 from tracrlab.inject.grafted import Grafted
+from tracrlab.inject.grafting import Insert, graft, graft_all
 
 pytestmark = pytest.mark.frameworks
 

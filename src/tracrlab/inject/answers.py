@@ -8,12 +8,13 @@ answer is another one: e^104 is beyond the range of float32.
 - Of a number x, off by less than 0.45, answers are consecutive whole numbers, and smaller ones mean silence:
   gate = x − k + 1/2 and up = k + 1/2 − x. Below k the gate is closed, at k both are positive; above it the product is
   negative, which keeps k from a token that another register names. So one neuron is enough where ReLU would need two.
+  Values above the answers are silence, too: neurons of a stage before, where there are such values, say where.
 - ``None`` is silence for a one-hot answer, whose numbers are all a quarter or less then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -49,18 +50,25 @@ def checked_answers(model: Artefact, answers: Mapping[Value, str]) -> dict[Value
                 f"{model.output_name} may be None; give it a number that means silence instead, such as 0"
             )
         asked = sorted(float(value) for value in answers if isinstance(value, int | float))
-        above = [number for number in output.numbers.tolist() if number >= asked[0]]
-        if above != asked or asked != [asked[0] + step for step in range(len(asked))]:
+        between = [number for number in output.numbers.tolist() if asked[0] - 1 < number < asked[-1] + 1]
+        if between != asked or asked != [asked[0] + step for step in range(len(asked))]:
             raise InjectionError(
-                f"answers that are numbers have to be consecutive whole numbers, the largest values of "
-                f"{model.output_name}, which smaller ones are silent: not {asked}; let the program return such codes"
-            )
-        below = output.numbers[output.numbers < asked[0]]
-        if len(below) and asked[0] - below.max() < 1:
-            raise InjectionError(
-                f"{model.output_name} has values less than 1 below the first answer; let it return codes"
+                f"answers that are numbers have to be consecutive whole numbers, and other values of "
+                f"{model.output_name} less or more by 1 at least: not {asked}; let the program return such codes"
             )
     return dict(answers)
+
+
+def beyond(model: Artefact, start: int, answers: Iterable[Value], guard: Guard) -> Neurons | None:
+    """A neuron that says where a number is above all answers, if there are such values; exactly zero elsewhere."""
+    numbers = [float(value) for value in answers if isinstance(value, int | float)]
+    if model.output.layout is not Layout.SCALAR or not (model.output.numbers > max(numbers)).any():
+        return None
+    gate, up, down = np.zeros((guard.width, 1)), np.zeros((guard.width, 1)), np.zeros((1, guard.width))
+    gate[start : start + model.config.d_model, 0] = model.weights.W_U[:, 0]
+    gate[guard.one] -= max(numbers) + 0.5
+    up[guard.one], down[0, guard.above] = 1, 1 / STEEP
+    return Neurons(STEEP * gate, up, down)
 
 
 def read_out(model: Artefact, start: int, registers: Mapping[Value, int], guard: Guard) -> tuple[Neurons, float]:
@@ -81,6 +89,7 @@ def read_out(model: Artefact, start: int, registers: Mapping[Value, int], guard:
             code = float(value)  # type: ignore[arg-type]  # as checked_answers has seen
             gate = unembedding[:, 0] + (0.5 - code) * one
             up = (code + 0.5) * one - unembedding[:, 0]
+            gate[guard.above] -= reach / WORST
         else:
             gate, up = unembedding[:, output.places[value_key(value)]] - 0.5 * one, one
         for dimension, weight in guard.silencing(reach).items():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracrlab.files import replaced_folder
 from tracrlab.inject.host import Host
@@ -12,6 +13,9 @@ from tracrlab.inject.plan import Lanes
 from tracrlab.inject.tokens import TokenMap
 from tracrlab.model.artefact import Artefact
 from tracrlab.model.reading import folder_named, writing
+
+if TYPE_CHECKING:
+    from tracrlab.inject.certificate import GraftCertificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,17 @@ class Grafted:
     sources: tuple[Artefact, ...] = field(repr=False)
     maps: tuple[TokenMap, ...] = field(repr=False)
     host: Host = field(repr=False)
+
+    @cached_property
+    def certificate(self) -> GraftCertificate:
+        """What can be proven of the checkpoint, from its parameters.
+
+        Raises:
+            VerificationError: a program carries no claims.
+        """
+        from tracrlab.inject.certificate import certify_graft
+
+        return certify_graft(self)
 
     @property
     def n_params(self) -> int:
@@ -49,7 +64,7 @@ class Grafted:
 
     @property
     def card(self) -> str:
-        """A model card in Markdown: what was grafted, and where it is."""
+        """A model card in Markdown: what was grafted, where it is, and what is proven."""
         names = ", ".join(program.name for program in self.lanes.programs)
         lines = [
             "---",
@@ -64,4 +79,5 @@ class Grafted:
         for program, own in zip(self.lanes.programs, self.maps, strict=True):
             answers = ", ".join(f"{value!r} says {own.texts[token]!r}" for value, token in program.tokens.items())
             lines += ["```text", str(own), f"{program.name}: {answers}", "```", ""]
+        lines += ["## What is proven", "", "```text", str(self.certificate), "```", ""]
         return "\n".join(lines)

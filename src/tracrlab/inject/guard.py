@@ -25,7 +25,7 @@ _STEEP = 2.0**11  # what gates are multiplied by: silu(-2^11/12) is zero in floa
 _SILENT = 128.0  # silu(-128) is zero in float32: e^128 is beyond its range
 _LEAST_MARK = 1 / 13  # of a mark that is there: 1/12, rounded
 _ATTENDED = 60.0  # the least score of a mark: e^60 times the weight of what has none
-N_DIMENSIONS = 3
+N_DIMENSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Guard:
     def dead(self) -> int:
         """The dimension that is above zero from the first mark on."""
         return self.start + 2
+
+    @property
+    def above(self) -> int:
+        """The dimension that is above zero where the program's number is above all answers."""
+        return self.start + 3
 
     @property
     def shares(self) -> tuple[Head, Neurons]:

@@ -30,7 +30,7 @@ def loaded_host(host: str | PathLike[str] | Any, tokenizer: Any = None) -> Host:
         MissingDependencyError: Transformers or PyTorch is not installed.
     """
     for package in ("torch", "transformers", "tokenizers"):
-        require(package, extra="huggingface", purpose="a graft")
+        require(package, extra="inject", purpose="a graft")
     if isinstance(host, str | PathLike):
         host, tokenizer = _read(Path(fspath(host)))
     if tokenizer is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tracrlab.inject.parts import Head, Neurons, Stage
+from tracrlab.inject.parts import Head, Neurons, Stage, joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,20 @@ def packed(stages: Sequence[Stage], groups: int, most_neurons: int) -> list[Laye
     return layers
 
 
-def beside(lanes: Sequence[Sequence[Stage]], width: int) -> list[Stage]:
-    """The stages of several programs, which share a lane of ``width`` dimensions, side by side."""
-    from tracrlab.inject.parts import joined
+def beside(lanes: Sequence[Sequence[Stage]], width: int) -> tuple[list[Stage], tuple[tuple[tuple[int, int], ...], ...]]:
+    """The stages of several programs, which share a lane of ``width`` dimensions, side by side.
 
-    count = max(map(len, lanes))
+    Also, for each program, the numbers of its first head and its first neuron in each stage.
+    """
     stages = []
-    for number in range(count):
-        own = [stages[number] for stages in lanes if number < len(stages)]
-        heads = tuple(head for stage in own for head in stage.heads)
-        stages.append(Stage(heads, joined([stage.neurons for stage in own], width)))
-    return stages
+    firsts: list[list[tuple[int, int]]] = [[] for _ in lanes]
+    for number in range(max(map(len, lanes))):
+        heads: list[Head] = []
+        neurons: list[Neurons] = []
+        for program, own in enumerate(lanes):
+            if number < len(own):
+                firsts[program].append((len(heads), sum(each.count for each in neurons)))
+                heads += own[number].heads
+                neurons.append(own[number].neurons)
+        stages.append(Stage(tuple(heads), joined(neurons, width)))
+    return stages, tuple(map(tuple, firsts))

@@ -19,7 +19,8 @@ class ProgramLane:
     """A program in the stream; dimensions are counted from the first of the stream.
 
     Attributes: ``name`` of its value; ``dimensions`` of its variables; ``guard``: those of the share of BOS, of marks,
-    and of what is dead; ``registers``: the dimension of each answer; ``tokens``: the token that each answer says.
+    of what is dead, and of what is above the answers; ``registers``: the dimension of each answer; ``tokens``: the
+    token that each answer says.
     """
 
     name: str
@@ -42,7 +43,9 @@ class Lanes:
     """The stream of a graft, and its layers.
 
     Attributes: ``host``: the host's dimensions; ``at``: the first of the new layers; ``new``: what they hold;
-    ``heads``: their shape; ``one``: a dimension that holds 2^-26 at every token.
+    ``heads``: their shape; ``ones``: for each program a dimension that holds 2^-26
+    at every token; ``firsts``: in each stage of each program the numbers of its first head and neuron, after those of
+    other programs.
     """
 
     host: range
@@ -51,7 +54,13 @@ class Lanes:
     at: int
     new: tuple[Layer, ...]
     heads: HeadShape
-    one: int
+    ones: tuple[int, ...]
+    firsts: tuple[tuple[tuple[int, int], ...], ...]
+
+    @property
+    def one(self) -> int:
+        """The first of ``ones``."""
+        return self.ones[0]
 
     @property
     def layers(self) -> range:
@@ -82,7 +91,7 @@ class Lanes:
         lines = [f"dimensions {_span(self.host)}: the host"]
         for program in self.programs:
             lines.append(f"dimensions {_span(program.dimensions)}: variables of {program.name}")
-            lines.append(f"dimensions {_span(program.guard)}: its guard (share of BOS, marks, dead)")
+            lines.append(f"dimensions {_span(program.guard)}: its guard (share of BOS, marks, dead, above the answers)")
             lines += [f"dimension {place}: register of {value!r}" for value, place in program.registers.items()]
         lines.append(f"dimensions {_span(self.pins.places)}: pins, {' '.join(map(str, self.pins.factors))} times 2^40")
         lines.append(f"layers {_span(self.layers)} are new; heads have {self.heads.more} dimensions that do not turn")

@@ -110,7 +110,9 @@ def graft_all(
     tokenizer, size = copy.deepcopy(base.tokenizer), base.config.vocab_size
     maps = [token_map(tokenizer, size, each.model.config.vocab, each.tokens, each.filler) for each in inserts]
     programs = _program_lanes(inserts, models, maps, base.config.hidden_size)
-    stages, gain = _stages(inserts, models, programs, base, tied=base.config.tie_word_embeddings)
+    own, gain = _stages(inserts, models, programs, base, tied=base.config.tie_word_embeddings)
+    end = max(max(each.registers.values()) for each in programs) + 1
+    stages, firsts = beside(own, end - base.config.hidden_size)
     # a neuron of the last layer is for the pins
     new = packed(stages, base.config.num_key_value_heads, base.config.intermediate_size - 1)
     shape = head_shape(
@@ -118,7 +120,6 @@ def graft_all(
         max(head.keys.shape[1] for stage in stages for head in stage.heads),
         max(head.values.shape[1] for stage in stages for head in stage.heads),
     )
-    end = max(max(each.registers.values()) for each in programs) + 1
     lanes = Lanes(
         range(base.config.hidden_size),
         programs,
@@ -126,7 +127,11 @@ def graft_all(
         at,
         tuple(new),
         shape,
-        programs[0].dimensions.start + constant_variable(models[0], 1.0).start,
+        tuple(
+            each.dimensions.start + constant_variable(model, 1.0).start
+            for each, model in zip(programs, models, strict=True)
+        ),
+        firsts,
     )
     if split and any(each.several for each in maps):
         hidden = sorted({number for each in maps for number in each.several})
@@ -167,8 +172,8 @@ def _program_lanes(
 
 def _stages(
     inserts: Sequence[Insert], models: Sequence[Artefact], programs: Sequence[ProgramLane], base: Host, *, tied: bool
-) -> tuple[list[Stage], float]:
-    """What the new layers compute, in the dimensions of the lane; and the gain of the registers at the end."""
+) -> tuple[list[list[Stage]], float]:
+    """What each program's stages compute, in the dimensions of the lane; and the gain of the registers at the end."""
     first = base.config.hidden_size
     width = max(max(each.registers.values()) for each in programs) + 1 - first
     lanes, typical = [], 1.0
@@ -182,11 +187,13 @@ def _stages(
         if tied:
             cleared = readout.clearing(list(registers.values()), one, width)
             own[0] = Stage(own[0].heads, joined([own[0].neurons, cleared], width))
+        if (above := readout.beyond(model, start, registers, guard)) is not None:
+            own.append(Stage((), above))
         # no trace of the program but in its registers: the host's norms see what they saw, whatever the lane holds
-        used = [*range(start, start + model.config.d_model), guard.share, guard.mark, guard.dead]
+        used = [*range(start, start + model.config.d_model), guard.share, guard.mark, guard.dead, guard.above]
         last = joined([neurons, readout.clearing(used, one, width)], width)
         lanes.append(guarded(own, guard, last, base.config.num_key_value_heads))
-    return beside(lanes, width), readout.final_gain(typical)
+    return lanes, readout.final_gain(typical)
 
 
 def _embedded(
@@ -197,7 +204,7 @@ def _embedded(
     for model, own, program in zip(models, maps, programs, strict=True):
         place = slice(program.dimensions.start - len(lanes.host), program.dimensions.stop - len(lanes.host))
         table = model.weights.W_E  # it has no position embedding any more
-        ids = model.encode([[own.filler, *own.mapped.values()]])[0, 1:]
+        ids = model.encode([[value] for value in (own.filler, *own.mapped.values())])[:, 1]
         rows[:, place] = table[ids[0]]
         rows[list(own.mapped), place] = table[ids[1:]]
         rows[own.bos, place] = table[model.config.bos_id]
