@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tracrlab.craft.formats import FORMATS
 from tracrlab.export.activations import SILU
 from tracrlab.inject.answers import READ
+from tracrlab.inject.checkpoint import Checkpoint
 from tracrlab.inject.packing import Layer
 from tracrlab.inject.parts import SATURATED, SCALE, active_heads, active_neurons
 from tracrlab.inject.pins import LOST, PIN
@@ -36,9 +37,6 @@ from tracrlab.shapes import Float
 from tracrlab.verify.induction import certify_network
 from tracrlab.verify.network import Network
 from tracrlab.verify.norms import RMSNorm
-
-if TYPE_CHECKING:
-    from tracrlab.inject.grafted import Grafted
 
 _HOST_SIZE = 2.0**26  # of a stream between layers, that is assumed: its square is 2^-28 of a pin's
 
@@ -80,7 +78,7 @@ class GraftCertificate:
         return "\n".join([*lines, *(f"It is assumed that {each}." for each in self.assumptions)])
 
 
-def certify_graft(grafted: Grafted) -> GraftCertificate:
+def certify_graft(grafted: Checkpoint) -> GraftCertificate:
     """Prove what the checkpoint computes, from its parameters.
 
     Raises:
@@ -101,14 +99,14 @@ def certify_graft(grafted: Grafted) -> GraftCertificate:
     )
 
 
-def _angle(grafted: Grafted) -> float:
+def _angle(grafted: Checkpoint) -> float:
     """How far an angle of the host's rotary embedding is off at most, at the last position there is."""
     ours, theirs = (each.model.rotary_emb.inv_freq.cpu().double() for each in (grafted.model, grafted.host.model))
     off = (ours[: len(theirs)] - theirs).abs().max()
     return float(off) * int(grafted.host.config.max_position_embeddings)
 
 
-def _settings(grafted: Grafted) -> Iterator[str]:
+def _settings(grafted: Checkpoint) -> Iterator[str]:
     config, lanes = grafted.model.config, grafted.lanes
     inverse = grafted.model.model.rotary_emb.inv_freq.cpu().numpy()
     if inverse[lanes.heads.own // 2 :].any():
@@ -160,7 +158,7 @@ def _expected(
     return own
 
 
-def _tables(state: Mapping[str, np.ndarray], grafted: Grafted) -> Iterator[str]:
+def _tables(state: Mapping[str, np.ndarray], grafted: Checkpoint) -> Iterator[str]:
     """What the embedding holds for each token, and the unembedding reads; and that pins outweigh the embedding."""
     lanes, embedding = grafted.lanes, state["model.embed_tokens.weight"]
     pins, registers = list(lanes.pins.places), np.zeros((len(embedding), embedding.shape[1]), np.float32)
@@ -196,7 +194,7 @@ def _tables(state: Mapping[str, np.ndarray], grafted: Grafted) -> Iterator[str]:
         yield "the embedding is so large that pins do not outweigh it"
 
 
-def _host_layers(state: Mapping[str, np.ndarray], grafted: Grafted) -> Iterator[str]:
+def _host_layers(state: Mapping[str, np.ndarray], grafted: Checkpoint) -> Iterator[str]:
     """That layers of the host neither read nor write beside their own dimensions; but for the bias that raises pins."""
     lanes = grafted.lanes
     beyond = slice(lanes.host.stop, lanes.pins.width)
@@ -217,7 +215,7 @@ def _host_layers(state: Mapping[str, np.ndarray], grafted: Grafted) -> Iterator[
                 yield f"{name}{key} has a bias for what is not the host's"
 
 
-def _network(state: Mapping[str, np.ndarray], model: Artefact, number: int, grafted: Grafted) -> Network:
+def _network(state: Mapping[str, np.ndarray], model: Artefact, number: int, grafted: Checkpoint) -> Network:
     """What the checkpoint computes with in a program's lane, by the numbers of its model's parts."""
     lanes, config = grafted.lanes, model.config
     program = lanes.programs[number]

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
 from tracrlab.files import replaced_folder
-from tracrlab.inject.host import Host
-from tracrlab.inject.plan import Lanes
-from tracrlab.inject.tokens import TokenMap
-from tracrlab.model.artefact import Artefact
+from tracrlab.inject.certificate import GraftCertificate, certify_graft
+from tracrlab.inject.checkpoint import Checkpoint
 from tracrlab.model.reading import folder_named, writing
 
-if TYPE_CHECKING:
-    from tracrlab.inject.certificate import GraftCertificate
 
-
-@dataclass(frozen=True, eq=False)
-class Grafted:
-    """What grafting makes.
-
-    Attributes: ``model``, an ordinary ``LlamaForCausalLM`` in float32; ``tokenizer``, which puts BOS in front;
-    ``lanes``: where everything is; ``sources``: the programs as they went in; ``maps``: which tokens they see;
-    ``host``.
-    """
-
-    model: Any
-    tokenizer: Any = field(repr=False)
-    lanes: Lanes = field(repr=False)
-    sources: tuple[Artefact, ...] = field(repr=False)
-    maps: tuple[TokenMap, ...] = field(repr=False)
-    host: Host = field(repr=False)
+class Grafted(Checkpoint):
+    """What grafting makes, with what can be asked of it: see :class:`tracrlab.inject.checkpoint.Checkpoint`."""
 
     @cached_property
     def certificate(self) -> GraftCertificate:
@@ -41,8 +21,6 @@ class Grafted:
         Raises:
             VerificationError: a program carries no claims.
         """
-        from tracrlab.inject.certificate import certify_graft
-
         return certify_graft(self)
 
     @property

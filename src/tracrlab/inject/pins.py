@@ -38,7 +38,7 @@ def pins_for(dimensions: int, multiple: int) -> Pins:
     """The pins of the narrowest stream that has room for ``dimensions`` others; a ``multiple`` wide.
 
     >>> pins_for(618, 9)
-    Pins(width=621, factors=(23, 8, 4, ...))
+    Pins(width=621, factors=(24, 6, 3))
     """
     width = -(-(dimensions + 1) // multiple) * multiple
     while len(factors := squares(width)) > width - dimensions:
@@ -50,7 +50,7 @@ def squares(number: int, most: int = 4) -> tuple[int, ...]:
     """The fewest whole numbers above zero whose squares add up to ``number``, in descending order.
 
     >>> squares(625), squares(621), squares(7)
-    ((25,), (14, 14, 15)[::-1], (2, 1, 1, 1))
+    ((25,), (24, 6, 3), (2, 1, 1, 1))
     """
     for count in range(1, most + 1):
         if found := _squares(number, count, isqrt(number)):
