@@ -20,6 +20,7 @@ from tests.oracles import ORACLES, SMALL_VOCABS, agree, every_input
 from tracrlab import CompiledModel, rasp
 from tracrlab.decompile import Decompilation, decompile
 from tracrlab.decompile.certificate import lower_bound
+from tracrlab.decompile.unary import unary
 from tracrlab.errors import CompileError, DecompileError
 from tracrlab.model.labels import Labels
 from tracrlab.rasp.interpreter import evaluate_batch
@@ -138,6 +139,10 @@ def test_tokens_of_several_types() -> None:
     result = decompile(model)
     assert result.certificate.holds
     assert_equal(model, result)
+
+
+def test_blocks_with_one_label_are_a_constant() -> None:
+    assert isinstance(unary(rasp.tokens, (0, 1, 2), (0, 1, 0), (False, False)), rasp.Full)
 
 
 def test_bounds_are_those_of_clopper_and_pearson() -> None:

@@ -28,6 +28,8 @@ def unary(operand: SOp, values: Sequence[Value], blocks: Sequence[int], labels: 
             return operand
         return _partition(operand, values, blocks)
     wanted = [labels[block] for block in blocks]
+    if len(set(map(value_key, wanted))) == 1:  # blocks that differ may have one label
+        return rasp.Full(wanted[0])
     if _agree(values, wanted):
         return operand
     return next(each for each in _labelled(operand, values, wanted) if each is not None)
