@@ -1,4 +1,4 @@
-"""Edges that carry a mix are what a plain transformer makes of the mixed values; one exchanged edge a run likewise."""
+"""Edges that carry a mix are what a plain transformer makes of the mixed values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.learn.plain_transformer import FORMS, every_edge, plain_pair, some_ids
 from tests.learn.test_patching import assert_same
 from tracrlab.errors import InterventionError
-from tracrlab.learn.mixing import run_each_exchanged, run_mixed, written
+from tracrlab.learn.mixing import run_mixed, written
 from tracrlab.learn.transformer import Form
 from tracrlab.model.circuit import Edge, Node
 
@@ -53,20 +53,6 @@ def test_mixed_edges_are_those_of_a_plain_transformer(
         mixes = {edge: mix(share, other[edge.partition("->")[0]]) for edge, share in zip(edges, own, strict=True)}
         wanted.append(plain.run(row, mixes)[0])
     assert_same(module, ids, logits, wanted)
-
-
-def test_each_edge_in_turn_is_exchanged() -> None:
-    module, plain = plain_pair(Form("gelu", biases=True, layer_norm=True))
-    ids = some_ids(module.config)
-    edges = [Edge.parse(edge) for edge in EDGES]
-    found = run_each_exchanged(module, ids, written(module, ids.flip(0), edges), edges)
-    lengths = (ids != module.config.pad_id).sum(dim=1)
-    same = [int(row) for row in range(len(ids)) if lengths[row] == lengths.flip(0)[row]]
-    assert same
-    for name, logits in zip(EDGES, found, strict=True):
-        carried = [plain.run(ids.flip(0).tolist()[row])[1][name.partition("->")[0]] for row in same]
-        wanted = [plain.run(ids.tolist()[row], {name: value})[0] for row, value in zip(same, carried, strict=True)]
-        assert_same(module, ids[same], logits[same], wanted)
 
 
 def test_gradients_pass_through_shares() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracrlab.learn.by_name import by_name
     from tracrlab.learn.interventions import Intervention, Mean, Plus, Resample, Value, Zero
-    from tracrlab.learn.mixing import run_each_exchanged, run_mixed, written
+    from tracrlab.learn.mixing import run_mixed, written
     from tracrlab.learn.optimisation import Optimisation
     from tracrlab.learn.patching import activations, edge_gradients, gradients, inserted, run, run_each
     from tracrlab.learn.places import Place, Site, Subspace, place, variable
@@ -31,7 +31,7 @@ __all__ = [
     "Edge", "Form", "HookPoint", "Intervention", "Mean", "Node", "Optimisation", "Place", "Plus", "Reader",
     "Resample", "Site", "Strictness", "Subspace", "Trained", "Transformer", "Value", "Verdict", "Zero",
     "activations", "by_name", "each_run", "edge_gradients", "gradients", "inserted", "module_verdict", "place",
-    "possible_edges", "random_transformer", "run", "run_each", "run_each_exchanged", "run_mixed", "stacked",
+    "possible_edges", "random_transformer", "run", "run_each", "run_mixed", "stacked",
     "strictness", "torch_model", "train", "variable", "written",
 ]  # fmt: skip
 
@@ -42,7 +42,7 @@ _HOMES = {
     "tracrlab.learn.patching": ("activations", "edge_gradients", "gradients", "inserted", "run", "run_each"),
     "tracrlab.learn.places": ("Place", "Site", "Subspace", "place", "variable"),
     "tracrlab.learn.transformer": ("Form", "HookPoint", "Transformer", "random_transformer", "torch_model"),
-    "tracrlab.learn.mixing": ("run_each_exchanged", "run_mixed", "written"),
+    "tracrlab.learn.mixing": ("run_mixed", "written"),
     "tracrlab.learn.optimisation": ("Optimisation",),
     "tracrlab.learn.trainer": ("Trained", "each_run", "stacked", "train"),
     "tracrlab.learn.verdict": ("Strictness", "Verdict", "module_verdict", "strictness"),

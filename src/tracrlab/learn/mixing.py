@@ -1,9 +1,9 @@
 """Running a model in which every edge carries a mix of what its source writes and what it carries elsewhere.
 
 What many methods need and what :func:`tracrlab.learn.patching.run` does edge by edge: to exchange a set of edges for
-each row of a batch (strictness on edges, faithfulness at every size of circuit), one edge a row (exact patching), or
-to learn how much of each is needed (Edge Pruning, Bhaskar et al. 2024). Here all edges that one sublayer reads are one
-product, so the cost hardly grows with their number. ``b`` is batch, ``p`` position.
+each row of a batch (strictness on edges, faithfulness at every size of circuit), or to learn how much of each is needed
+(Edge Pruning, Bhaskar et al. 2024). Here all edges that one sublayer reads are one product, so the cost hardly grows
+with their number. ``b`` is batch, ``p`` position.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from tracrlab.errors import InterventionError
 from tracrlab.learn.edits import Hooks, Writing, check_order, reader_site
 from tracrlab.learn.patching import activations, called
 from tracrlab.model.circuit import Edge, Node, Reader
-
-_ELEMENTS = 2**22  # of the differences that one sublayer reads: 16 MiB, beyond which batches only cost memory
 
 
 def run_mixed(
@@ -66,25 +64,6 @@ def written(
         InterventionError: the module has no such part.
     """
     return activations(module, ids, dict.fromkeys(edge.source for edge in edges), parameters=parameters)
-
-
-def run_each_exchanged(module: nn.Module, ids: Tensor, other: Mapping[Node, Tensor], edges: Sequence[Edge]) -> Tensor:
-    """The logits [edge, b, p, class] where each of these edges in turn carries what it carries elsewhere.
-
-    Raises:
-        InterventionError: there is no such edge.
-    """
-    n_rows, eye, found = len(ids), torch.eye(len(edges)), list[Tensor]()
-    others = {node: each.expand(*ids.shape, each.shape[-1]) for node, each in other.items()}
-    width = max((each.shape[-1] for each in others.values()), default=1)
-    size = max(1, _ELEMENTS // max(1, ids.numel() * width * len(others)))
-    for start in range(0, len(edges), size):
-        shares = eye[start : start + size].to(ids.device)
-        n_runs = len(shares)
-        repeated = {node: each.repeat(n_runs, 1, 1) for node, each in others.items()}
-        logits = run_mixed(module, ids.repeat(n_runs, 1), repeated, edges, shares.repeat_interleave(n_rows, dim=0))
-        found.append(logits.reshape(n_runs, n_rows, *logits.shape[1:]))
-    return torch.cat(found)
 
 
 def _mixed(hooks: Hooks, other: Mapping[Node, Tensor], edges: Sequence[Edge], shares: Tensor) -> None:

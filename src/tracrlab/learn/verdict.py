@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from tracrlab.learn.checkpoints import Row
-from tracrlab.learn.interventions import Resample
+from tracrlab.learn.interventions import Resample, Value
 from tracrlab.learn.losses.interchange import Alignment
-from tracrlab.learn.mixing import run_each_exchanged, run_mixed, written
+from tracrlab.learn.mixing import run_mixed, written
 from tracrlab.learn.patching import run, run_each
 from tracrlab.learn.places import Place
 from tracrlab.learn.transformer import Transformer
@@ -251,11 +251,11 @@ def strictness(module: Transformer, alignment: Alignment, ids: Tensor, sources: 
     with torch.no_grad():
         own, right = _classes(module(ids))[answered], _classes(alignment.reference(ids))[answered]
         other = written(module, sources, outside)
-        places = run_each(module, ids, [{place: Resample(sources)} for place in alignment.outside])
-        edges = run_each_exchanged(module, ids, other, outside)
+        alone: list[dict[Place, Resample | Value]] = [{place: Resample(sources)} for place in alignment.outside]
+        alone += [{edge: Value(other[edge.source])} for edge in outside]
+        after = run_each(module, ids, alone)
         together = _classes(run_mixed(module, ids, other, outside, torch.ones(len(outside), device=ids.device)))
-    alone = [_classes(each)[answered] for each in [*places, *edges]]
-    changed = [float((each != own).float().mean()) for each in alone]
+    changed = [float((_classes(each)[answered] != own).float().mean()) for each in after]
     n_places, joint = len(alignment.outside), float((together[answered] == right).float().mean())
     return Strictness(
         dict(zip(alignment.outside, changed[:n_places], strict=True)),

@@ -1,7 +1,7 @@
 """The interpreter for many inputs at once: every expression as one integer array of coded values.
 
-It means what :mod:`tracrlab.rasp.interpreter` means, function for function, and is some thirty times faster where there
-are thousands of inputs: a function of a program is called once for each combination of values that occurs anywhere.
+It means what :mod:`tracrlab.rasp.interpreter` means, function for function. A function of a program is called once for
+each combination of values that occurs anywhere, so that it is the faster the more inputs there are.
 """
 
 from __future__ import annotations
