@@ -100,7 +100,7 @@ def _answer_basis(model: TracrOutput) -> Any:
     return model.output_encoder.basis  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("vocab", [{1, 2.5}, {"one", "tokens", ""}], ids=str)
+@pytest.mark.parametrize("vocab", [{1, 2.5}, {"one", "tokens", ""}], ids=["numbers", "words"])
 def test_padding_is_told_from_any_tokens(vocab: set[Any]) -> None:
     model = compiled(lib.make_hist().named("tokens"), vocab)
     inputs = [(token,) * size for token in vocab for size in (1, 2, 4)]
