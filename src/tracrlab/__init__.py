@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracrlab import errors, lab, rasp
+    from tracrlab import decompile, errors, inject, lab, rasp
     from tracrlab.compiler.fit import Architecture
     from tracrlab.facade import CompiledModel, compile, load
 
 __version__ = "0.2.0"
 
-__all__ = ["Architecture", "CompiledModel", "compile", "errors", "lab", "load", "rasp"]
+__all__ = ["Architecture", "CompiledModel", "compile", "decompile", "errors", "inject", "lab", "load", "rasp"]
 
 _HOMES = {
     "Architecture": ("tracrlab.compiler.fit", "Architecture"),
@@ -28,7 +28,7 @@ _HOMES = {
     "compile": ("tracrlab.facade", "compile"),
     "load": ("tracrlab.facade", "load"),
 }
-_PACKAGES = ("errors", "lab", "rasp")
+_PACKAGES = ("decompile", "errors", "inject", "lab", "rasp")
 
 
 def __getattr__(name: str) -> Any:
