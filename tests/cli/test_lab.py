@@ -28,7 +28,7 @@ def test_a_users_method_is_scored_and_reported() -> None:
         "from tracrlab import lab\n@lab.method('edges')\ndef latest(case, rng):\n"
         "    return {edge: edge.target.layer or 0 for edge in case.edges}\n"
     )
-    found = invoke("run", "results", "--methods", "of_a_user:latest,oracle", "--program", "count")
+    found = invoke("run", "results", "--methods", "of_a_user:latest,oracle", "--program", "count", "--subject", "plain")
     assert (found.exit_code, found.stderr) == (0, "")
     assert "| latest | method | 2 |" in found.stdout
     assert "| oracle | oracle | 2 | 1.000 [1.000, 1.000] |" in found.stdout

@@ -79,7 +79,7 @@ def test_where_cleaning_is_forced_models_are_right_on_every_short_input(
 
     def only_clean(analysis: object, ir: IR, *rest: object) -> Lowered:
         if not any(isinstance(node, Cleaned) for node in ir.nodes):
-            raise TooNoisy(0, 1, frozenset(node.name for node in ir.nodes if isinstance(node, Total)))
+            raise TooNoisy(0, 1, "answer", frozenset(node.name for node in ir.nodes if isinstance(node, Total)))
         return lowered(analysis, ir, *rest)  # type: ignore[arg-type]
 
     usual = compiled(name, 6)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import tracrlab
 from tracrlab import CompiledModel, rasp
 from tracrlab.craft.formats import Dtype
-from tracrlab.errors import CompileError, PrecisionError
+from tracrlab.errors import CompileError, PrecisionError, UnprovenError
 from tracrlab.rasp import Comparison, SOp, aggregate, indices, select, selector_width, tokens, where
 from tracrlab.rasp.values import Value, value_key
 
@@ -165,8 +165,8 @@ def compiled_or_refused(
     program: SOp, vocabulary: Sequence[Value], mode: Mode, dtype: Dtype = "float32"
 ) -> CompiledModel | None:
     try:
-        return tracrlab.compile(program, vocabulary, 2, mode=mode, dtype=dtype)
-    except PrecisionError:
+        return tracrlab.compile(program, vocabulary, 2, mode=mode, dtype=dtype, prove=True)
+    except (PrecisionError, UnprovenError):
         return None
 
 
