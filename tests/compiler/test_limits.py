@@ -93,7 +93,7 @@ def test_programs_over_far_apart_numbers_are_right_or_refused(
 ) -> None:
     with within(64):
         try:
-            model = tracrlab.compile(program, vocab, 3, mode=mode, dtype=dtype)  # type: ignore[arg-type]
+            model = tracrlab.compile(program, vocab, 3, mode=mode, dtype=dtype, prove=True)  # type: ignore[arg-type]
         except CompileError:
             return
         assert model.verify().holds
